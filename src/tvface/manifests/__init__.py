@@ -1,0 +1,18 @@
+"""Manifests: one declared schema per stage. ``SCHEMAS`` maps a stage to its schema."""
+
+from tvface.manifests.base import (
+    Column,
+    Manifest,
+    ManifestError,
+    Provenance,
+    Schema,
+    atomic,
+    digest,
+    parents,
+    project_path,
+    read,
+    write,
+)
+
+__all__ = ["Column", "Manifest", "ManifestError", "Provenance", "Schema", "atomic", "digest", "parents",
+           "project_path", "read", "write"]

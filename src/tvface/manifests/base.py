@@ -1,0 +1,237 @@
+"""Parquet manifests: a declared schema, validated on write and on read, with provenance in the file's metadata.
+
+A manifest is a pandas frame on disk in Parquet. Its file metadata (key ``tvface``) holds a :class:`Provenance`:
+what made it, from which parents, with which settings, code, weights and versions, and how many rows were dropped
+for which reason. The same inputs give the same bytes: no time, host or user is recorded. Files appear atomically.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+METADATA_KEY = b"tvface"
+_VERSIONED = ("tvface", "torch", "torchvision", "facenet-pytorch", "face-alignment", "opencv-python-headless",
+              "numpy", "pandas", "pyarrow", "scikit-image", "scikit-learn", "av")
+
+
+class ManifestError(ValueError):
+    """A manifest breaks its contract; the message names file, column and row."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One column: name, Arrow type, meaning, unit, inclusive range; ``length`` for lists of fixed length."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+    nullable: bool = False
+    length: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """The contract of one stage's manifest; ``key`` columns are unique together and give the order of rows."""
+
+    stage: str
+    version: int
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def arrow(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    def empty(self) -> pd.DataFrame:
+        """Return a frame without rows that has every column."""
+        return self.arrow.empty_table().to_pandas()
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """Where a manifest comes from. ``parents`` maps project-relative paths to sha256 digests."""
+
+    stage: str
+    settings: Mapping[str, Any]
+    code: str = ""
+    parents: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    weights: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    backend: str = ""
+    seed: int = 0
+    dropped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """A manifest in memory: rows and provenance (a plain mapping as stored)."""
+
+    rows: pd.DataFrame
+    provenance: Mapping[str, Any]
+    path: Path
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        return dict(self.provenance["dropped"])
+
+
+def project_path(path: str | Path) -> str:
+    """Return ``path`` relative to the project (the working folder), with forward slashes."""
+    return Path(os.path.relpath(path)).as_posix()
+
+
+def digest(path: str | Path) -> str:
+    """Return the sha256 of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it only if the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that shape results; absent ones are left out."""
+    versions = {}
+    for name in _VERSIONED:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def write(path: str | Path, schema: Schema, rows: pd.DataFrame, provenance: Provenance) -> None:
+    """Validate ``rows`` against ``schema``, sort them by key and write them atomically.
+
+    Raises:
+        ManifestError: missing or unknown column, wrong type, value out of range, repeated key.
+    """
+    table = _validated(schema, rows, str(path))
+    stored = {**dataclasses.asdict(provenance), "schema_version": schema.version, "versions": library_versions()}
+    text = json.dumps(stored, sort_keys=True, default=_plain)
+    table = table.replace_schema_metadata({METADATA_KEY: text.encode()})
+    with atomic(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read(path: str | Path, schema: Schema) -> Manifest:
+    """Read and validate a manifest.
+
+    Raises:
+        ManifestError: the file is not a manifest of this stage and version, or breaks the schema.
+    """
+    path = Path(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(f"{path}: not a readable manifest ({error}); delete it and run its stage again") from error
+    metadata = (table.schema.metadata or {}).get(METADATA_KEY)
+    if metadata is None:
+        raise ManifestError(f"{path}: a Parquet file without tvface provenance; was it written by another tool?")
+    provenance = json.loads(metadata)
+    if provenance["stage"] != schema.stage or provenance["schema_version"] != schema.version:
+        raise ManifestError(
+            f"{path}: holds {provenance['stage']} version {provenance['schema_version']}, expected "
+            f"{schema.stage} version {schema.version}; run its stage again"
+        )
+    rows = table.to_pandas()
+    _validated(schema, rows, str(path))
+    return Manifest(rows, provenance, path)
+
+
+def parents(*paths: str | Path | Sequence[str | Path]) -> dict[str, str]:
+    """Return {project-relative path: sha256} of the given files, for :class:`Provenance`."""
+    flat: list[str | Path] = []
+    for item in paths:
+        flat.extend([item] if isinstance(item, str | Path) else item)
+    return {project_path(path): digest(path) for path in flat}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return project_path(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"provenance cannot hold {type(value).__name__}")
+
+
+def _validated(schema: Schema, rows: pd.DataFrame, where: str) -> pa.Table:
+    names = [column.name for column in schema.columns]
+    missing = [name for name in names if name not in rows.columns]
+    unknown = [str(name) for name in rows.columns if name not in names]
+    if missing or unknown:
+        raise ManifestError(f"{where}: missing columns {missing}, unknown columns {unknown}")
+    rows = rows[names].sort_values(list(schema.key), kind="stable").reset_index(drop=True)
+    arrays = []
+    for column in schema.columns:
+        try:
+            array = pa.array(list(rows[column.name]), type=column.type, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, OverflowError) as error:
+            raise ManifestError(f"{where}: column {column.name} does not hold {column.type}: {error}") from error
+        if array.null_count and not column.nullable:
+            raise ManifestError(f"{where}: column {column.name} has {array.null_count} empty values")
+        _check_range(column, array, where)
+        arrays.append(array)
+    table = pa.Table.from_arrays(arrays, schema=schema.arrow)
+    if rows.duplicated(list(schema.key)).any():
+        first = rows.loc[rows.duplicated(list(schema.key)), list(schema.key)].iloc[0].to_dict()
+        raise ManifestError(f"{where}: the key {first} appears twice")
+    return table
+
+
+def _check_range(column: Column, array: pa.Array, where: str) -> None:
+    values = array
+    if pa.types.is_list(array.type):
+        if column.length is not None:
+            lengths = np.diff(array.offsets.to_numpy())
+            lengths = lengths[array.is_valid().to_numpy(zero_copy_only=False)]
+            if (lengths != column.length).any():
+                raise ManifestError(f"{where}: column {column.name} needs lists of {column.length} values")
+        values = array.flatten()
+    if column.low is None and column.high is None:
+        return
+    numbers = values.drop_null().to_numpy(zero_copy_only=False)
+    bad = np.zeros(len(numbers), bool)
+    if column.low is not None:
+        bad |= ~(numbers >= column.low)
+    if column.high is not None:
+        bad |= ~(numbers <= column.high)
+    if bad.any():
+        raise ManifestError(
+            f"{where}: column {column.name} holds {numbers[bad][0]!r}, outside {column.low} .. {column.high}"
+            f"{' ' + column.unit if column.unit else ''}"
+        )

@@ -1,0 +1,23 @@
+"""Manifest of ``frames``: one row per sampled frame of an episode."""
+
+import pyarrow as pa
+
+from tvface.manifests.base import Column, Schema
+from tvface.manifests.columns import CLIP, EPISODE, FRAME, SCENE, SHOT, SHOW, SOURCE_FRAME, TIME, stored
+
+FRAMES = Schema(
+    "frames",
+    1,
+    (
+        SHOW, EPISODE, CLIP, FRAME, SOURCE_FRAME, TIME, SHOT, SCENE,
+        *stored("image", "the JPEG"),
+        Column("width", pa.int32(), "picture width", unit="px", low=1),
+        Column("height", pa.int32(), "picture height", unit="px", low=1),
+        Column("luma", pa.float32(), "mean luma", unit="0..255", low=0, high=255),
+        Column("state", pa.string(), "valid, black, duplicate, dissolve or flash; only valid frames are detected"),
+        Column("cut_histogram", pa.float32(), "1 - HSV histogram intersection with the frame before; 0 at the first "
+               "frame of a clip", low=0, high=1),
+        Column("cut_luma", pa.float32(), "mean absolute luma difference / 255 to the frame before", low=0, high=1),
+    ),
+    key=("episode", "frame"),
+)

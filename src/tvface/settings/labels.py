@@ -1,0 +1,30 @@
+"""Settings of the label stages: landmarks and masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvface.settings.base import option
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """68 points per crop."""
+
+    backend: str = option("compact", "registered landmarker: compact (bundled) or fan (2D-FAN, weights needed)")
+    batch: int = option(16, "crops per network call", low=1)
+    flip: bool = option(True, "average with the mirrored crop")
+    refine: bool = option(True, "run again on the box of the first pass")
+    min_score: float = option(0.0, "crops with a lower mean confidence drop their sequence", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """19-class parsing and the face mask."""
+
+    backend: str = option("compact", "registered parser: compact (bundled) or bisenet (weights needed)")
+    batch: int = option(16, "crops per network call", low=1)
+    classes: tuple[int, ...] = option((1, 2, 3, 4, 5, 6, 10, 11, 12, 13),
+                                      "classes of the face mask (zllrunning order); 6 is glasses", low=0, high=18)
+    context: float = option(1.6, "side of the parsed region / side of the crop, mapped back afterwards", low=1, high=3)
+    min_face: float = option(0.10, "crops whose mask covers less drop their sequence", low=0, high=1)

@@ -1,0 +1,149 @@
+"""Settings of the model half: head, dataset, training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tvface.settings.base import block, option
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head model, in FLAME's format."""
+
+    model: Literal["generic", "flame"] = option("generic", "generic (the project's own) or flame (yours, licensed)")
+    flame: str = option("resources/licensed/generic_model.pkl", "FLAME 2020/2023 pickle")
+    template: str = option("resources/licensed/head_template.obj", "FLAME's topology and UVs (DECA's data)")
+    embedding: str = option("resources/licensed/landmark_embedding.npy", "FLAME's landmark embedding (DECA's data)")
+    face_mask: str = option("resources/licensed/uv_face_mask.png", "UV mask of the face (DECA's data)")
+    face_eye_mask: str = option("resources/licensed/uv_face_eye_mask.png", "UV mask with eyes (DECA's data)")
+    fixed_displacement: str = option("resources/licensed/fixed_displacement_256.npy", "DECA's fixed displacement")
+    albedo: str | None = option(None, "FLAME_albedo_from_BFM.npz or FLAME_texture.npz; null: the generic albedo")
+    n_shape: int = option(100, "identity coefficients", low=1, high=300)
+    n_expression: int = option(50, "expression coefficients", low=1, high=100)
+    n_texture: int = option(50, "albedo coefficients", low=1, high=199)
+    uv_size: int = option(256, "side of UV maps", unit="px", low=32, high=1024)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Optical flow between neighbouring crops, computed once and stored."""
+
+    backend: Literal["dis", "spynet"] = option("dis", "OpenCV's DIS, or SPyNet with its weights")
+    size: int = option(112, "side at which the flow is stored (half the crop)", unit="px", low=16)
+    weights: str = option("resources/weights/spynet_sintel_final.safetensors", "SPyNet's weights")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Train, validation and test parts, disjoint in identity and in episode."""
+
+    validation: float = option(0.1, "part of the sequences", low=0, high=1)
+    test: float = option(0.2, "part of the sequences", low=0, high=1)
+    disjoint: Literal["identity+episode", "identity", "episode"] = option(
+        "identity+episode", "what no two parts may share; rows that would are dropped and counted")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The join of crops, landmarks, masks and flow."""
+
+    flow: Flow = block(Flow)
+    split: Split = block(Split)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Size of the DECA encoder; the defaults are the original's ResNet-50."""
+
+    width: int = option(64, "channels of the stem", low=4)
+    layers: tuple[int, int, int, int] = option((3, 4, 6, 3), "bottleneck blocks per stage", low=1)
+    hidden: int = option(1024, "units between the two fully connected layers", low=8)
+
+
+@dataclass(frozen=True)
+class TemporalEncoder(Encoder):
+    """Size of the temporal encoder (Table 1 of the paper)."""
+
+    channels: int = option(64, "channels of head, propagation and fusion", low=4)
+    blocks: int = option(5, "residual blocks per stack", low=1)
+    rnn_layers: int = option(2, "bidirectional layers L", low=1, high=4)
+    deform_groups: int = option(16, "offset groups of the alignment", low=1)
+    max_residue: float = option(10.0, "largest offset beside the flow", unit="px", low=0)
+    connection: Literal["grid", "eq7"] = option("grid", "inputs of a branch: grid (BasicVSR++ code) or equation 7")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Loss weights of DECA (spec 7.2); 0 switches a term off."""
+
+    landmark: float = option(1.0, "weighted 2D landmarks", low=0)
+    eye: float = option(1.0, "eye closure", low=0)
+    lip: float = option(0.5, "lip distance", low=0)
+    photometric: float = option(2.0, "masked photometric", low=0)
+    identity: float = option(0.2, "VGGFace2 cosine; needs weights", low=0)
+    shape: float = option(1e-4, "sum of squared shape codes / 2", low=0)
+    expression: float = option(1e-4, "sum of squared expression codes / 2", low=0)
+    texture: float = option(1e-4, "sum of squared albedo codes / 2", low=0)
+    light: float = option(1.0, "pull of the light to white", low=0)
+    photometric_detail: float = option(2.0, "photometric term in UV", low=0)
+    mrf: float = option(5e-2, "ID-MRF on VGG19; needs weights", low=0)
+    symmetry: float = option(5e-3, "soft symmetry of unseen displacement", low=0)
+    displacement: float = option(5e-3, "mean |displacement|", low=0)
+    smoothness: float = option(5e-3, "smoothness of detail shading", low=0)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training phase."""
+
+    epochs: int | None = option(None, "passes over the sequences; exclusive with steps", low=1)
+    steps: int | None = option(200, "optimiser steps; exclusive with epochs", low=1)
+    batch: int = option(2, "sequences per step", low=1)
+    learning_rate: float = option(1e-4, "Adam", low=0)
+    consistency: bool = option(True, "permute shape (coarse) or detail (detail) codes within a sequence")
+    segmentation: bool = option(True, "photometric loss inside the face mask, else inside the rendered face")
+    weights: Weights = block(Weights)
+
+
+@dataclass(frozen=True)
+class PretrainWeights(Weights):
+    """Pretraining weighs landmarks, eyes, lips, shape and expression only."""
+
+    photometric: float = option(0.0, "masked photometric", low=0)
+    identity: float = option(0.0, "VGGFace2 cosine; needs weights", low=0)
+    texture: float = option(0.0, "sum of squared albedo codes / 2", low=0)
+    light: float = option(0.0, "pull of the light to white", low=0)
+
+
+@dataclass(frozen=True)
+class PretrainPhase(Phase):
+    """Landmarks and regularisers only (DECA's pretrain)."""
+
+    consistency: bool = option(False, "permute codes within a sequence")
+    segmentation: bool = option(False, "not used without a photometric loss")
+    weights: PretrainWeights = block(PretrainWeights)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Training of both models."""
+
+    models: tuple[str, ...] = option(("deca", "temporal"), "what to train: deca, temporal or both")
+    frames: int = option(5, "frames T per training window", low=1)
+    image_size: int = option(224, "side of the network's input", unit="px", low=32)
+    uv_size: int = option(256, "side of the detail maps", unit="px", low=32)
+    render_size: int = option(224, "side of rendered images in the losses", unit="px", low=32)
+    precision: Literal["32-true", "bf16-mixed"] = option("32-true", "arithmetic of the networks")
+    devices: int = option(1, "processes of data-parallel training", low=1)
+    initial_scale: float = option(8.0, "camera scale before training", low=0)
+    log_every: int = option(10, "steps between logged losses", low=1)
+    validate_every: int = option(50, "steps between validations", low=1)
+    checkpoint_every: int = option(100, "steps between checkpoints", low=1)
+    keep_checkpoints: int = option(2, "newest checkpoints kept", low=1)
+    deca: Encoder = block(Encoder)
+    temporal: TemporalEncoder = block(TemporalEncoder)
+    pretrain: PretrainPhase = block(PretrainPhase)
+    coarse: Phase = block(Phase)
+    detail: Phase = block(Phase)

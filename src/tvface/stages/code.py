@@ -1,0 +1,79 @@
+"""A digest of the source files that make a stage's results.
+
+Snakemake does not see edits to modules that a script imports. Rules put this digest into ``params``: an edit of
+any module in the stage's import closure reruns the stage, ``touch`` or a reverted edit does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[1]
+
+# Registries load their backends by name; only the chosen one belongs to the closure.
+REGISTRIES = ("detectors", "embedders", "landmarkers", "parsers")
+
+# Their effect is visible elsewhere (settings are in params) or they do not touch results.
+NOT_FOLLOWED = ("tvface.settings", "tvface.stages.base", "tvface.stages.code", "tvface.cli", "tvface.assets")
+
+
+def code_digest(module: str, backends: Mapping[str, str] | None = None) -> str:
+    """Return 16 hexadecimal digits over the import closure of ``module`` inside tvface.
+
+    Args:
+        module: dotted name, e.g. ``tvface.stages.faces``.
+        backends: registry package -> name of the chosen backend.
+    """
+    total = hashlib.sha256()
+    for name in sorted(closure(module, backends)):
+        total.update(name.encode())
+        total.update(_file(name).read_bytes())  # type: ignore[union-attr]
+    return total.hexdigest()[:16]
+
+
+def closure(module: str, backends: Mapping[str, str] | None = None) -> set[str]:
+    """Return the dotted names of all tvface modules that ``module`` imports, itself included."""
+    todo = [module]
+    for package, backend in (backends or {}).items():
+        todo.append(f"tvface.{package}.{backend}")
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in seen or _file(name) is None or name.startswith(NOT_FOLLOWED):
+            continue
+        seen.add(name)
+        todo.extend(_imports(name, _file(name).stat().st_mtime_ns))  # type: ignore[union-attr]
+        if "." in name:
+            todo.append(name.rpartition(".")[0])  # a package's __init__ runs too
+    return seen
+
+
+def _file(name: str) -> Path | None:
+    base = SOURCE.joinpath(*name.split(".")[1:])
+    for candidate in (base / "__init__.py", base.with_suffix(".py")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@functools.lru_cache(maxsize=None)
+def _imports(name: str, _changed: int) -> tuple[str, ...]:
+    path = _file(name)
+    assert path is not None
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parent = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+                base = f"{parent}.{base}" if base else parent
+            found.append(base)
+            found += [f"{base}.{alias.name}" for alias in node.names]
+    return tuple(item for item in found if item == "tvface" or item.startswith("tvface."))
