@@ -14,5 +14,16 @@ from tvface.manifests.base import (
     write,
 )
 
-__all__ = ["Column", "Manifest", "ManifestError", "Provenance", "Schema", "atomic", "digest", "parents",
-           "project_path", "read", "write"]
+__all__ = [
+    "Column",
+    "Manifest",
+    "ManifestError",
+    "Provenance",
+    "Schema",
+    "atomic",
+    "digest",
+    "parents",
+    "project_path",
+    "read",
+    "write",
+]

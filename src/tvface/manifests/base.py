@@ -24,8 +24,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 METADATA_KEY = b"tvface"
-_VERSIONED = ("tvface", "torch", "torchvision", "facenet-pytorch", "face-alignment", "opencv-python-headless",
-              "numpy", "pandas", "pyarrow", "scikit-image", "scikit-learn", "av")
+_VERSIONED = (
+    "tvface",
+    "torch",
+    "torchvision",
+    "facenet-pytorch",
+    "face-alignment",
+    "opencv-python-headless",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-image",
+    "scikit-learn",
+    "av",
+)
 
 
 class ManifestError(ValueError):

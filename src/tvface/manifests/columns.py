@@ -10,8 +10,12 @@ SHOW = Column("show", pa.string(), "show the episode belongs to")
 EPISODE = Column("episode", pa.string(), "shard name, unique in the run")
 CLIP = Column("clip", pa.string(), "continuous piece of footage; the episode itself for a video file")
 FRAME = Column("frame", pa.int32(), "index of the sampled frame in its episode, 0-based", low=0)
-SOURCE_FRAME = Column("source_frame", pa.int32(), "frame number in the clip's source (video: 0-based decoded frame; "
-                      "TVQA: the number in the file name)", low=0)
+SOURCE_FRAME = Column(
+    "source_frame",
+    pa.int32(),
+    "frame number in the clip's source (video: 0-based decoded frame; TVQA: the number in the file name)",
+    low=0,
+)
 TIME = Column("time_s", pa.float64(), "presentation time in the clip", unit="s", low=0)
 SHOT = Column("shot", pa.int32(), "shot in the episode, 0-based", low=0)
 SCENE = Column("scene", pa.int32(), "scene in the episode, 0-based", low=0)

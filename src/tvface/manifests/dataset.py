@@ -17,14 +17,24 @@ from tvface.manifests.columns import (
 )
 
 _JOINED = (
-    SEQUENCE, POSITION, SHOW, EPISODE, PERSON, TRACK, FRAME, SOURCE_FRAME,
+    SEQUENCE,
+    POSITION,
+    SHOW,
+    EPISODE,
+    PERSON,
+    TRACK,
+    FRAME,
+    SOURCE_FRAME,
     *stored("image", "the crop"),
     *stored("labels", "the label map"),
     points("points68", 68, "landmarks in crop pixels"),
     Column("transform", pa.list_(pa.float32()), "2 x 3 map from picture to crop pixels", length=6),
     Column("crossing", pa.bool_(), "a shot boundary lies before this frame"),
-    *stored("flow", "the sequence's optical flow: float16 little-endian, shape (2, N-1, 2, S, S); index 0 backward "
-            "(frame i to i+1), 1 forward (frame i+1 to i); channels dx, dy in pixels of the S x S grid"),
+    *stored(
+        "flow",
+        "the sequence's optical flow: float16 little-endian, shape (2, N-1, 2, S, S); index 0 backward "
+        "(frame i to i+1), 1 forward (frame i+1 to i); channels dx, dy in pixels of the S x S grid",
+    ),
     Column("flow_size", pa.int32(), "S", unit="px", low=1),
 )
 

@@ -9,7 +9,10 @@ IDENTITIES = Schema(
     "identities",
     1,
     (
-        SHOW, EPISODE, TRACK, PERSON,
+        SHOW,
+        EPISODE,
+        TRACK,
+        PERSON,
         Column("faces", pa.int32(), "faces in the track", low=1),
         Column("distance", pa.float32(), "embedding distance to the person's mean", low=0),
         Column("embedding", pa.list_(pa.float32()), "mean embedding of the track, unit length"),

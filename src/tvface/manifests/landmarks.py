@@ -9,7 +9,9 @@ LANDMARKS = Schema(
     "landmarks",
     1,
     (
-        EPISODE, SEQUENCE, POSITION,
+        EPISODE,
+        SEQUENCE,
+        POSITION,
         points("points68", 68, "iBUG/300-W points in crop pixels, pixel centres at integers"),
         Column("confidence", pa.list_(pa.float32()), "confidence of each point", low=0, length=68),
         Column("score", pa.float32(), "mean confidence", low=0),

@@ -16,7 +16,10 @@ RECONSTRUCT = Schema(
     (
         Column("model", pa.string(), "deca or temporal"),
         Column("weights", pa.string(), "trained, or initial for the model before training (the baseline)"),
-        SEQUENCE, POSITION, EPISODE, PERSON,
+        SEQUENCE,
+        POSITION,
+        EPISODE,
+        PERSON,
         _code("shape", "identity coefficients"),
         _code("texture", "albedo coefficients"),
         _code("expression", "expression coefficients"),

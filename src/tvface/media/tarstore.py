@@ -23,7 +23,7 @@ class TarWriter:
         self._atomic = atomic(self.path)
 
     def __enter__(self) -> TarWriter:
-        self._tar = tarfile.open(self._atomic.__enter__(), "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(self._atomic.__enter__(), "w", format=tarfile.USTAR_FORMAT)
         return self
 
     def add(self, name: str, data: bytes) -> tuple[str, int, int]:
@@ -35,8 +35,9 @@ class TarWriter:
         self._tar.addfile(info, io.BytesIO(data))
         return self.file, offset, len(data)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._tar.close()
         self._atomic.__exit__(kind, error, trace)
 

@@ -82,8 +82,9 @@ class Sequences:
     other_score: float = option(0.90, "another detection of this probability ...", low=0, high=1)
     other_area: float = option(0.15, "... and this part of the main face's area breaks the single-face rule", low=0)
     max_upscale: float = option(5.0, "largest enlargement of the crop", low=1)
-    clarity_percentile: float = option(10.0, "crops below this percentile of their episode's clarity are blurred",
-                                       unit="%", low=0, high=100)
+    clarity_percentile: float = option(
+        10.0, "crops below this percentile of their episode's clarity are blurred", unit="%", low=0, high=100
+    )
     luma: tuple[float, float] = option((20.0, 235.0), "range of the crop's mean luma", low=0, high=255)
     max_pose: float = option(0.7, "largest |nose - middle of the eyes| / eye distance, horizontally", low=0)
     max_padding: float = option(0.10, "largest part of a crop that lies outside the picture", low=0, high=1)

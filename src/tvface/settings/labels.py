@@ -24,7 +24,8 @@ class Masks:
 
     backend: str = option("compact", "registered parser: compact (bundled) or bisenet (weights needed)")
     batch: int = option(16, "crops per network call", low=1)
-    classes: tuple[int, ...] = option((1, 2, 3, 4, 5, 6, 10, 11, 12, 13),
-                                      "classes of the face mask (zllrunning order); 6 is glasses", low=0, high=18)
+    classes: tuple[int, ...] = option(
+        (1, 2, 3, 4, 5, 6, 10, 11, 12, 13), "classes of the face mask (zllrunning order); 6 is glasses", low=0, high=18
+    )
     context: float = option(1.6, "side of the parsed region / side of the crop, mapped back afterwards", low=1, high=3)
     min_face: float = option(0.10, "crops whose mask covers less drop their sequence", low=0, high=1)

@@ -42,7 +42,8 @@ class Split:
     validation: float = option(0.1, "part of the sequences", low=0, high=1)
     test: float = option(0.2, "part of the sequences", low=0, high=1)
     disjoint: Literal["identity+episode", "identity", "episode"] = option(
-        "identity+episode", "what no two parts may share; rows that would are dropped and counted")
+        "identity+episode", "what no two parts may share; rows that would are dropped and counted"
+    )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _file(name: str) -> Path | None:
     return None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _imports(name: str, _changed: int) -> tuple[str, ...]:
     path = _file(name)
     assert path is not None
