@@ -1,0 +1,1 @@
+"""Numbers computed by the public original implementations, and what is needed to read them."""

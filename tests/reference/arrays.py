@@ -1,0 +1,126 @@
+"""Read the reference files: inputs remade from the filler, outputs, tolerances.
+
+    reference = load("net", "flow_warp")
+    x = reference.tensor("x")                  # an input, float32
+    reference.check("zeros_3", warped)         # slices, dtype and float32 noise as the file states
+
+``README.md`` of each folder says what the arrays are. Both layouts of the ``inputs`` text are understood: calls of
+the filler (``net``) and expressions over ``np``, ``fill`` and earlier entries (``deca``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tests.reference import fill
+
+ROOT = Path(__file__).parent
+SHARED = ROOT.parents[1].parent / "shared"  # beside a checkout on the developers' machine; never shipped
+
+
+def load(folder: str, name: str, *, root: Path = ROOT, **given: np.ndarray) -> Reference:
+    """Open ``<root>/<folder>/<name>.npz``; ``given`` are arrays the file wants from its reader (``v_template``)."""
+    return Reference(root / folder / f"{name}.npz", given)
+
+
+def keys(folder: str, name: str) -> dict[str, tuple[int, ...]]:
+    """Return name -> shape of an original's state dict, from ``<folder>/keys/<name>.json``, in its order."""
+    content = json.loads((ROOT / folder / "keys" / f"{name}.json").read_text())
+    entries = content["entries"] if "entries" in content else [(key, shape) for key, shape in content.items()]
+    return {entry[0]: tuple(entry[1]) for entry in entries}
+
+
+def shapes(module: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return name -> shape of a module's state dict, to compare with :func:`keys`."""
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+
+def filled(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Fill every parameter and buffer by name, as the originals were, and switch to evaluation."""
+    fill.fill(module, seed)
+    return module.eval()
+
+
+class _Namespace(dict):
+    """Names of the expressions; an entry is evaluated when it is first used."""
+
+    def __init__(self, expressions: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> None:
+        super().__init__(np=np, fill=fill, float=float, **given)
+        self.expressions = expressions
+
+    def __missing__(self, name: str) -> np.ndarray:
+        if name not in self.expressions:
+            raise KeyError(f"{name} is neither an input of the file nor given by the reader")
+        entry = self.expressions[name]
+        if isinstance(entry, str):
+            # The expressions are part of this repository, as trusted as the tests that use them.
+            value = np.asarray(eval(entry, {"__builtins__": {}}, self))
+        else:
+            call = {"uniform": fill.uniform, "image": fill.image}[entry["call"]]
+            value = call(entry["name"], tuple(entry["shape"]), entry["seed"]).astype(np.float64)
+            value = (entry["scale"] * value + entry["shift"]).astype(entry["dtype"])
+        self[name] = value
+        return value
+
+
+class Reference:
+    """One file: its inputs by name, its outputs by key, and the comparison both imply."""
+
+    def __init__(self, path: Path, given: Mapping[str, np.ndarray] | None = None) -> None:
+        self.path = path
+        with np.load(path, allow_pickle=False) as archive:
+            self.outputs = {key: archive[key] for key in archive.files if key != "inputs"}
+            text = json.loads(str(archive["inputs"]))
+        self.notes: dict[str, Any] = text.get("notes", text)
+        entries = text.get("arrays", text)
+        calls = {
+            key: entry
+            for key, entry in entries.items()
+            if "arrays" in text or (isinstance(entry, dict) and "call" in entry)
+        }
+        self._names = _Namespace(calls, given or {})
+
+    def array(self, name: str) -> np.ndarray:
+        """Return an input; floats of the expression layout come as float32, as the originals received them."""
+        value = self._names[name]
+        if isinstance(self._names.expressions.get(name), str) and value.dtype == np.float64:
+            return value.astype(np.float32)
+        return value
+
+    def tensor(self, name: str, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Return an input as a tensor."""
+        value = torch.from_numpy(np.ascontiguousarray(self.array(name)))
+        return value if dtype is None else value.to(dtype)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self.outputs[key]
+
+    def part(self, key: str, value: torch.Tensor | np.ndarray) -> np.ndarray:
+        """Take from ``value`` the part which the file stores under ``key`` (``<key>.slices`` in its notes)."""
+        array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+        text = self.notes.get(f"{key}.slices")
+        if text is None:
+            return array
+        return array[eval(text, {"__builtins__": {}, "slice": slice})]
+
+    def check(self, key: str, value: torch.Tensor | np.ndarray, *, times: float = 10.0, floor: float = 2e-6) -> None:
+        """Assert that ``value`` is the stored output.
+
+        float32 may differ by ``times`` the original's own float32 noise plus ``floor`` of the largest value;
+        float64 is compared with ``<key>.f64`` to 1e-6 of the largest value.
+        """
+        ours = self.part(key, value)
+        exact = ours.dtype == np.float64 and f"{key}.f64" in self.outputs
+        theirs = self.outputs[f"{key}.f64" if exact else key]
+        assert ours.shape == theirs.shape, f"{key}: shape {ours.shape}, the original has {theirs.shape}"
+        largest = float(np.abs(theirs).max())
+        noise = float(self.outputs.get(f"{key}.noise", np.zeros(1))[0])
+        allowed = 1e-6 * largest if exact else times * noise + floor * largest
+        difference = float(np.abs(ours.astype(np.float64) - theirs).max())
+        assert difference <= allowed, f"{key}: differs by {difference:.3g}, allowed {allowed:.3g} at {largest:.3g}"
