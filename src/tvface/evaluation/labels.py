@@ -1,0 +1,125 @@
+"""Judge landmarks and masks of the crops against the embedded show's ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from tvface.evaluation.points import apply_transform, normalised_mean_error
+from tvface.evaluation.regions import class_iou, confusion, in_classes, mask_iou
+from tvface.evaluation.table import MetricTable
+from tvface.media.tarstore import read_bytes
+
+
+def true_points(crops: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Join crops with the true face they show and add ``true68``, its points in crop pixels.
+
+    Args:
+        crops: rows with ``episode``, ``source_frame``, ``transform`` and ``points5`` or ``points68`` (crop px).
+        truth: rows of the true faces manifest.
+
+    Returns:
+        The crops whose frame holds a true face inside the crop; of several the one nearest to the crop's points.
+    """
+    keyed = truth[
+        [
+            "episode",
+            "source_frame",
+            "person",
+            "points68",
+            "visible",
+            "yaw",
+            "shape",
+            "expression",
+            "joints",
+            "translation",
+            "focal",
+        ]
+    ].rename(
+        columns={
+            "points68": "true_picture",
+            "person": "true_person",
+            "shape": "true_shape",
+            "expression": "true_expression",
+        }
+    )
+    crops = crops.assign(crop=np.arange(len(crops)))
+    joined = crops.merge(keyed, on=["episode", "source_frame"], how="inner")
+    if joined.empty:
+        return joined.assign(true68=[], distance=[])
+    transform = np.stack(joined["transform"].to_list()).reshape(-1, 2, 3).astype(float)
+    true = apply_transform(transform, np.stack(joined["true_picture"].to_list()).reshape(-1, 68, 2).astype(float))
+    name = "points68" if "points68" in joined else "points5"
+    own = np.stack(joined[name].to_list()).reshape(len(joined), -1, 2).astype(float)
+    distance = np.linalg.norm(true.mean(1) - own.mean(1), axis=-1)
+    joined = joined.assign(true68=list(true), distance=distance)
+    return joined.loc[joined.groupby("crop")["distance"].idxmin()].reset_index(drop=True)
+
+
+def landmark_metrics(table: MetricTable, joined: pd.DataFrame, frontal_yaw: float, backend: str) -> None:
+    """Add NME of all, frontal and turned faces (``joined`` from :func:`true_points`, with ``points68``)."""
+    if joined.empty:
+        return
+    points = np.stack(joined["points68"].to_list()).reshape(-1, 68, 2).astype(float)
+    error = 100 * normalised_mean_error(points, np.stack(joined["true68"].to_list()))
+    frontal = joined["yaw"].abs().to_numpy() <= frontal_yaw
+    about = "mean distance of the 68 points to the truth / distance of the outer eye corners"
+    table.add("landmarks", "nme", error.mean(), len(error), "%", "lower", about, backend)
+    table.add("landmarks", "nme_median", np.median(error), len(error), "%", "lower", "median of the same", backend)
+    for name, chosen in (("nme_frontal", frontal), ("nme_turned", ~frontal)):
+        value = error[chosen].mean() if chosen.any() else None
+        side = "up to" if name == "nme_frontal" else "over"
+        table.add(
+            "landmarks",
+            name,
+            value,
+            chosen.sum(),
+            "%",
+            "lower",
+            f"faces turned {side} {frontal_yaw:g} degrees",
+            backend,
+        )
+    table.add(
+        "landmarks", "failures", 100 * (error > 8).mean(), len(error), "%", "lower", "faces with NME over 8 %", backend
+    )
+
+
+def mask_metrics(
+    table: MetricTable, crops: pd.DataFrame, truth: pd.DataFrame, classes: Iterable[int], backend: str
+) -> None:
+    """Add the IoU of the face mask and of each class.
+
+    Args:
+        crops: rows with label map addresses, ``transform``, ``episode``, ``source_frame``.
+        truth: rows of the true frames manifest with the addresses of the pictures' label maps.
+    """
+    addresses = truth.set_index(["episode", "source_frame"])[["labels_file", "labels_offset", "labels_length"]]
+    overlaps, counts = [], np.zeros((19, 19), np.int64)
+    for row in crops.itertuples():
+        if (row.episode, row.source_frame) not in addresses.index:
+            continue
+        picture = _labels(*addresses.loc[(row.episode, row.source_frame)])
+        own = _labels(row.labels_file, row.labels_offset, row.labels_length)
+        transform = np.asarray(row.transform, float).reshape(2, 3)
+        true = cv2.warpAffine(picture, transform, own.shape[::-1], flags=cv2.INTER_NEAREST)
+        overlaps.append(mask_iou(in_classes(own, classes), in_classes(true, classes)))
+        counts += confusion(own, true)
+    if not overlaps:
+        return
+    about = "intersection over union of the face mask with the truth, mean over crops"
+    table.add("masks", "face_iou", float(np.nanmean(overlaps)), len(overlaps), "", "higher", about, backend)
+    table.add("masks", "face_iou_worst", float(np.nanmin(overlaps)), len(overlaps), "", "higher", "worst crop", backend)
+    for name, value in class_iou(counts).items():
+        table.add("masks", f"iou_{name}", value, len(overlaps), "", "higher", f"class {name}, all pixels", backend)
+
+
+def _labels(file: str | Path, offset: int, length: int) -> np.ndarray:
+    data = np.frombuffer(read_bytes(file, int(offset), int(length)), np.uint8)
+    labels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    if labels is None:
+        raise ValueError(f"{file}: {length} bytes at {offset} are not a picture; run the stage that wrote it again")
+    return labels

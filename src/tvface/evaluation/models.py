@@ -1,0 +1,169 @@
+"""Judge reconstructed codes: against the landmarks of the pipeline, and against the embedded show's truth.
+
+Frames: predictions live in the crop's pixels (x right, y down, depth towards the camera, all in pixels of the
+crop). A true vertex is brought there by the show's perspective camera and the crop's transform; its depth is scaled
+as the crop scales lengths at the head's distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tvface.evaluation.geometry import align_similarity
+from tvface.evaluation.points import apply_transform, eye_distance, invert_transform, jitter, normalised_mean_error
+from tvface.evaluation.table import MetricTable
+from tvface.head.camera import project
+from tvface.head.data import HeadData
+from tvface.head.model import HeadModel
+
+_CHUNK = 32
+
+
+def face_vertices(head: HeadData) -> np.ndarray:
+    """Return the indices of the vertices that lie in the head's UV face mask."""
+    size = head.face_mask.shape[0]
+    corner = head.uv[head.uv_faces.ravel()]
+    column = np.clip((corner[:, 0] * size).astype(int), 0, size - 1)
+    row = np.clip(((1 - corner[:, 1]) * size).astype(int), 0, size - 1)
+    inside = head.face_mask[row, column] > 0.5
+    return np.unique(head.faces.ravel()[inside])
+
+
+def predicted_vertices(model: HeadModel, rows: pd.DataFrame, size: int) -> np.ndarray:
+    """Return (N, V, 3) vertices of reconstruct rows in crop pixels, depth towards the camera."""
+    parts = []
+    for chunk in _chunks(rows):
+        output = model(_stack(chunk, "shape"), _stack(chunk, "expression"), _stack(chunk, "pose"))
+        image = project(output.vertices, _stack(chunk, "camera"))
+        parts.append(image.detach().numpy())
+    vertices = np.concatenate(parts)
+    scale = size / 2
+    return np.stack(
+        [(vertices[..., 0] + 1) * scale, (vertices[..., 1] + 1) * scale, -vertices[..., 2] * scale], axis=-1
+    )
+
+
+def true_vertices(model: HeadModel, rows: pd.DataFrame, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the true vertices in crop pixels and in metres (camera frame), both (N, V, 3).
+
+    Args:
+        rows: crops joined with the truth (:func:`tvface.evaluation.labels.true_points`).
+        pictures: (N, 2) width and height of the source pictures, for the camera's principal point.
+    """
+    metres = []
+    for chunk in _chunks(rows):
+        joints = _stack(chunk, "joints")
+        output = model(
+            _stack(chunk, "true_shape"),
+            _stack(chunk, "true_expression"),
+            torch.cat([joints[:, 0:3], joints[:, 6:9]], dim=1),
+            neck=joints[:, 3:6],
+            eyes=joints[:, 9:15],
+        )
+        metres.append((output.vertices + _stack(chunk, "translation")[:, None]).detach().numpy())
+    camera = np.concatenate(metres).astype(float)
+    focal = rows["focal"].to_numpy(float)[:, None]
+    centre = (pictures - 1) / 2
+    distance = -camera[..., 2]
+    picture = np.stack(
+        [
+            centre[:, 0:1] + focal * camera[..., 0] / distance,
+            centre[:, 1:2] - focal * camera[..., 1] / distance,
+        ],
+        axis=-1,
+    )
+    transform = np.stack(rows["transform"].to_list()).reshape(-1, 2, 3).astype(float)
+    crop = apply_transform(transform, picture)
+    head_distance = -np.stack(rows["translation"].to_list())[:, 2:3].astype(float)
+    scale = transform[:, 0, 0][:, None] * focal / head_distance
+    depth = (camera[..., 2] + head_distance) * scale
+    return np.concatenate([crop, depth[..., None]], axis=-1), camera
+
+
+def geometry_metrics(
+    table: MetricTable, rows: pd.DataFrame, head: HeadData, size: int, pictures: np.ndarray, subject: str
+) -> None:
+    """Add posed, aligned and neutral vertex errors of rows joined with the truth."""
+    if rows.empty:
+        return
+    model = HeadModel(head, len(rows["shape"].iloc[0]), len(rows["expression"].iloc[0])).eval()
+    truth_model = HeadModel(head, len(rows["true_shape"].iloc[0]), len(rows["true_expression"].iloc[0])).eval()
+    chosen = face_vertices(head)
+    with torch.inference_mode():
+        own = predicted_vertices(model, rows, size)[:, chosen].astype(float)
+        true, metres = true_vertices(truth_model, rows, pictures)
+        true, metres = true[:, chosen], metres[:, chosen]
+        neutral = _neutral(model, rows, "shape")[:, chosen]
+        true_neutral = _neutral(truth_model, rows, "true_shape")[:, chosen]
+    # Depth is only defined up to a shift under an orthographic camera; x and y are judged where they lie.
+    shifted = own.copy()
+    shifted[..., 2] += (true[..., 2] - own[..., 2]).mean(1, keepdims=True)
+    eyes = eye_distance(np.stack(rows["true68"].to_list()))
+    posed = 100 * np.linalg.norm(shifted - true, axis=-1).mean(1) / eyes
+    table.add("reconstruct", "posed_error", posed.mean(), len(posed), "%", "lower",
+              "mean 3D distance of the face's vertices to the truth in the crop's frame (pose, place, size and shape; "
+              "depth up to a shift) / distance of the outer eye corners", subject)  # fmt: skip
+    aligned = [1000 * _error(a, b) for a, b in zip(own, metres, strict=True)]
+    table.add("reconstruct", "aligned_error", float(np.mean(aligned)), len(aligned), "mm", "lower",
+              "mean vertex distance after the best similarity: identity and expression", subject)  # fmt: skip
+    shapes = [1000 * _error(a, b) for a, b in zip(neutral, true_neutral, strict=True)]
+    table.add("reconstruct", "neutral_error", float(np.mean(shapes)), len(shapes), "mm", "lower",
+              "mean vertex distance of the expressionless meshes after the best similarity: identity alone",
+              subject)  # fmt: skip
+
+
+def point_metrics(table: MetricTable, rows: pd.DataFrame, subject: str, truth: bool) -> None:
+    """Add reprojection error and jitter; ``truth`` chooses between ``true68`` and the pipeline's ``landmarks68``."""
+    if rows.empty:
+        return
+    points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2).astype(float)
+    reference = np.stack(rows["true68" if truth else "landmarks68"].to_list()).reshape(-1, 68, 2).astype(float)
+    error = 100 * normalised_mean_error(points, reference)
+    name, what = ("reprojection_nme", "the truth") if truth else ("landmark_nme", "the landmarks stage's points")
+    table.add("reconstruct", name, error.mean(), len(error), "%", "lower",
+              f"projected 68 points against {what} / distance of the outer eye corners", subject)  # fmt: skip
+    inverse = invert_transform(np.stack(rows["transform"].to_list()).reshape(-1, 2, 3).astype(float))
+    picture, picture_reference = apply_transform(inverse, points), apply_transform(inverse, reference)
+    values = [
+        jitter(picture[index], picture_reference[index])
+        for index in rows.reset_index(drop=True).groupby("sequence").indices.values()
+    ]
+    if truth and values:
+        table.add("reconstruct", "jitter", 100 * float(np.nanmean(values)), len(values), "%", "lower",
+                  "mean second difference over time of the points' error / distance of the outer eye corners",
+                  subject)  # fmt: skip
+
+
+def consistency_metric(table: MetricTable, rows: pd.DataFrame, subject: str) -> None:
+    """Add how much the shape code varies inside a sequence."""
+    if rows.empty:
+        return
+    spread = [np.stack(group.to_list()).std(0).mean() for _, group in rows.groupby("sequence")["shape"]]
+    table.add("reconstruct", "shape_spread", float(np.mean(spread)), len(spread), "", "lower",
+              "standard deviation of the identity code inside a sequence, mean over coefficients", subject)  # fmt: skip
+
+
+def _error(points: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.linalg.norm(align_similarity(points, truth) - truth, axis=-1).mean())
+
+
+def _neutral(model: HeadModel, rows: pd.DataFrame, column: str) -> np.ndarray:
+    parts = []
+    for chunk in _chunks(rows):
+        shape = _stack(chunk, column)
+        zeros = torch.zeros(len(shape), model.n_expression)
+        parts.append(model(shape, zeros, torch.zeros(len(shape), 6)).vertices.numpy())
+    return np.concatenate(parts)
+
+
+def _chunks(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for start in range(0, len(rows), _CHUNK):
+        yield rows.iloc[start : start + _CHUNK]
+
+
+def _stack(rows: pd.DataFrame, column: str) -> torch.Tensor:
+    return torch.from_numpy(np.stack(rows[column].to_list()).astype(np.float32))
