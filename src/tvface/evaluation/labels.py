@@ -12,6 +12,7 @@ import pandas as pd
 from tvface.evaluation.points import apply_transform, normalised_mean_error
 from tvface.evaluation.regions import class_iou, confusion, in_classes, mask_iou
 from tvface.evaluation.table import MetricTable
+from tvface.media.images import decode_labels
 from tvface.media.tarstore import read_bytes
 
 
@@ -118,8 +119,4 @@ def mask_metrics(
 
 
 def _labels(file: str | Path, offset: int, length: int) -> np.ndarray:
-    data = np.frombuffer(read_bytes(file, int(offset), int(length)), np.uint8)
-    labels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    if labels is None:
-        raise ValueError(f"{file}: {length} bytes at {offset} are not a picture; run the stage that wrote it again")
-    return labels
+    return decode_labels(read_bytes(file, int(offset), int(length)))

@@ -1,0 +1,138 @@
+"""The script of the embedded show: who is on screen, when, where, in which light.
+
+An episode has two leads of its own, so that a split by identity and by episode exists; the first lead of the first
+episode also passes through the two-person shots of the second one, so that people must be recognised across episodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tvface.settings.synth import Synth
+from tvface.synthetic.motion import Performance, perform
+
+SHOW = "demo"
+
+# The first names carry photographic textures (public-domain portraits), the others procedural ones.
+CAST = ("ann", "ben", "grace", "cleo", "dan", "eve", "finn", "gina", "hugo", "iris", "jack", "kate")
+
+Kind = Literal["single", "two", "empty"]
+
+# (kind, lead, part of the episode, scene, lively, dark): parts add up to one.
+_SHOTS: tuple[tuple[Kind, int, float, int, float, bool], ...] = (
+    ("empty", 0, 0.03, 0, 1.0, False),
+    ("two", 0, 0.09, 0, 1.0, False),
+    ("single", 0, 0.20, 0, 1.0, False),
+    ("single", 1, 0.20, 0, 1.1, False),
+    ("two", 0, 0.07, 1, 1.3, False),
+    ("single", 1, 0.15, 1, 1.6, False),
+    ("single", 0, 0.12, 2, 1.0, True),
+    ("single", 0, 0.14, 1, 1.4, False),
+)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person in a shot and what they do."""
+
+    person: str
+    performance: Performance
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One continuous take. ``first`` and ``frames`` count video frames of the episode."""
+
+    index: int
+    scene: int
+    kind: Kind
+    first: int
+    frames: int
+    actors: tuple[Actor, ...]
+    focal: float
+    dark: bool
+    background: int
+    light_seed: int
+    pan: float
+    blur: bool
+
+
+def episode_name(index: int) -> str:
+    """Return the shard name of the ``index``-th episode (0-based)."""
+    return f"{SHOW}_s01e{index + 1:02d}"
+
+
+def leads(index: int) -> tuple[str, str]:
+    """Return the two leads of an episode; beyond the named cast people are numbered."""
+
+    def name(position: int) -> str:
+        return CAST[position] if position < len(CAST) else f"guest{position:02d}"
+
+    return name(2 * index), name(2 * index + 1)
+
+
+def write_script(settings: Synth, index: int, seed: int) -> list[Shot]:
+    """Return the shots of one episode, in order, covering it without a gap."""
+    generator = np.random.default_rng([seed, 7, index])
+    total = round(settings.seconds * settings.fps)
+    ends = np.round(np.cumsum([part for _, _, part, *_ in _SHOTS]) * total).astype(int)
+    ends[-1] = total
+    shots = []
+    for number, (kind, lead, _, scene, lively, dark) in enumerate(_SHOTS):
+        first = int(ends[number - 1]) if number else 0
+        frames = int(ends[number]) - first
+        focal = settings.width * generator.uniform(1.35, 1.5)
+        people = _people(kind, lead, index, number)
+        actors = tuple(
+            Actor(person, _direct(generator, settings, kind, place, focal, frames / settings.fps, lively))
+            for place, person in enumerate(people)
+        )
+        shots.append(
+            Shot(
+                index=number,
+                scene=scene,
+                kind=kind,
+                first=first,
+                frames=frames,
+                actors=actors,
+                focal=float(focal),
+                dark=dark,
+                background=3 * index + scene,
+                light_seed=int(generator.integers(2**31)),
+                pan=float(generator.uniform(-12, 12)),
+                blur=lively > 1.2,
+            )
+        )
+    return shots
+
+
+def _people(kind: Kind, lead: int, index: int, number: int) -> tuple[str, ...]:
+    own = leads(index)
+    if kind == "empty":
+        return ()
+    if kind == "single":
+        return (own[lead],)
+    if index == 1 and number == 1:
+        return (own[0], leads(0)[0])  # the visitor of the first episode
+    return own
+
+
+def _direct(
+    generator: np.random.Generator, settings: Synth, kind: Kind, place: int, focal: float, seconds: float, lively: float
+) -> Performance:
+    """Place an actor so that the face is 27-45 % (alone) or 22-27 % (of two) of the picture's height."""
+    part = generator.uniform(0.30, 0.42) if kind == "single" else generator.uniform(0.23, 0.27)
+    face = 0.185  # metres from forehead to chin
+    distance = focal * face / (part * settings.height)
+    if kind == "single":
+        x = generator.uniform(-0.10, 0.10) * settings.width
+        yaw = generator.uniform(-0.35, 0.35)
+    else:
+        x = (-0.21 if place == 0 else 0.21) * settings.width * generator.uniform(0.9, 1.1)
+        yaw = (0.30 if place == 0 else -0.30) * generator.uniform(0.3, 1.2)
+    y = generator.uniform(0.02, 0.08) * settings.height
+    position = (float(x * distance / focal), float(y * distance / focal), float(-distance))
+    return perform(generator, seconds, position, (float(yaw), float(generator.uniform(-0.08, 0.10))), lively)
