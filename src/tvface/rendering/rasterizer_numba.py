@@ -1,0 +1,261 @@
+"""Rasterisation kernels for the CPU, compiled with numba.
+
+The images of a batch are spread over plain Python threads (the kernels release the GIL) instead of numba's own
+threading layer: its OpenMP runtime changes ``torch.get_num_threads()`` for the rest of the process.
+
+No fast-math and no fused multiply-add: both change the last bits, and with them which face wins on an edge.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+EPSILON = np.float32(1e-8)
+
+
+def _over_images(count: int, function: Callable[[int], None]) -> None:
+    """Call a GIL-free function for every image, on as many threads as torch may use."""
+    threads = min(count, torch.get_num_threads())
+    if threads <= 1:
+        for index in range(count):
+            function(index)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(function, range(count)))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _pixel_range(low, high, centres):  # type: ignore[no-untyped-def]
+    """First and one-past-last index of the (ascending) centres within [low, high]."""
+    size = centres.shape[0]
+    step = (centres[size - 1] - centres[0]) / max(size - 1, 1)
+    if step <= 0.0:
+        step = np.float32(1.0)
+    # Clamped as float: a far-away vertex must not overflow the conversion to int.
+    first = int(min(max((low - centres[0]) / step, -1.0), float(size))) - 1
+    first = max(first, 0)
+    while first < size and centres[first] < low:
+        first += 1
+    last = first
+    last = max(last, min(int(min(max((high - centres[0]) / step, -1.0), float(size))) - 1, size))
+    while last < size and centres[last] <= high:
+        last += 1
+    return first, last
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _select_faces(vertices, faces, columns, rows, depth, face):  # type: ignore[no-untyped-def]
+    """Fill ``face`` (H, W) for one image; ``depth`` (H, W) float32 holds +inf before and the winning depth after."""
+    epsilon = np.float32(1e-8)
+    zero = np.float32(0.0)
+    for f in range(faces.shape[0]):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        x0, y0, z0 = vertices[a, 0], vertices[a, 1], vertices[a, 2]
+        x1, y1, z1 = vertices[b, 0], vertices[b, 1], vertices[b, 2]
+        x2, y2, z2 = vertices[c, 0], vertices[c, 1], vertices[c, 2]
+        # Written so that NaN fails it; the sums catch infinities.
+        if not (z0 >= epsilon and z1 >= epsilon and z2 >= epsilon):
+            continue
+        if not (np.isfinite(x0 + x1 + x2) and np.isfinite(y0 + y1 + y2) and np.isfinite(z0 + z1 + z2)):
+            continue
+        doubled = (x0 - x1) * (y2 - y1) - (y0 - y1) * (x2 - x1)
+        if -epsilon <= doubled <= epsilon:
+            continue
+        i0, i1 = _pixel_range(min(x0, x1, x2), max(x0, x1, x2), columns)
+        if i0 >= i1:
+            continue
+        j0, j1 = _pixel_range(min(y0, y1, y2), max(y0, y1, y2), rows)
+        area = (x2 - x0) * (y1 - y0) - (y2 - y0) * (x1 - x0) + epsilon
+        for j in range(j0, j1):
+            y = rows[j]
+            r0 = (y - y1) * (x2 - x1)
+            r1 = (y - y2) * (x0 - x2)
+            r2 = (y - y0) * (x1 - x0)
+            for i in range(i0, i1):
+                x = columns[i]
+                e0 = (x - x1) * (y2 - y1) - r0
+                e1 = (x - x2) * (y0 - y2) - r1
+                e2 = (x - x0) * (y1 - y0) - r2
+                # The sign test spares the divisions outside; the quotients are tested again because they may underflow.
+                if area > zero:
+                    if not (e0 > zero and e1 > zero and e2 > zero):
+                        continue
+                elif not (e0 < zero and e1 < zero and e2 < zero):
+                    continue
+                w0, w1, w2 = e0 / area, e1 / area, e2 / area
+                if not (w0 > zero and w1 > zero and w2 > zero):
+                    continue
+                z = w0 * z0 + w1 * z1 + w2 * z2
+                # Faces come in ascending order, so a tie keeps the lower index.
+                if z >= zero and z < depth[j, i]:
+                    depth[j, i] = z
+                    face[j, i] = f
+
+
+def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+    """Face index per pixel, (B, H, W) int64, -1 for none.
+
+    vertices: (B, V, 3) float32, depth already shifted. faces: (F, 3) int64. columns (W,), rows (H,): ascending float32
+    centres.
+    """
+    shape = (vertices.shape[0], rows.shape[0], columns.shape[0])
+    face = np.full(shape, -1, np.int64)
+    depth = np.full(shape, np.inf, np.float32)
+    points, triangles, xs, ys = vertices.numpy(), faces.numpy(), columns.numpy(), rows.numpy()
+    _over_images(shape[0], lambda b: _select_faces(points[b], triangles, xs, ys, depth[b], face[b]))
+    return torch.from_numpy(face)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _barycentrics(vertices, faces, face, columns, rows, epsilon, bary):  # type: ignore[no-untyped-def]
+    for j in range(face.shape[0]):
+        y = rows[j]
+        for i in range(face.shape[1]):
+            f = face[j, i]
+            if f < 0:
+                continue
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            x0, y0 = vertices[a, 0], vertices[a, 1]
+            x1, y1 = vertices[b, 0], vertices[b, 1]
+            x2, y2 = vertices[c, 0], vertices[c, 1]
+            x = columns[i]
+            area = (x2 - x0) * (y1 - y0) - (y2 - y0) * (x1 - x0) + epsilon
+            bary[j, i, 0] = ((x - x1) * (y2 - y1) - (y - y1) * (x2 - x1)) / area
+            bary[j, i, 1] = ((x - x2) * (y0 - y2) - (y - y2) * (x0 - x2)) / area
+            bary[j, i, 2] = ((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / area
+
+
+def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+    """Weights (B, H, W, 3) of the corners of the given faces at the pixel centres, 0 where there is no face."""
+    bary = torch.zeros(*face.shape, 3, dtype=vertices.dtype)
+    out, points, triangles, ids = bary.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
+    xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
+    _over_images(len(ids), lambda b: _barycentrics(points[b], triangles, ids[b], xs, ys, epsilon, out[b]))
+    return bary
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _barycentrics_backward(gradient, bary, vertices, faces, face, columns, rows, epsilon, out):  # type:
+    ignore[no-untyped-def] for j in range(face.shape[0]):
+        y = rows[j]
+        for i in range(face.shape[1]):
+            f = face[j, i]
+            if f < 0:
+                continue
+            g0, g1, g2 = gradient[j, i, 0], gradient[j, i, 1], gradient[j, i, 2]
+            if g0 == 0.0 and g1 == 0.0 and g2 == 0.0:
+                continue
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            x0, y0 = vertices[a, 0], vertices[a, 1]
+            x1, y1 = vertices[b, 0], vertices[b, 1]
+            x2, y2 = vertices[c, 0], vertices[c, 1]
+            x = columns[i]
+            area = (x2 - x0) * (y1 - y0) - (y2 - y0) * (x1 - x0) + epsilon
+            # w_k = e_k / area with e_k the edge functions: h_k is the gradient to e_k, ha the one to the area.
+            h0, h1, h2 = g0 / area, g1 / area, g2 / area
+            ha = -(h0 * bary[j, i, 0] + h1 * bary[j, i, 1] + h2 * bary[j, i, 2])
+            out[a, 0] += h1 * (y2 - y) + h2 * (y - y1) + ha * (y2 - y1)
+            out[a, 1] += h1 * (x - x2) + h2 * (x1 - x) + ha * (x1 - x2)
+            out[b, 0] += h0 * (y - y2) + h2 * (y0 - y) + ha * (y0 - y2)
+            out[b, 1] += h0 * (x2 - x) + h2 * (x - x0) + ha * (x2 - x0)
+            out[c, 0] += h0 * (y1 - y) + h1 * (y - y0) + ha * (y1 - y0)
+            out[c, 1] += h0 * (x - x1) + h1 * (x0 - x) + ha * (x0 - x1)
+
+
+def barycentrics_backward(
+    gradient: Tensor, bary: Tensor, vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor
+) -> Tensor:
+    """Gradient (B, V, 3) to the vertices (its z part is 0) for a gradient (B, H, W, 3) to the weights."""
+    result = torch.zeros_like(vertices)
+    out, points, triangles, ids = result.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
+    xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
+    grad, weights = gradient.detach().numpy(), bary.detach().numpy()
+    _over_images(
+        len(ids),
+        lambda b: _barycentrics_backward(grad[b], weights[b], points[b], triangles, ids[b], xs, ys, epsilon, out[b]),
+    )
+    return result
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _interpolate(face, bary, corners, attributes, out):  # type: ignore[no-untyped-def]
+    for j in range(face.shape[0]):
+        for i in range(face.shape[1]):
+            f = face[j, i]
+            if f < 0:
+                continue
+            a, b, c = corners[f, 0], corners[f, 1], corners[f, 2]
+            w0, w1, w2 = bary[j, i, 0], bary[j, i, 1], bary[j, i, 2]
+            for k in range(attributes.shape[1]):
+                out[k, j, i] = w0 * attributes[a, k] + w1 * attributes[b, k] + w2 * attributes[c, k]
+
+
+def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor) -> Tensor:
+    """Attributes (B, N, C) mixed per pixel, (B, C, H, W); face and bary of a batch of 1 serve every item."""
+    result = attributes.new_zeros(attributes.shape[0], attributes.shape[2], *face.shape[1:])
+    out, ids, weights = result.numpy(), face.numpy(), bary.detach().numpy()
+    indices, values = corners.numpy(), attributes.detach().numpy()
+    _over_images(
+        len(values), lambda b: _interpolate(ids[b % len(ids)], weights[b % len(weights)], indices, values[b], out[b])
+    )
+    return result
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _interpolate_backward(gradient, face, bary, corners, attributes, to_bary, to_attributes):  # type:
+    ignore[no-untyped-def] """Add to the two outputs; an output with a leading size of 0 is not wanted."""
+    for j in range(face.shape[0]):
+        for i in range(face.shape[1]):
+            f = face[j, i]
+            if f < 0:
+                continue
+            a, b, c = corners[f, 0], corners[f, 1], corners[f, 2]
+            if to_bary.shape[0] > 0:
+                for k in range(attributes.shape[1]):
+                    g = gradient[k, j, i]
+                    to_bary[j, i, 0] += g * attributes[a, k]
+                    to_bary[j, i, 1] += g * attributes[b, k]
+                    to_bary[j, i, 2] += g * attributes[c, k]
+            if to_attributes.shape[0] > 0:
+                w0, w1, w2 = bary[j, i, 0], bary[j, i, 1], bary[j, i, 2]
+                for k in range(attributes.shape[1]):
+                    g = gradient[k, j, i]
+                    to_attributes[a, k] += w0 * g
+                    to_attributes[b, k] += w1 * g
+                    to_attributes[c, k] += w2 * g
+
+
+def interpolate_backward(
+    gradient: Tensor,
+    face: Tensor,
+    bary: Tensor,
+    corners: Tensor,
+    attributes: Tensor,
+    needs_bary: bool,
+    needs_attributes: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients to bary (B, H, W, 3) and to attributes (B, N, C), each None if not wanted."""
+    to_bary = torch.zeros_like(bary, memory_format=torch.contiguous_format) if needs_bary else None
+    to_attributes = torch.zeros_like(attributes) if needs_attributes else None
+    nothing_bary = np.zeros((0, 0, 3), bary.detach().numpy().dtype)
+    nothing_attributes = np.zeros((0, 0), nothing_bary.dtype)
+    grad, ids, weights = gradient.detach().numpy(), face.numpy(), bary.detach().numpy()
+    indices, values = corners.numpy(), attributes.detach().numpy()
+
+    def one(b: int) -> None:
+        _interpolate_backward(
+            grad[b],
+            ids[b % len(ids)],
+            weights[b % len(weights)],
+            indices,
+            values[b],
+            nothing_bary if to_bary is None else to_bary[b].numpy(),
+            nothing_attributes if to_attributes is None else to_attributes[b].numpy(),
+        )
+
+    _over_images(len(values), one)
+    return to_bary, to_attributes
