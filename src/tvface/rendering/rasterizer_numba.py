@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-EPSILON = np.float32(1e-8)
+# mypy: disallow-untyped-defs=False, check-untyped-defs=True
+# The compiled functions have no annotations: numba takes their types from the arguments.
 
 
 def _over_images(count: int, function: Callable[[int], None]) -> None:
@@ -29,7 +30,7 @@ def _over_images(count: int, function: Callable[[int], None]) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _pixel_range(low, high, centres):  # type: ignore[no-untyped-def]
+def _pixel_range(low, high, centres):
     """First and one-past-last index of the (ascending) centres within [low, high]."""
     size = centres.shape[0]
     step = (centres[size - 1] - centres[0]) / max(size - 1, 1)
@@ -48,7 +49,7 @@ def _pixel_range(low, high, centres):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _select_faces(vertices, faces, columns, rows, depth, face):  # type: ignore[no-untyped-def]
+def _select_faces(vertices, faces, columns, rows, depth, face):
     """Fill ``face`` (H, W) for one image; ``depth`` (H, W) float32 holds +inf before and the winning depth after."""
     epsilon = np.float32(1e-8)
     zero = np.float32(0.0)
@@ -111,7 +112,7 @@ def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _barycentrics(vertices, faces, face, columns, rows, epsilon, bary):  # type: ignore[no-untyped-def]
+def _barycentrics(vertices, faces, face, columns, rows, epsilon, bary):
     for j in range(face.shape[0]):
         y = rows[j]
         for i in range(face.shape[1]):
@@ -139,8 +140,8 @@ def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor,
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _barycentrics_backward(gradient, bary, vertices, faces, face, columns, rows, epsilon, out):  # type:
-    ignore[no-untyped-def] for j in range(face.shape[0]):
+def _barycentrics_backward(gradient, bary, vertices, faces, face, columns, rows, epsilon, out):
+    for j in range(face.shape[0]):
         y = rows[j]
         for i in range(face.shape[1]):
             f = face[j, i]
@@ -182,7 +183,7 @@ def barycentrics_backward(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _interpolate(face, bary, corners, attributes, out):  # type: ignore[no-untyped-def]
+def _interpolate(face, bary, corners, attributes, out):
     for j in range(face.shape[0]):
         for i in range(face.shape[1]):
             f = face[j, i]
@@ -206,8 +207,8 @@ def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _interpolate_backward(gradient, face, bary, corners, attributes, to_bary, to_attributes):  # type:
-    ignore[no-untyped-def] """Add to the two outputs; an output with a leading size of 0 is not wanted."""
+def _interpolate_backward(gradient, face, bary, corners, attributes, to_bary, to_attributes):
+    """Add to the two outputs; an output with a leading size of 0 is not wanted."""
     for j in range(face.shape[0]):
         for i in range(face.shape[1]):
             f = face[j, i]

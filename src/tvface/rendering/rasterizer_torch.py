@@ -20,8 +20,7 @@ def _edge(px: Tensor, py: Tensor, ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor
 
 
 def _boxes(triangles: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """First column, columns, first row, rows of each triangle's box; no pixels for dropped triangles. triangles: (N, 3,
-    3)."""
+    """First column, width, first row, height of the boxes of triangles (N, 3, 3); dropped triangles get empty ones."""
     x, y, z = triangles.unbind(-1)
     doubled = _edge(x[:, 0], y[:, 0], x[:, 1], y[:, 1], x[:, 2], y[:, 2])
     kept = (z >= EPSILON).all(1) & triangles.sum(1).isfinite().all(1) & (doubled.abs() > EPSILON)
