@@ -1,0 +1,119 @@
+"""Second-order propagation against BasicVSR++'s numbers."""
+
+import pytest
+import torch
+
+from tests.reference.arrays import filled, keys, load, shapes
+from tvface.networks.propagation import SecondOrderPropagation, compose
+from tvface.networks.residual import ResidualStack
+
+
+@pytest.fixture(scope="module")
+def network():
+    """BasicVSR++'s propagation and reconstruction, filled under the original's names."""
+    module = SecondOrderPropagation()
+    module.reconstruction = ResidualStack(5 * 64, 64, 5)
+    return filled(module)
+
+
+def flows(reference, t, dtype=torch.float32):
+    if t == 1:
+        return [torch.zeros(1, 0, 2, 24, 24, dtype=dtype)] * 2
+    return [reference.tensor(f"flows_{direction}", dtype) for direction in ("backward", "forward")]
+
+
+def test_names(network):
+    original = keys("net", "basicvsr_plusplus_c64_blocks5")
+    assert shapes(network) == {
+        name: shape
+        for name, shape in original.items()
+        if name.split(".")[0] in ("deform_align", "backbone", "reconstruction")
+    }
+
+
+def check(network, reference, t, dtype):
+    spatial = reference.tensor("spatial", dtype)
+    with torch.no_grad():
+        branches = network(spatial, *flows(reference, t, dtype))
+        concat = torch.cat([spatial, *branches.values()], 2)
+        reconstruction = network.reconstruction(concat.flatten(0, 1)).unflatten(0, (1, t))
+    assert list(branches) == ["backward_1", "forward_1", "backward_2", "forward_2"]
+    for name, value in {**branches, "concat": concat, "reconstruction": reconstruction}.items():
+        reference.check(name, value)
+    for name, value in branches.items():
+        mean, deviation = value.mean((3, 4)).numpy(), value.std((3, 4), unbiased=False).numpy()
+        assert abs(mean - reference[f"{name}.channel_mean"]).max() < 2e-4
+        assert abs(deviation - reference[f"{name}.channel_std"]).max() < 2e-4
+
+
+@pytest.mark.parametrize("t", [1, 2, 5])
+def test_reference(network, t):
+    check(network, load("net", f"propagation_t{t}"), t, torch.float32)
+
+
+def test_reference_in_double(network):
+    double = filled(network.double())
+    check(double, load("net", "propagation_t5"), 5, torch.float64)
+    network.float()
+
+
+def test_connections_and_layers():
+    torch.manual_seed(0)
+    spatial, flow = torch.randn(2, 3, 4, 6, 6), torch.randn(2, 2, 2, 6, 6)
+    widths = {"grid": [8, 12, 16, 20, 24, 28], "eq7": [8] * 6}
+    for connection, expected in widths.items():
+        module = SecondOrderPropagation(4, 1, 3, 2, connection=connection).eval()
+        assert [module.backbone[name].main[0].in_channels for name in module.names] == expected
+        with torch.no_grad():
+            outputs = module(spatial, flow, -flow)
+        assert len(outputs) == 6 and all(v.shape == spatial.shape for v in outputs.values())
+    with pytest.raises(ValueError, match="valid are"):
+        SecondOrderPropagation(4, 1, 1, 2, connection="dense")  # type: ignore[arg-type]
+
+
+def test_equation_7_feeds_the_previous_branch():
+    """Zeroing what a branch gets from others changes it only through the branch right before."""
+    torch.manual_seed(0)
+    module = SecondOrderPropagation(4, 1, 2, 2, connection="eq7").eval()
+    spatial, flow = torch.randn(1, 1, 4, 6, 6), torch.zeros(1, 0, 2, 6, 6)
+    with torch.no_grad():
+        outputs = module(spatial, flow, flow)
+        zeros = torch.zeros(1, 4, 6, 6)
+        expected = spatial[:, 0]
+        for name in module.names:
+            expected = module.backbone[name](torch.cat([expected, zeros], 1))
+            assert torch.allclose(outputs[name][:, 0], expected, atol=1e-6)
+
+
+def test_sequences_do_not_mix_and_time_reversal_mirrors():
+    torch.manual_seed(0)
+    module = SecondOrderPropagation(4, 1, 1, 2).eval()
+    spatial, backward, forward = torch.randn(2, 4, 4, 6, 6), torch.randn(2, 3, 2, 6, 6), torch.randn(2, 3, 2, 6, 6)
+    with torch.no_grad():
+        both = module(spatial, backward, forward)
+        one = module(spatial[1:], backward[1:], forward[1:])
+        for name in both:
+            assert torch.allclose(both[name][1:], one[name], atol=1e-5)
+        # The backward branch sees frames from the last to the first: a change of frame 0 leaves the others alone.
+        changed = spatial.clone()
+        changed[:, 0] += 1
+        again = module(changed, backward, forward)
+    assert torch.equal(again["backward_1"][:, 1:], both["backward_1"][:, 1:])
+    assert not torch.allclose(again["forward_1"][:, 3], both["forward_1"][:, 3])
+
+
+def test_composed_flow_of_a_constant_motion():
+    flow = torch.zeros(1, 3, 2, 9, 9)
+    flow[:, :, 0] = 2.0
+    second = compose(flow)
+    assert torch.count_nonzero(second[:, 0]) == 0
+    # Two steps of 2 px; where the first step leaves the map, only itself remains.
+    assert torch.allclose(second[:, 1:, 0, :, :7], torch.tensor(4.0), atol=1e-4)
+    assert torch.allclose(second[:, 1:, 0, :, 8], torch.tensor(2.0), atol=1e-4)
+
+
+def test_wrong_flows_are_refused():
+    module = SecondOrderPropagation(4, 1, 1, 2)
+    spatial, flow = torch.randn(1, 3, 4, 6, 6), torch.randn(1, 2, 2, 6, 6)
+    with pytest.raises(ValueError, match="flows_forward"):
+        module(spatial, flow, flow[:, :1])
