@@ -30,6 +30,13 @@ FRAMES = Schema(
             high=1,
         ),
         Column("cut_luma", pa.float32(), "mean absolute luma difference / 255 to the frame before", low=0, high=1),
+        Column(
+            "cut_structure",
+            pa.float32(),
+            "part of the picture that is not found again near its place in the frame before",
+            low=0,
+            high=1,
+        ),
     ),
     key=("episode", "frame"),
 )

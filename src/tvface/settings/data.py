@@ -12,12 +12,17 @@ from tvface.settings.base import block, option
 class Shots:
     """Shot and scene boundaries, measured on 64 x 36 thumbnails (spec B5.2-3); tuned for 3 frames/s."""
 
-    histogram: float = option(0.40, "cut if 1 - HSV histogram intersection exceeds this", low=0, high=1)
-    luma: float = option(0.22, "cut if the mean absolute luma difference exceeds this", low=0, high=1)
-    ratio: float = option(3.0, "a cut's score is at least this multiple of its neighbours' median", low=1)
+    # Colour thresholds alone fail: a real cut had (histogram, luma) = (0.37, 0.12), a head leaving the picture
+    # (0.33, 0.12). Structure separates them: five real cuts 0.98-1.00; motion up to 0.87, then with histogram 0.09.
+    histogram: float = option(0.20, "a cut changes 1 - HSV histogram intersection by more than this ...", low=0, high=1)
+    luma: float = option(0.20, "... or the mean absolute luma difference by more than this", low=0, high=1)
+    structure: float = option(
+        0.85, "and leaves at least this part of the picture without a counterpart near its place", low=0, high=1
+    )
     flash: float = option(0.15, "histogram distance under which the frames around a flash are alike", low=0, high=1)
-    dissolve: float = option(0.50, "histogram distance over three frames that makes a dissolve", low=0, high=1)
-    min_frames: int = option(3, "shots shorter than this are joined to a neighbour", unit="sampled frames", low=1)
+    dissolve: float = option(0.50, "histogram distance over 2 to 4 frames that makes a dissolve", low=0, high=1)
+    # 1 joins nothing: a joined shot would hide a cut inside, and the last shot of a clip may be short by right.
+    min_frames: int = option(1, "shots shorter than this are joined to a neighbour", unit="sampled frames", low=1)
     scene_histogram: float = option(0.30, "shots of one scene differ by less than this", low=0, high=1)
     scene_gap: float = option(8.0, "shots of one scene are at most this far apart", unit="s", low=0)
 
@@ -30,7 +35,10 @@ class Frames:
     long_side: int = option(0, "shrink frames to this longer side; 0 keeps the size", unit="px", low=0)
     jpeg_quality: int = option(95, "quality of stored frames", low=1, high=100)
     black_luma: float = option(8.0, "frames darker than this on average are marked black", unit="0..255", low=0)
-    duplicate: float = option(1.0, "mean luma difference below which a frame repeats the one before", low=0)
+    # Measured: repeated frames of an encoded freeze differ by 0-1, the stillest talking head of the real clips by 8.
+    duplicate: float = option(
+        2.0, "a frame repeats the one before if no pixel of its thumbnail differs by more", unit="luma, 0..255", low=0
+    )
     shots: Shots = block(Shots)
 
 

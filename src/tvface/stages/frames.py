@@ -1,0 +1,160 @@
+"""Stage ``frames``: sample the footage of one episode, store the pictures, mark states, shots and scenes.
+
+A video is decoded once and sampled into JPEGs in a tar. TVQA's JPEG folders (one per clip, 3 frames/s, numbered
+from 1) are referenced where they lie; their tar is empty. Only thumbnails are held in memory, 7 kB per frame.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tvface.episodes import Episode, find_episode
+from tvface.manifests import project_path, write
+from tvface.manifests.frames import FRAMES
+from tvface.media.images import Image, MediaError, encode_jpeg, read_image, shrink
+from tvface.media.tarstore import TarWriter
+from tvface.media.video import VideoReader
+from tvface.mining.shots import find_shots, luma, thumbnail
+from tvface.settings import Settings
+from tvface.settings.data import Frames
+from tvface.stages.base import Paths, logger, progress, provenance
+
+TVQA_FPS = 3.0
+_NUMBERED = re.compile(r"(\d+)\.jpe?g", re.IGNORECASE)
+log = logger("frames")
+
+
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Write the frame manifest and store of episode ``shard``.
+
+    Args:
+        inputs: ``source``: the video file, or the episode's TVQA clip folders.
+        outputs: ``manifest`` (:data:`FRAMES`) and ``store`` (tar of JPEGs).
+
+    Raises:
+        MediaError: the footage holds no picture at all.
+        EpisodeError: the run has no episode of this name.
+    """
+    source = inputs["source"]
+    sources = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
+    episode = find_episode(settings, shard)
+    dropped: Counter[str] = Counter()
+    notes: dict[str, Any] = {"kind": episode.kind}
+    clips: list[pd.DataFrame] = []
+    with TarWriter(outputs["store"]) as store:
+        for clip, rows in _clips(episode, sources, settings.frames, store, dropped, threads):
+            clips.append(_finished(rows, clip, clips, settings.frames))
+        table = pd.concat(clips, ignore_index=True) if clips else FRAMES.empty()
+        if len(table) == 0:
+            raise MediaError(
+                f"{', '.join(map(str, sources))}: no picture that can be read ({dict(dropped)}); copy the footage "
+                f"again or take episode {shard} out of the run"
+            )
+    sizes = table.groupby("clip")[["width", "height"]].nunique().max(axis=1)
+    notes |= {
+        "clips": len(clips),
+        "shots": int(table["shot"].nunique()),
+        "scenes": int(table["scene"].nunique()),
+        "states": {name: int(count) for name, count in sorted(Counter(table["state"]).items())},
+        "clips_that_change_size": int((sizes > 1).sum()),
+    }
+    table["show"], table["episode"] = episode.show, episode.name
+    recorded = provenance("frames", settings, inputs, dropped=dropped, backend=episode.kind, notes=notes)
+    write(outputs["manifest"], FRAMES, table, recorded)
+    log.info("%s: %d frames, %d shots, %s", shard, len(table), notes["shots"], dict(dropped) or "nothing dropped")
+
+
+def _clips(
+    episode: Episode, sources: list[Path], settings: Frames, store: TarWriter, dropped: Counter[str], threads: int
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    if len(sources) != len(episode.sources):
+        raise MediaError(
+            f"episode {episode.name} has {len(episode.sources)} sources but {len(sources)} came; plan the run again"
+        )
+    for clip, place in zip(episode.clips, sources, strict=True):
+        if episode.kind == "video":
+            yield clip, list(_video(place, settings, store, dropped, threads))
+        else:
+            yield clip, list(_folder(place, settings, store, dropped))
+
+
+def _video(
+    path: Path, settings: Frames, store: TarWriter, dropped: Counter[str], threads: int
+) -> Iterator[dict[str, Any]]:
+    reader = VideoReader(path, threads)
+    for frame in progress(reader.sample(settings.fps), f"frames of {path.name}"):
+        image = shrink(frame.image, settings.long_side)
+        place = store.add(f"{frame.index:06d}.jpg", encode_jpeg(image, settings.jpeg_quality))
+        yield _row(frame.index, frame.source_frame, frame.time_s, image, place)
+    if reader.undecodable:
+        dropped["undecodable"] += reader.undecodable
+
+
+def _folder(folder: Path, settings: Frames, store: TarWriter, dropped: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Rows of one TVQA clip; ``frame`` counts from the clip's start and leaves out what is missing or skipped."""
+    if not folder.is_dir():
+        raise MediaError(f"{folder}: no such folder; was it moved after the run was planned?")
+    numbered: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = _NUMBERED.fullmatch(path.name)
+        if match is None or int(match[1]) == 0 or int(match[1]) in numbered:
+            dropped["not_a_frame"] += 1
+            continue
+        numbered[int(match[1])] = path
+    if numbered:
+        dropped["missing"] += max(numbered) - len(numbered)
+    step = TVQA_FPS / min(settings.fps, TVQA_FPS)
+    wanted = {int(index * step + 0.5) + 1: index for index in range(int(max(numbered, default=0) / step) + 1)}
+    for number in progress(sorted(numbered), f"frames of {folder.name}"):
+        if number not in wanted:
+            continue
+        path = numbered[number]
+        try:
+            image = read_image(path)
+        except MediaError as error:
+            log.warning("%s", error)
+            dropped["undecodable"] += 1
+            continue
+        place = (project_path(path), 0, path.stat().st_size)
+        small = shrink(image, settings.long_side)
+        if small is not image:
+            place = store.add(f"{folder.name}/{number:05d}.jpg", encode_jpeg(small, settings.jpeg_quality))
+        yield _row(wanted[number], number, (number - 1) / TVQA_FPS, small, place)
+
+
+def _row(index: int, source_frame: int, time: float, image: Image, place: tuple[str, int, int]) -> dict[str, Any]:
+    return {
+        "frame": index,
+        "source_frame": source_frame,
+        "time_s": time,
+        "image_file": place[0],
+        "image_offset": place[1],
+        "image_length": place[2],
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "luma": float(luma(image).mean()),
+        "thumbnail": thumbnail(image),
+    }
+
+
+def _finished(rows: list[dict[str, Any]], clip: str, before: list[pd.DataFrame], settings: Frames) -> pd.DataFrame:
+    """Add shots, scenes and states to the rows of a clip, numbered on from the clips before."""
+    thumbnails = np.stack([row.pop("thumbnail") for row in rows]) if rows else np.zeros((0, 36, 64, 3), np.uint8)
+    table = pd.DataFrame(rows, columns=[name for name in FRAMES.arrow.names if name not in ("show", "episode")])
+    times = table["time_s"].to_numpy(np.float64)
+    shots = find_shots(thumbnails, times, settings.shots, settings.black_luma, settings.duplicate)
+    first = {name: max((int(t[name].max()) + 1 for t in before if len(t)), default=0) for name in ("shot", "scene")}
+    table["clip"] = clip
+    table["frame"] = table["frame"] + max((int(t["frame"].max()) + 1 for t in before if len(t)), default=0)
+    table["shot"], table["scene"] = shots.shot + first["shot"], shots.scene + first["scene"]
+    table["state"] = shots.state
+    table["cut_histogram"], table["cut_luma"] = shots.histogram, shots.luma
+    table["cut_structure"] = shots.structure
+    return table
