@@ -11,6 +11,7 @@ from tvface.manifests.base import (
     parents,
     project_path,
     read,
+    read_all,
     write,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "parents",
     "project_path",
     "read",
+    "read_all",
     "write",
 ]

@@ -183,6 +183,12 @@ def read(path: str | Path, schema: Schema) -> Manifest:
     return Manifest(rows, provenance, path)
 
 
+def read_all(paths: Sequence[str | Path], schema: Schema) -> pd.DataFrame:
+    """Read several manifests of one stage and return their rows together, in the order of ``paths``."""
+    parts = [part for part in (read(path, schema).rows for path in paths) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else schema.empty()
+
+
 def parents(*paths: str | Path | Sequence[str | Path]) -> dict[str, str]:
     """Return {project-relative path: sha256} of the given files, for :class:`Provenance`."""
     flat: list[str | Path] = []

@@ -6,16 +6,13 @@ against the landmarks of the pipeline, and what needs truth is absent from the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import pandas as pd
 
 from tvface.evaluation import footage, labels, models
 from tvface.evaluation.curves import curve_metrics
 from tvface.evaluation.table import MetricTable
 from tvface.head.data import HeadData
-from tvface.manifests import Schema, atomic, read, write
+from tvface.manifests import atomic, read, read_all, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.evaluate import EVALUATE
 from tvface.manifests.faces import FACES
@@ -39,24 +36,24 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
             ``curves``, ``truth_frames``, ``truth_faces`` (both empty without the embedded show); ``dataset``; ``head``.
     """
     table = MetricTable()
-    frames = _read(inputs["frames"], FRAMES)
-    faces = _read(inputs["faces"], FACES)
-    crops = _read(inputs["sequences"], SEQUENCES)
-    landmarks = _read(inputs["landmarks"], LANDMARKS)
-    curve_metrics(table, _read(inputs["curves"], TRAIN))
+    frames = read_all(inputs["frames"], FRAMES)
+    faces = read_all(inputs["faces"], FACES)
+    crops = read_all(inputs["sequences"], SEQUENCES)
+    landmarks = read_all(inputs["landmarks"], LANDMARKS)
+    curve_metrics(table, read_all(inputs["curves"], TRAIN))
     dataset = read(inputs["dataset"], DATASET).rows
-    reconstructed = _read(inputs["reconstruct"], RECONSTRUCT)
+    reconstructed = read_all(inputs["reconstruct"], RECONSTRUCT)
     if inputs["truth_faces"]:
-        truth_frames = _read(inputs["truth_frames"], TRUTH_FRAMES)
-        truth = _read(inputs["truth_faces"], TRUTH_FACES)
-        identities = _read(inputs["identities"], IDENTITIES)
+        truth_frames = read_all(inputs["truth_frames"], TRUTH_FRAMES)
+        truth = read_all(inputs["truth_faces"], TRUTH_FACES)
+        identities = read_all(inputs["identities"], IDENTITIES)
         _judge_footage(table, settings, frames, faces, identities, crops, truth_frames, truth)
         key = ["sequence", "position"]
         pointed = crops.drop(columns="episode").merge(landmarks, on=key)
         labels.landmark_metrics(
             table, labels.true_points(pointed, truth), settings.evaluate.frontal_yaw, settings.landmarks.backend
         )
-        parsed = crops.drop(columns="episode").merge(_read(inputs["masks"], MASKS), on=key)
+        parsed = crops.drop(columns="episode").merge(read_all(inputs["masks"], MASKS), on=key)
         labels.mask_metrics(table, parsed, truth_frames, settings.masks.classes, settings.masks.backend)
     else:
         truth = None
@@ -150,11 +147,3 @@ def _judge_models(
         if len(true):
             sizes = pictures.loc[list(zip(true["episode"], true["frame"], strict=True))].to_numpy(float)
             models.geometry_metrics(table, true, head, size, sizes, subject)
-
-
-def _read(paths: Sequence[str | Path], schema: Schema) -> pd.DataFrame:
-    parts = [read(path, schema).rows for path in paths]
-    filled = [part for part in parts if len(part)]
-    if not filled:
-        return schema.empty()
-    return pd.concat(filled, ignore_index=True)

@@ -1,0 +1,129 @@
+"""Stage ``render``: the figures of the paper, pictures of every stage, training curves, side-by-side videos.
+
+Reads manifests, trained weights and the head; writes PNG and MP4 files into ``outputs['pictures']`` and a manifest that
+names them with captions. Pictures of the data half come from a few episodes, chosen evenly, so that a show of four
+hundred episodes costs no more than one of four.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tvface.manifests import project_path, read, read_all, write
+from tvface.manifests.dataset import DATASET
+from tvface.manifests.faces import FACES
+from tvface.manifests.frames import FRAMES
+from tvface.manifests.identities import IDENTITIES
+from tvface.manifests.landmarks import LANDMARKS
+from tvface.manifests.masks import MASKS
+from tvface.manifests.render import RENDER
+from tvface.manifests.sequences import CANDIDATES, SEQUENCES
+from tvface.manifests.train import TRAIN
+from tvface.media.images import encode_png
+from tvface.reporting import data_pictures
+from tvface.reporting.curves import training_curves
+from tvface.reporting.model_figures import draw_models
+from tvface.settings import Settings
+from tvface.stages.base import Paths, logger, provenance
+
+# Pictures of the data half show at most this many episodes.
+EPISODES_SHOWN = 4
+
+
+class Album:
+    """Writes figures into a folder and keeps their manifest rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._rows: list[dict[str, object]] = []
+
+    def picture(self, stage: str, name: str, image: np.ndarray | None, caption: str) -> None:
+        """Store one PNG; None (nothing to show) is said in the log and leaves no row."""
+        if image is None:
+            logger("render").info("%s: nothing to show for '%s'", stage, name)
+            return
+        path = self.folder / f"{stage}_{name}.png"
+        path.write_bytes(encode_png(image))
+        self.add(stage, path, "picture", caption)
+
+    def add(self, stage: str, path: Path, kind: str, caption: str) -> None:
+        """Record a file that lies in the folder already."""
+        order = sum(row["stage"] == stage for row in self._rows)
+        self._rows.append(
+            {"stage": stage, "order": order, "kind": kind, "file": project_path(path), "caption": caption}
+        )
+
+    def rows(self) -> pd.DataFrame:
+        """Return the rows of the RENDER manifest."""
+        return pd.DataFrame(self._rows) if self._rows else RENDER.empty()
+
+
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Draw everything.
+
+    Args:
+        inputs: lists ``frames``, ``faces``, ``identities``, ``sequences``, ``candidates``, ``landmarks``, ``masks``,
+            ``curves``, ``reconstruct``, ``weights`` (of the detail phase, one per model); ``dataset``; ``head``.
+        outputs: ``pictures`` (folder) and ``manifest``.
+    """
+    folder = Path(outputs["pictures"])
+    if folder.exists():
+        shutil.rmtree(folder)  # figures of an earlier run with other episodes must not stay
+    folder.mkdir(parents=True)
+    album = Album(folder)
+    _draw_data(album, settings, inputs)
+    curves = read_all(inputs["curves"], TRAIN)
+    album.picture("train", "curves", training_curves(curves), "Training curves: total loss and weighted terms.")
+    draw_models(album, settings, inputs)
+    write(outputs["manifest"], RENDER, album.rows(), provenance("render", settings, inputs))
+
+
+def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
+    count = settings.report.pictures
+    frames, faces, sequences, candidates, landmarks, masks = (
+        read_all(_some(inputs[name]), schema)
+        for name, schema in (
+            ("frames", FRAMES),
+            ("faces", FACES),
+            ("sequences", SEQUENCES),
+            ("candidates", CANDIDATES),
+            ("landmarks", LANDMARKS),
+            ("masks", MASKS),
+        )
+    )
+    people = read_all(inputs["identities"], IDENTITIES)
+    dataset = read(inputs["dataset"], DATASET).rows
+    album.picture("frames", "shots", data_pictures.storyboard(frames, 2 * count), "The first frame of each shot.")
+    album.picture(
+        "faces", "detections", data_pictures.detections(frames, faces, people, count),
+        "Detected faces with score and person.",
+    )  # fmt: skip
+    album.picture(
+        "identities", "people", data_pictures.cast(frames, faces, people, count),
+        "Faces of each person, most seen first; in brackets the number of faces.",
+    )  # fmt: skip
+    album.picture(
+        "sequences", "accepted", data_pictures.sequences(sequences, count), "Sequences: one row of crops each."
+    )
+    album.picture(
+        "sequences", "rejected", data_pictures.rejected(frames, faces, candidates),
+        "Faces that are in no sequence, a row per reason; in brackets the number of faces.",
+    )  # fmt: skip
+    album.picture("landmarks", "points", data_pictures.landmarks(sequences, landmarks, count), "68 landmarks.")
+    album.picture("masks", "classes", data_pictures.masks(sequences, masks, count), "Parsed classes.")
+    album.picture(
+        "dataset", "flow", data_pictures.flow(dataset, count),
+        "Crops and the optical flow to the next frame: hue is direction, strength is length.",
+    )  # fmt: skip
+
+
+def _some(paths: Sequence[str | Path]) -> list[Path]:
+    ordered = sorted(map(Path, paths))
+    if len(ordered) <= EPISODES_SHOWN:
+        return ordered
+    return [ordered[i] for i in np.linspace(0, len(ordered) - 1, EPISODES_SHOWN).round().astype(int)]
