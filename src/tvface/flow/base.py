@@ -1,0 +1,71 @@
+"""What flow backends share: the convention, and the flow of a whole sequence.
+
+Convention (BasicVSR++, spec temporal_encoder A1.5): ``flow(a, b)[:, y, x] = (dx, dy)`` in pixels, such that
+``b(x + dx, y + dy)`` shows what ``a(x, y)`` shows. Sampling ``b`` at the displaced grid aligns it to ``a``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FlowBackend(ABC):
+    """Computes optical flow between pairs of square pictures."""
+
+    weights: dict[str, str]  # name -> sha256 of the files that shape the result
+
+    @abstractmethod
+    def flow(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the flow from each ``first[i]`` to ``second[i]``.
+
+        Args:
+            first, second: (P, S, S, 3) uint8 RGB.
+
+        Returns:
+            (P, 2, S, S) float32, channels dx, dy in pixels; ``second`` sampled at grid + flow looks like ``first``.
+        """
+
+
+def resized(images: Sequence[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
+    """Return (N, size, size, 3) uint8: the pictures shrunk by area averaging (or enlarged bilinearly)."""
+    out = []
+    for image in images:
+        if image.shape[0] != image.shape[1]:
+            raise ValueError(f"flow is computed on square crops, got one of {image.shape[1]} x {image.shape[0]} pixels")
+        method = cv2.INTER_AREA if image.shape[0] >= size else cv2.INTER_LINEAR
+        out.append(cv2.resize(image, (size, size), interpolation=method))
+    return np.asarray(np.stack(out), np.uint8)
+
+
+def sequence_flow(
+    backend: FlowBackend, images: Sequence[NDArray[np.uint8]], size: int, crossing: NDArray[np.bool_]
+) -> NDArray[np.float16]:
+    """Return the flow between neighbouring crops of one sequence, both ways.
+
+    Args:
+        images: N pictures (H, H, 3) uint8 RGB.
+        size: side S at which the flow is computed and stored.
+        crossing: (N,) true where a shot boundary lies before the frame. Across it nothing moves from one picture
+            into the other, so the flow there is zero.
+
+    Returns:
+        (2, N-1, 2, S, S) float16. Index 0 backward: frame i to i+1, so that frame i+1 warped by it aligns to frame i
+        (BasicVSR++'s name for the flow of the backward branch); index 1 forward: frame i+1 to i. Channels dx, dy in
+        pixels of the S x S grid.
+    """
+    small = resized(images, size)
+    pairs = len(small) - 1
+    result = np.zeros((2, pairs, 2, size, size), np.float32)
+    inside = ~np.asarray(crossing, bool)[1:]
+    if inside.any():
+        before, after = small[:-1][inside], small[1:][inside]
+        both = backend.flow(np.concatenate([before, after]), np.concatenate([after, before]))
+        result[0, inside], result[1, inside] = np.split(both, 2)
+    if not np.isfinite(result).all():
+        raise FloatingPointError(f"{type(backend).__module__} returned flow that is not finite")
+    return result.astype(np.float16)
