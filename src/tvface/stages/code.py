@@ -18,7 +18,14 @@ SOURCE = Path(__file__).resolve().parents[1]
 REGISTRIES = ("detectors", "embedders", "landmarkers", "parsers")
 
 # Their effect is visible elsewhere (settings are in params) or they do not touch results.
-NOT_FOLLOWED = ("tvface.settings", "tvface.stages.base", "tvface.stages.code", "tvface.cli", "tvface.assets")
+NOT_FOLLOWED = (
+    "tvface.settings",
+    "tvface.stages.base",
+    "tvface.stages.table",
+    "tvface.stages.code",
+    "tvface.cli",
+    "tvface.assets",
+)
 
 
 def code_digest(module: str, backends: Mapping[str, str] | None = None) -> str:

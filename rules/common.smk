@@ -1,0 +1,85 @@
+"""What all rules share: the settings, the shards of the run, file names, resources."""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# The package is importable from the checkout without being installed, also inside a rule's conda environment.
+sys.path.insert(0, str(Path(workflow.basedir, "src")))
+
+from tvface import assets
+from tvface.episodes import list_episodes, synthetic_episodes
+from tvface.settings import SettingsError, parse_settings
+from tvface.stages.table import PHASES, stage_code, stage_settings, train_settings
+
+try:
+    SETTINGS = parse_settings(config)
+    EPISODES = {episode.name: episode for episode in list_episodes(SETTINGS)}
+except SettingsError as error:
+    raise WorkflowError(str(error)) from error
+
+SHOWS = sorted({episode.show for episode in EPISODES.values()})
+SYNTHETIC = (
+    [episode.name for episode in synthetic_episodes(SETTINGS)]
+    if SETTINGS.synth.enabled
+    else []
+)
+MODELS = list(SETTINGS.train.models)
+RESULTS = SETTINGS.results
+GPU = 1 if SETTINGS.device == "cuda" else 0
+
+
+def shards(template, names=None):
+    """Return the template's path for every episode, or for the named ones."""
+    return [
+        template.replace("{episode}", name)
+        for name in (EPISODES if names is None else names)
+    ]
+
+
+# The bytes that the rows of dataset.parquet point to: crops, label maps and flow.
+STORES = [
+    path
+    for stage in ("sequences", "masks", "dataset")
+    for path in shards(f"{RESULTS}/{stage}/{{episode}}.tar")
+]
+CURVES = [
+    f"{RESULTS}/train/{model}/{phase}/curve.parquet"
+    for model in MODELS
+    for phase in PHASES
+]
+
+
+wildcard_constraints:
+    episode=r"[A-Za-z0-9_-]+",
+    show=r"[A-Za-z0-9_-]+",
+    model="deca|temporal",
+    phase="|".join(PHASES),
+
+
+def growing(amount):
+    """Return a resource that grows with every retry, so that a job killed for memory or time gets more."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def required(stage):
+    """Return an input function: the weights and licensed files of a stage; a missing one stops the run before any job."""
+
+    def paths(wildcards):
+        try:
+            return [str(path) for path in assets.require(SETTINGS, stage)]
+        except assets.AssetError as error:
+            raise WorkflowError(f"stage {stage}: {error}") from error
+
+    return paths
+
+
+def weights_before(model, phase):
+    """Return the weights that a phase of training starts from: none for the first, else those of the phase before."""
+    index = PHASES.index(phase)
+    return (
+        [f"{RESULTS}/train/{model}/{PHASES[index - 1]}/weights.safetensors"]
+        if index
+        else []
+    )

@@ -1,0 +1,33 @@
+"""Detect, embed and track the faces of an episode."""
+
+
+rule faces:
+    input:
+        shards(f"{RESULTS}/faces/{{episode}}.parquet"),
+
+
+rule faces_episode:
+    input:
+        frames=rules.frames_episode.output.manifest,
+        store=rules.frames_episode.output.store,
+        assets=required("faces"),
+    output:
+        manifest=f"{RESULTS}/faces/{{episode}}.parquet",
+    log:
+        f"{RESULTS}/logs/faces/{{episode}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/faces/{{episode}}.tsv"
+    conda:
+        "../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+        gpu=GPU,
+    params:
+        settings=stage_settings("faces", SETTINGS),
+        code=stage_code("faces", SETTINGS),
+    message:
+        "faces: detect, embed and track in {wildcards.episode}"
+    script:
+        "../workflow/scripts/faces.py"

@@ -1,0 +1,25 @@
+"""Build the generic head model, or convert FLAME's files."""
+
+
+rule head:
+    input:
+        assets=required("head"),
+    output:
+        head=f"{RESULTS}/head/head.npz",
+    log:
+        f"{RESULTS}/logs/head.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/head.tsv"
+    conda:
+        "../envs/footage.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        settings=stage_settings("head", SETTINGS),
+        code=stage_code("head", SETTINGS),
+    message:
+        "head: make the head model"
+    script:
+        "../workflow/scripts/head.py"

@@ -1,0 +1,31 @@
+"""Render the embedded show with its exact ground truth."""
+
+
+rule synth:
+    input:
+        shards(f"{RESULTS}/synth/{{episode}}.mp4", SYNTHETIC),
+
+
+rule synth_episode:
+    output:
+        video=f"{RESULTS}/synth/{{episode}}.mp4",
+        frames=f"{RESULTS}/synth/{{episode}}.frames.parquet",
+        faces=f"{RESULTS}/synth/{{episode}}.faces.parquet",
+        labels=f"{RESULTS}/synth/{{episode}}.labels.tar",
+    log:
+        f"{RESULTS}/logs/synth/{{episode}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/synth/{{episode}}.tsv"
+    conda:
+        "../envs/footage.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        settings=stage_settings("synth", SETTINGS),
+        code=stage_code("synth", SETTINGS),
+    message:
+        "synth: render {wildcards.episode}"
+    script:
+        "../workflow/scripts/synth.py"

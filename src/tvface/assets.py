@@ -1,0 +1,247 @@
+"""Weights and licensed files: the registry ``resources/assets.tsv``, where each file belongs, and what a run needs.
+
+Nothing here imports a network library: Snakemake asks :func:`require` while it builds the DAG, so that a missing file
+stops the run before the first job.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvface.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "resources" / "assets.tsv"
+
+# Where weights are looked for, besides resources/weights of the working folder and of the project.
+FOLDER_VARIABLE = "TVFACE_WEIGHTS"
+
+_HTML = (b"<!doctype", b"<html", b"<?xml")
+
+
+class AssetError(RuntimeError):
+    """A weight or licensed file is missing, damaged or not the one in the registry; the message says how to mend it."""
+
+
+class MissingAsset(AssetError):
+    """A weight or licensed file is not there; the message names file, licence, address and place."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One row of the registry. ``size`` in bytes; None and an empty ``sha256`` mean that nobody has published them."""
+
+    name: str
+    file: str
+    url: str
+    mirror: str
+    size: int | None
+    sha256: str
+    licence: str
+    walled: bool
+    used_by: str
+
+
+@dataclass(frozen=True)
+class Need:
+    """A file that the settings of a run ask for: by which stage, at which path, and which setting avoids it."""
+
+    asset: Asset
+    stage: str
+    path: Path
+    setting: str
+    avoid: str
+
+
+@functools.cache
+def registry() -> dict[str, Asset]:
+    """Return the registry by name."""
+    with open(TABLE, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return {row["name"]: _asset(row) for row in rows}
+
+
+def _asset(row: dict[str, str]) -> Asset:
+    if row["walled"] not in ("yes", "no"):
+        raise AssetError(f"{TABLE}: {row['name']}: 'walled' is yes or no, not {row['walled']!r}")
+    return Asset(
+        name=row["name"],
+        file=row["file"],
+        url=row["url"],
+        mirror=row["mirror"],
+        size=int(row["bytes"]) if row["bytes"] else None,
+        sha256=row["sha256"],
+        licence=row["licence"],
+        walled=row["walled"] == "yes",
+        used_by=row["used_by"],
+    )
+
+
+def asset(name: str) -> Asset:
+    """Return one row of the registry.
+
+    Raises:
+        AssetError: no such name; the message lists the names.
+    """
+    if name not in registry():
+        raise AssetError(f"no asset '{name}' in {TABLE}; there are: {', '.join(sorted(registry()))}")
+    return registry()[name]
+
+
+def folders() -> Iterator[Path]:
+    """Yield the folders where weights are looked for, in order."""
+    if os.environ.get(FOLDER_VARIABLE):
+        yield Path(os.environ[FOLDER_VARIABLE])
+    yield Path("resources", "weights")
+    yield ROOT / "resources" / "weights"
+
+
+def place(name: str) -> Path:
+    """Return where the file of ``name`` is, or where it belongs if it is nowhere."""
+    file = asset(name).file
+    candidates = [folder / file for folder in folders()]
+    return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def locate(name: str) -> Path:
+    """Return the path of a weight file.
+
+    Raises:
+        MissingAsset: it is not there; the message names file, licence, address and place.
+        AssetError: a web page was saved in its place, or the size is wrong.
+    """
+    path = place(name)
+    if not path.is_file():
+        raise MissingAsset(f"{name}: {describe_missing(asset(name), path)}")
+    inspect(asset(name), path)
+    return path
+
+
+def describe_missing(row: Asset, path: Path) -> str:
+    """Return what to do about a missing file: file, licence, address, place, checksum."""
+    if row.walled:
+        way = f"get it at {row.url} (registration or a form), then put it there"
+    else:
+        way = f"run 'tvface assets fetch {row.name}', or get it at {row.url} and put it there"
+    size = f", {row.size:,} bytes" if row.size is not None else ""
+    digest = f"sha256 {row.sha256}" if row.sha256 else "sha256 not published"
+    return f"{path} is missing\n    licence: {row.licence}\n    {way}\n    ({digest}{size})"
+
+
+def inspect(row: Asset, path: Path) -> None:
+    """Check a file without reading it whole: it is no web page, and it has the registered size.
+
+    Raises:
+        AssetError: it is a saved web page (a login or quota page), or its size is wrong.
+    """
+    with open(path, "rb") as file:
+        head = file.read(64).lstrip().lower()
+    if head.startswith(_HTML):
+        raise AssetError(
+            f"{path}: this is a web page, not {row.file}: the site answered with a login or error page. "
+            f"Delete it, then get the file at {row.url} in a browser after signing in"
+        )
+    size = path.stat().st_size
+    if row.size is not None and size != row.size:
+        raise AssetError(
+            f"{path}: {size:,} bytes, but {row.name} has {row.size:,}; the download was cut short or is another file. "
+            f"Delete it and {'get it again at ' + row.url if row.walled else f'run: tvface assets fetch {row.name}'}"
+        )
+
+
+def verify(path: str | Path, row: Asset | None = None) -> str:
+    """Return the sha256 of a file after comparing it with the registry.
+
+    Args:
+        path: the file.
+        row: the asset it should be; by default the one of that file name.
+
+    Raises:
+        AssetError: unknown file name, saved web page, wrong size or wrong checksum.
+    """
+    path = Path(path)
+    if row is None:
+        matches = [entry for entry in registry().values() if Path(entry.file).name == path.name]
+        if not matches:
+            raise AssetError(f"{path}: no asset of this file name in {TABLE}")
+        row = matches[0]
+    inspect(row, path)
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if row.sha256 and found != row.sha256:
+        raise AssetError(
+            f"{path}: sha256 {found}, but {row.name} has {row.sha256}; it is damaged or another version. Delete it and "
+            f"get it again at {row.url}"
+        )
+    return found
+
+
+def needs(settings: Settings) -> list[Need]:
+    """Return every weight and licensed file that these settings ask for, in data-flow order."""
+    found: list[Need] = []
+
+    def add(name: str, stage: str, setting: str, avoid: str, path: str | None = None) -> None:
+        found.append(Need(asset(name), stage, Path(path) if path else place(name), setting, avoid))
+
+    if settings.head.model == "flame":
+        chosen, avoid = "head.model: flame", "head.model: generic"
+        add("flame", "head", chosen, avoid, settings.head.flame)
+        add("head_template", "head", chosen, avoid, settings.head.template)
+        add("landmark_embedding", "head", chosen, avoid, settings.head.embedding)
+        add("face_mask", "head", chosen, avoid, settings.head.face_mask)
+        add("face_eye_mask", "head", chosen, avoid, settings.head.face_eye_mask)
+        add("fixed_displacement", "head", chosen, avoid, settings.head.fixed_displacement)
+        if settings.head.albedo is not None:
+            add("flame_albedo", "head", "head.albedo", "head.albedo: null (the generic albedo)", settings.head.albedo)
+    if settings.faces.embedder == "inception_resnet":
+        add("inception_resnet", "faces", "faces.embedder: inception_resnet", "faces.embedder: appearance")
+    if settings.landmarks.backend == "fan":
+        add("fan", "landmarks", "landmarks.backend: fan", "landmarks.backend: compact")
+    if settings.masks.backend == "bisenet":
+        add("bisenet", "masks", "masks.backend: bisenet", "masks.backend: compact")
+    if settings.dataset.flow.backend == "spynet":
+        flow = settings.dataset.flow
+        add("spynet", "dataset", "dataset.flow.backend: spynet", "dataset.flow.backend: dis", flow.weights)
+    for phase in ("coarse", "detail"):
+        weights = getattr(settings.train, phase).weights
+        if weights.identity > 0:
+            setting = f"train.{phase}.weights.identity"
+            add("vggface2", "train", f"{setting}: {weights.identity:g}", f"{setting}: 0")
+        if weights.mrf > 0 and phase == "detail":
+            setting = f"train.{phase}.weights.mrf"
+            add("vgg19", "train", f"{setting}: {weights.mrf:g}", f"{setting}: 0")
+    return found
+
+
+def require(settings: Settings, stage: str | None = None) -> list[Path]:
+    """Return the files that a stage needs (all stages: None), after checking all of them.
+
+    Everything that is missing in the whole run is listed at once; nothing is raised if only other stages miss files.
+
+    Raises:
+        MissingAsset: the stage misses a file; the message names file, licence, address, place and the setting that
+            avoids it.
+        AssetError: a file is there but is a saved web page or has the wrong size.
+    """
+    wanted = needs(settings)
+    mine = [need for need in wanted if stage is None or need.stage == stage]
+    for need in mine:
+        if need.path.is_file():
+            inspect(need.asset, need.path)
+    if any(not need.path.is_file() for need in mine):
+        missing = [need for need in wanted if not need.path.is_file()]
+        raise MissingAsset("files are missing that these settings ask for\n" + "\n".join(map(_line, missing)))
+    return list(dict.fromkeys(need.path for need in mine))
+
+
+def _line(need: Need) -> str:
+    return (
+        f"- {need.asset.name} (stage {need.stage}, because of {need.setting}): "
+        f"{describe_missing(need.asset, need.path)}\n    without it: {need.avoid}"
+    )

@@ -1,0 +1,77 @@
+"""The files made from the settings classes: the JSON schema of ``config.yaml``, and a commented ``config.yaml``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+
+from tvface.settings import Settings, as_mapping, json_schema
+
+WIDTH = 120
+SCHEMA_HEAD = "# Made by `tvface schema` from the settings classes in src/tvface/settings; do not edit.\n"
+
+
+def schema_text() -> str:
+    """Return the JSON schema of the configuration, as YAML."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tvface", **json_schema(Settings)}
+    return SCHEMA_HEAD + yaml.safe_dump(schema, sort_keys=False, width=WIDTH, allow_unicode=True)
+
+
+def config_text(settings: Settings, head: str) -> str:
+    """Return a ``config.yaml`` that holds every setting, each commented with its meaning, unit and range.
+
+    Args:
+        settings: the values.
+        head: comment lines at the top, without ``#``.
+    """
+    lines = [f"# {line}".rstrip() for line in head.splitlines()]
+    return "\n".join([*lines, "", *_block(settings, 0)]) + "\n"
+
+
+def _block(value: Any, depth: int) -> list[str]:
+    lines: list[str] = []
+    indent = "  " * depth
+    hints = get_type_hints(type(value))
+    for field in dataclasses.fields(value):
+        member = getattr(value, field.name)
+        if dataclasses.is_dataclass(member):
+            if depth == 0:
+                lines.append("")
+            lines.append(f"{indent}# {field.metadata['doc']}")
+            lines.append(f"{indent}{field.name}:")
+            lines += _block(member, depth + 1)
+        else:
+            lines.append(f"{indent}# {_comment(field.metadata, hints[field.name])}")
+            lines.append(f"{indent}{field.name}: {_scalar(as_mapping(member))}")
+    return lines
+
+
+def _comment(metadata: Mapping[str, Any], hint: Any) -> str:
+    low, high, unit = metadata.get("low"), metadata.get("high"), metadata.get("unit")
+    parts = [metadata["doc"]]
+    if unit:
+        parts.append(f"[{unit}]")
+    if low is not None or high is not None:
+        parts.append(f"({'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'})")
+    if get_origin(hint) is Literal:
+        parts.append(f"({' | '.join(map(str, get_args(hint)))})")
+    return " ".join(parts)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, list):
+        return f"[{', '.join(_scalar(item) for item in value)}]"
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
+
+
+def _number(value: float) -> str:
+    text = repr(value)
+    if "e" in text and "." not in text:  # YAML 1.1 reads 1e-4 as a word, 1.0e-4 as a number
+        mantissa, exponent = text.split("e")
+        text = f"{mantissa}.0e{exponent}"
+    return text

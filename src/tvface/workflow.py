@@ -1,0 +1,50 @@
+"""From a Snakemake job to a stage: what every script in ``workflow/scripts`` does."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tvface.settings import parse_settings
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def execute(stage: str, job: Any, shard: str = "") -> None:
+    """Run a stage for one Snakemake job; the log goes to the job's log file and to the terminal.
+
+    Args:
+        stage: name of the stage.
+        job: the ``snakemake`` object of a script.
+        shard: what the job works on (episode, show, model or ``model/phase``); empty for the whole run.
+    """
+    start_logging(Path(job.log[0]))
+    try:
+        settings = parse_settings(job.config)
+        module = importlib.import_module(f"tvface.stages.{stage}")
+        module.run(settings, named_paths(job.input), named_paths(job.output), shard=shard, threads=job.threads)
+    except BaseException:
+        logging.getLogger("tvface").exception("stage %s failed (%s)", stage, shard or "all")
+        raise
+
+
+def start_logging(path: Path | None = None, level: int = logging.INFO) -> None:
+    """Send the log of this process to the terminal and, if given, to a file; warnings of libraries go there as well."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=level, format=LOG_FORMAT, datefmt="%H:%M:%S", handlers=handlers, force=True)
+    logging.captureWarnings(True)
+
+
+def named_paths(files: Any) -> dict[str, Path | list[Path]]:
+    """Turn Snakemake's named inputs or outputs into paths; a name that holds several files keeps a list."""
+    items: Mapping[str, Any] = dict(files.items())
+    return {
+        name: Path(value) if isinstance(value, str) else [Path(path) for path in value] for name, value in items.items()
+    }

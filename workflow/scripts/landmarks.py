@@ -1,0 +1,9 @@
+"""Find 68 points in every crop of one episode. Contract: tvface.stages.landmarks."""
+
+import sys
+
+sys.path.insert(0, f"{snakemake.scriptdir}/../../src")
+
+from tvface.workflow import execute
+
+execute("landmarks", snakemake, snakemake.wildcards.episode)

@@ -1,0 +1,9 @@
+"""Reconstruct the chosen split with one trained model. Contract: tvface.stages.reconstruct."""
+
+import sys
+
+sys.path.insert(0, f"{snakemake.scriptdir}/../../src")
+
+from tvface.workflow import execute
+
+execute("reconstruct", snakemake, snakemake.wildcards.model)

@@ -1,0 +1,9 @@
+"""Draw the figures. Contract: tvface.stages.render."""
+
+import sys
+
+sys.path.insert(0, f"{snakemake.scriptdir}/../../src")
+
+from tvface.workflow import execute
+
+execute("render", snakemake)

@@ -1,0 +1,9 @@
+"""Write the HTML report. Contract: tvface.stages.report."""
+
+import sys
+
+sys.path.insert(0, f"{snakemake.scriptdir}/../../src")
+
+from tvface.workflow import execute
+
+execute("report", snakemake)
