@@ -1,1 +1,30 @@
-"""detectors"""
+"""Detectors: boxes and five points of every face of a picture. One module per backend; see :mod:`tvface.registry`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from tvface import registry
+
+if TYPE_CHECKING:
+    from tvface.detectors.base import Detector
+    from tvface.settings.data import Faces
+
+SUPPORT = ("base",)  # modules of this package that are no backends
+
+
+def available() -> list[str]:
+    """Return the names that ``faces.detector`` may take."""
+    return registry.available(__name__)
+
+
+def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Detector:
+    """Make the detector ``name`` on ``device``, with its weights.
+
+    Raises:
+        SettingsError: no such backend; the message lists the valid names.
+    """
+    made: Detector = registry.backend(__name__, name, "faces.detector")(settings, torch.device(device))
+    return made

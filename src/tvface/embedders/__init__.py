@@ -1,1 +1,41 @@
-"""embedders"""
+"""Embedders: identity vectors of faces. One module per backend; see :mod:`tvface.registry`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from tvface import registry
+
+if TYPE_CHECKING:
+    from tvface.embedders.base import Embedder
+    from tvface.settings.data import Faces
+
+SUPPORT = ("base", "crops")  # modules of this package that are no backends
+
+
+def available() -> list[str]:
+    """Return the names that ``faces.embedder`` may take."""
+    return registry.available(__name__)
+
+
+def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Embedder:
+    """Make the embedder ``name`` on ``device``, with its weights.
+
+    Raises:
+        SettingsError: no such backend; the message lists the valid names.
+        tvface.assets.MissingAsset: its weights are not there.
+    """
+    made: Embedder = registry.backend(__name__, name, "faces.embedder")(settings, torch.device(device))
+    return made
+
+
+def distances(name: str) -> type[Embedder]:
+    """Return the class of embedder ``name`` for its calibrated distances; no weights are loaded.
+
+    Raises:
+        SettingsError: no such backend; the message lists the valid names.
+    """
+    found: type[Embedder] = registry.backend(__name__, name, "faces.embedder")
+    return found

@@ -177,7 +177,7 @@ def write_video(
 
 def _picture(frame: av.VideoFrame, aspect: float) -> Image:
     image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    if aspect > 0 and aspect != 1:
+    if abs(aspect - 1) > 0.01:  # smaller ones are rounding of odd picture sizes
         # DVDs store 720 columns for 4:3 and for 16:9; faces must not come out wide.
         size = (max(1, round(image.shape[1] * aspect)), image.shape[0])
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
