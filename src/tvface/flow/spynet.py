@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from tvface.flow.base import FlowBackend
 from tvface.manifests.base import digest
+from tvface.networks.loading import load_spynet
 from tvface.networks.spynet import SPyNet
 from tvface.settings.base import SettingsError
 
@@ -24,7 +24,8 @@ class Backend(FlowBackend):
         """Load the weights.
 
         Raises:
-            SettingsError: the file is absent. They are for research only, so tvface does not ship them.
+            CheckpointError: the file is not SPyNet in a known layout.
+            SettingsError: the file is absent; the weights are for research only, so tvface does not ship them.
         """
         path = Path(weights)
         if not path.is_file():
@@ -36,7 +37,7 @@ class Backend(FlowBackend):
         self.weights = {path.name: digest(path)}
         self.device = torch.device(device)
         self.network = SPyNet()
-        self.network.load_state_dict(load_file(path))
+        load_spynet(self.network, path)
         self.network.to(self.device).eval()
 
     @torch.no_grad()

@@ -128,6 +128,28 @@ class PretrainPhase(Phase):
 
 
 @dataclass(frozen=True)
+class DetailWeights(Weights):
+    """The detail phase has none of the coarse terms: the coarse encoder is fixed there."""
+
+    landmark: float = option(0.0, "not a term of this phase", low=0)
+    eye: float = option(0.0, "not a term of this phase", low=0)
+    lip: float = option(0.0, "not a term of this phase", low=0)
+    photometric: float = option(0.0, "not a term of this phase", low=0)
+    identity: float = option(0.0, "not a term of this phase", low=0)
+    shape: float = option(0.0, "not a term of this phase", low=0)
+    expression: float = option(0.0, "not a term of this phase", low=0)
+    texture: float = option(0.0, "not a term of this phase", low=0)
+    light: float = option(0.0, "not a term of this phase", low=0)
+
+
+@dataclass(frozen=True)
+class DetailPhase(Phase):
+    """Detail encoder and decoder; the coarse encoder is fixed."""
+
+    weights: DetailWeights = block(DetailWeights)
+
+
+@dataclass(frozen=True)
 class Train:
     """Training of both models."""
 
@@ -147,4 +169,4 @@ class Train:
     temporal: TemporalEncoder = block(TemporalEncoder)
     pretrain: PretrainPhase = block(PretrainPhase)
     coarse: Phase = block(Phase)
-    detail: Phase = block(Phase)
+    detail: DetailPhase = block(DetailPhase)

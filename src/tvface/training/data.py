@@ -1,0 +1,204 @@
+"""The dataset in memory, and the windows which a training step takes from it.
+
+Everything is decoded once and kept as uint8 and float16: the paper's 3000 crops of 224 px are 0.5 GB. Which window a
+step sees depends on the seed and the step alone, so a resumed or distributed run sees what an uninterrupted one sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from tvface.manifests.base import ManifestError
+from tvface.media.images import decode_labels, read_image
+from tvface.media.tarstore import read_bytes
+
+
+class DataError(ValueError):
+    """The dataset cannot be trained on; the message says which setting to turn."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sequence of N frames at the network's size S.
+
+    images (N,S,S,3) uint8 RGB; masks (N,S,S) uint8, 255 inside the face mask with soft edges; landmarks (N,68,2) f32,
+    normalised as ``p / size * 2 - 1``; flow (2,N-1,2,S/2,S/2) f16, backward then forward, px of the S/2 grid;
+    crossing (N,) bool, a shot boundary lies before the frame.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    flow: NDArray[np.float16]
+    crossing: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Window:
+    """T neighbouring frames of B sequences, as tensors.
+
+    images (B,T,3,S,S) RGB in [0,1]; masks (B,T,1,S,S) in [0,1]; landmarks (B,T,68,2) in [-1,1]; flows_backward and
+    flows_forward (B,T-1,2,S/2,S/2) px of the S/2 grid; names: ``<sequence>[<first frame>]`` per window.
+    """
+
+    images: torch.Tensor
+    masks: torch.Tensor
+    landmarks: torch.Tensor
+    flows_backward: torch.Tensor
+    flows_forward: torch.Tensor
+    names: tuple[str, ...]
+
+    def to(self, device: torch.device) -> Window:
+        """Return the window on another device."""
+        tensors = (self.images, self.masks, self.landmarks, self.flows_backward, self.flows_forward)
+        return Window(*(tensor.to(device, non_blocking=True) for tensor in tensors), names=self.names)
+
+
+def load_clips(rows: pd.DataFrame, size: int, mask_classes: Sequence[int]) -> list[Clip]:
+    """Decode the sequences of a dataset manifest.
+
+    Args:
+        rows: rows of ``DATASET`` (whole sequences), any order.
+        size: side S of the network's input in px, even.
+        mask_classes: classes (zllrunning order) of the face mask.
+
+    Raises:
+        MediaError, EOFError: a picture or a store is broken.
+        ManifestError: the stored flow does not fit the sequence.
+    """
+    if size % 2:
+        raise DataError(f"train.image_size: {size} is odd; flow lives at half the size, so it must be even")
+    inside = np.zeros(256, np.uint8)
+    inside[list(mask_classes)] = 255
+    return [_load_clip(str(name), frames, size, inside) for name, frames in rows.groupby("sequence", sort=True)]
+
+
+def _load_clip(name: str, frames: pd.DataFrame, size: int, inside: NDArray[np.uint8]) -> Clip:
+    frames = frames.sort_values("position")
+    images, masks, landmarks = [], [], []
+    for row in frames.itertuples():
+        image = read_image(row.image_file, row.image_offset, row.image_length)
+        labels = decode_labels(read_bytes(row.labels_file, row.labels_offset, row.labels_length))
+        landmarks.append(np.asarray(row.points68, np.float32).reshape(68, 2) / image.shape[0] * 2 - 1)
+        images.append(_resize(image, size))
+        masks.append(_resize(inside[labels], size))
+    first = frames.iloc[0]
+    data = read_bytes(first["flow_file"], first["flow_offset"], first["flow_length"])
+    side, pairs = int(first["flow_size"]), len(frames) - 1
+    if len(data) != 2 * pairs * 2 * side * side * 2:
+        raise ManifestError(f"{first['flow_file']}: the flow of {name} is not (2, {pairs}, 2, {side}, {side}) float16")
+    flow = np.frombuffer(data, "<f2").reshape(2, pairs, 2, side, side)
+    return Clip(
+        name,
+        np.stack(images),
+        np.stack(masks),
+        np.stack(landmarks),
+        resize_flow(flow, size // 2),
+        frames["crossing"].to_numpy(bool),
+    )
+
+
+def resize_flow(flow: NDArray[np.float16], side: int) -> NDArray[np.float16]:
+    """Return (..., 2, side, side) float16 flow resampled from (..., 2, S, S), with vectors in px of the new grid."""
+    old = flow.shape[-1]
+    if old == side:
+        return flow
+    if flow.size == 0:  # a single frame has no pairs
+        return np.zeros((*flow.shape[:-2], side, side), np.float16)
+    flat = torch.from_numpy(flow.astype(np.float32)).reshape(-1, 2, old, old)
+    small = F.interpolate(flat, (side, side), mode="bilinear", align_corners=False, antialias=True) * (side / old)
+    return np.asarray(small.numpy().reshape(*flow.shape[:-2], side, side), np.float16)
+
+
+def _resize(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    if picture.shape[0] == size:
+        return picture
+    method = cv2.INTER_AREA if picture.shape[0] > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=method), np.uint8)
+
+
+def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> Window:
+    """Return the frames ``start .. start + length - 1`` of each clip as one :class:`Window` on the CPU."""
+    cut = [slice(start, start + length) for start in starts]
+    pairs = [slice(start, start + length - 1) for start in starts]
+    images = np.stack([clip.images[c] for clip, c in zip(clips, cut, strict=True)])
+    masks = np.stack([clip.masks[c] for clip, c in zip(clips, cut, strict=True)])
+    landmarks = np.stack([clip.landmarks[c] for clip, c in zip(clips, cut, strict=True)])
+    flow = torch.from_numpy(np.stack([clip.flow[:, p] for clip, p in zip(clips, pairs, strict=True)])).float()
+    return Window(
+        torch.from_numpy(images).permute(0, 1, 4, 2, 3).float() / 255,
+        torch.from_numpy(masks)[:, :, None].float() / 255,
+        torch.from_numpy(landmarks),
+        flow[:, 0],
+        flow[:, 1],
+        tuple(f"{clip.name}[{start}]" for clip, start in zip(clips, starts, strict=True)),
+    )
+
+
+def starts_of(clip: Clip, length: int) -> list[int]:
+    """Return the first frames of the windows of this length, without those that a shot boundary cuts if any are whole.
+
+    Raises:
+        DataError: the sequence is shorter than the window.
+    """
+    if len(clip) < length:
+        raise DataError(
+            f"sequence {clip.name} has {len(clip)} frames, fewer than train.frames {length}: "
+            "lower train.frames or raise sequences.length"
+        )
+    every = list(range(len(clip) - length + 1))
+    whole = [start for start in every if not clip.crossing[start + 1 : start + length].any()]
+    return whole or every
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Which sequences and frames a training step takes: a function of seed and step.
+
+    The sequences are shuffled once per epoch and the epochs follow each other without a gap, so that every batch is
+    full and every sequence is seen once per epoch. With several processes a step takes ``batch`` windows per process.
+    """
+
+    clips: Sequence[Clip]
+    batch: int
+    frames: int
+    seed: int
+    rank: int = 0
+    world: int = 1
+
+    def steps(self, epochs: int) -> int:
+        """Return the steps of this many passes over the sequences, rounded up."""
+        return -(-len(self.clips) * epochs // (self.batch * self.world))
+
+    def window(self, step: int) -> Window:
+        """Return this process's windows of a step (counted from 0)."""
+        first = (step * self.world + self.rank) * self.batch
+        chosen, starts = [], []
+        for number in range(first, first + self.batch):
+            epoch, place = divmod(number, len(self.clips))
+            order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.clips))
+            clip = self.clips[order[place]]
+            options = starts_of(clip, self.frames)
+            chosen.append(clip)
+            starts.append(options[np.random.default_rng((self.seed, 2, number)).integers(len(options))])
+        return stack(chosen, starts, self.frames)
+
+
+def fixed_windows(clips: Sequence[Clip], frames: int, batch: int) -> Iterator[Window]:
+    """Yield the middle window of every sequence in batches (the last may be smaller): the same at every validation."""
+    for start in range(0, len(clips), batch):
+        group = clips[start : start + batch]
+        options = [starts_of(clip, frames) for clip in group]
+        yield stack(group, [choice[len(choice) // 2] for choice in options], frames)
