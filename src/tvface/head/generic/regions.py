@@ -1,0 +1,139 @@
+"""Regions of the generic head in UV: class labels (zllrunning order) and the soft masks of the face.
+
+``l_`` in the class names is the subject's own left (picture right, x > 0), as in CelebAMask-HQ's label maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tvface.head.generic.atlas import Texels
+from tvface.head.generic.landmarks import _BROW, _LOWER_LIP, _UPPER_LIP
+from tvface.head.generic.parts import (
+    BAG_LOWER,
+    BAG_UPPER,
+    EYE_LEFT,
+    EYE_RIGHT,
+    SKIN,
+    TEETH_LOWER,
+    TEETH_UPPER,
+)
+from tvface.head.generic.sculpt import smoothstep
+
+BACKGROUND, SKIN_CLASS, L_BROW, R_BROW, L_EYE, R_EYE = 0, 1, 2, 3, 4, 5
+L_EAR, R_EAR, NOSE, MOUTH, U_LIP, L_LIP, NECK, CLOTH, HAIR = 7, 8, 10, 11, 12, 13, 14, 16, 17
+CLOTH_HEIGHT = -150.0  # mm, the collar begins below this row
+_HAIRLINE = np.array(
+    [
+        [0, 62],
+        [25, 60],
+        [42, 52],
+        [55, 32],
+        [66, 12],
+        [76, -8],
+        [84, 0],
+        [90, 30],
+        [104, 26],
+        [114, -20],
+        [140, -62],
+        [180, -70],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Soft (0..1) images in UV, (size, size): what the labels, masks and the albedo are painted from."""
+
+    brow: np.ndarray
+    upper_lip: np.ndarray
+    lower_lip: np.ndarray
+    nose: np.ndarray
+    ear: np.ndarray
+    neck: np.ndarray
+    hair: np.ndarray
+    cloth: np.ndarray
+
+
+def hairline(theta: np.ndarray) -> np.ndarray:
+    """Return the row height (mm) of the hair's border at azimuth theta (rad)."""
+    return np.interp(np.degrees(np.abs(theta)), _HAIRLINE[:, 0], _HAIRLINE[:, 1])
+
+
+def brow_distance(t: Texels) -> tuple[np.ndarray, np.ndarray]:
+    """Return every texel's frontal distance (mm) to the line of its brow, and the place along it (0 inner, 1 outer)."""
+    line = np.array(_BROW[::-1], float) * (-1, 1)
+    x, y = np.abs(t.x), t.y
+    best, place = np.full(x.shape, np.inf), np.zeros(x.shape)
+    for k in range(len(line) - 1):
+        a, b = line[k], line[k + 1]
+        share = np.clip(((x - a[0]) * (b[0] - a[0]) + (y - a[1]) * (b[1] - a[1])) / ((b - a) ** 2).sum(), 0, 1)
+        d = np.hypot(x - a[0] - share * (b[0] - a[0]), y - a[1] - share * (b[1] - a[1]))
+        place = np.where(d < best, (k + share) / (len(line) - 1), place)
+        best = np.minimum(best, d)
+    return np.where((t.part == SKIN) & (t.z > 20), best, np.inf), place
+
+
+def regions(t: Texels) -> Regions:
+    """Return the soft regions of an image in UV."""
+    skin = t.part == SKIN
+    front = skin & (t.z > 20)
+    x = np.abs(t.x)
+    distance, place = brow_distance(t)
+    half = 3.4 - 1.7 * place
+    brow = 1 - smoothstep(distance - half, -0.5, 0.8)
+    upper_edge = np.interp(x, [0, 6, 16, 25.5], [_UPPER_LIP[2][1], _UPPER_LIP[1][1], _UPPER_LIP[0][1], -66.2])
+    lower_edge = np.interp(x, [0, 8, 16, 25.5], [_LOWER_LIP[0][1], _LOWER_LIP[1][1], _LOWER_LIP[2][1], -66.2])
+    across = 1 - smoothstep(x, 24.5, 26.5)
+    upper_lip = front * t.above * across * (1 - smoothstep(t.y - upper_edge, -0.4, 0.6))
+    lower_lip = front * ~t.above * across * smoothstep(t.y - lower_edge, -0.6, 0.4)
+    wide = np.interp(-t.y, [-6, 8, 26, 36, 43, 47, 49.5], [6.5, 8.5, 12, 17.5, 17.5, 12, 6])
+    nose = front * (1 - smoothstep(x - wide, -1.0, 1.0)) * smoothstep(-t.y, -7, -4) * (1 - smoothstep(-t.y, 48, 50))
+    along = 72 * (np.abs(t.theta) - np.radians(97))
+    up = t.y + 8 - 0.12 * along
+    ear = skin * (1 - smoothstep(np.hypot(along / 12.5, up / 29.5), 0.98, 1.1))
+    hair = skin * smoothstep(t.height - hairline(t.theta), -2.0, 2.0) * (1 - ear)
+    cloth = skin * smoothstep(CLOTH_HEIGHT - t.height, -0.5, 0.5)
+    neck = skin * smoothstep(-t.height, 107, 110) * (1 - cloth) * (1 - hair)
+    return Regions(brow, upper_lip, lower_lip, nose, ear, neck, hair, cloth)
+
+
+def label_map(t: Texels) -> np.ndarray:
+    """Return the classes (size, size) uint8 of an image in UV; 0 where nothing lies."""
+    r = regions(t)
+    labels = np.where(t.part == SKIN, SKIN_CLASS, BACKGROUND).astype(np.uint8)
+    left = t.x > 0
+    for weight, value in (
+        (r.neck, NECK),
+        (r.nose, NOSE),
+        (r.upper_lip, U_LIP),
+        (r.lower_lip, L_LIP),
+        (r.hair, HAIR),
+        (r.brow, np.where(left, L_BROW, R_BROW)),
+        (r.ear, np.where(left, L_EAR, R_EAR)),
+        (r.cloth, CLOTH),
+    ):
+        labels = np.where(weight > 0.5, value, labels).astype(np.uint8)
+    labels[t.part == EYE_LEFT] = L_EYE
+    labels[t.part == EYE_RIGHT] = R_EYE
+    labels[np.isin(t.part, (BAG_UPPER, BAG_LOWER, TEETH_UPPER, TEETH_LOWER))] = MOUTH
+    return labels
+
+
+def masks(t: Texels) -> tuple[np.ndarray, np.ndarray]:
+    """Return the face mask and the same with the eyeballs, (size, size) float32 in [0,1], soft at the border.
+
+    The face runs from ear to ear without the ears, from the jaw line up to the brow's forehead, as DECA's mask.
+    """
+    size = t.part.shape[0]
+    r = regions(t)
+    angle = np.degrees(np.abs(t.theta))
+    top = np.interp(angle, [0, 40, 72], [46, 40, 20])
+    inside = (t.part == SKIN) & (angle < 68) & (t.height < top) & (t.height > -107) & (r.hair < 0.5) & (r.ear < 0.5)
+    sigma = size / 128
+    face = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), sigma)
+    eyes = np.isin(t.part, (EYE_LEFT, EYE_RIGHT)).astype(np.float32)
+    return face, np.clip(np.maximum(face, cv2.GaussianBlur(eyes, (0, 0), sigma / 2)), 0, 1)

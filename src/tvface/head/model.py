@@ -1,0 +1,159 @@
+"""The forward model of a FLAME-format head: codes to vertices and 68 points, differentiable.
+
+Source: Li et al., "Learning a model of facial shape and expression from 4D scans" (SIGGRAPH Asia 2017), in the
+arrangement of DECA (spec deca.md 2.2-2.4).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tvface.head.data import HeadData
+
+MAX_YAW = 39  # deg, last yaw of the contour table
+
+
+class HeadOutput(NamedTuple):
+    """vertices (B,V,3), landmarks2d (B,68,3) with the contour by yaw, landmarks3d (B,68,3); metres, head frame."""
+
+    vertices: Tensor
+    landmarks2d: Tensor
+    landmarks3d: Tensor
+
+
+class HeadModel(nn.Module):
+    """Linear identity and expression, pose correctives, linear blend skinning, landmark embedding.
+
+    Args:
+        data: the head model.
+        n_shape, n_expression: coefficients used; at most the stored columns.
+
+    Raises:
+        ValueError: the head has fewer columns.
+    """
+
+    v_template: Tensor
+    faces: Tensor
+    basis: Tensor
+    pose_basis: Tensor
+    joint_regressor: Tensor
+    skinning: Tensor
+    static_faces: Tensor
+    static_bary: Tensor
+    contour_faces: Tensor
+    contour_bary: Tensor
+    full_faces: Tensor
+    full_bary: Tensor
+
+    def __init__(self, data: HeadData, n_shape: int, n_expression: int) -> None:
+        super().__init__()
+        for name, wanted, basis in (
+            ("n_shape", n_shape, data.shape_basis),
+            ("n_expression", n_expression, data.expression_basis),
+        ):
+            if wanted > basis.shape[-1]:
+                raise ValueError(f"head.{name} = {wanted}: this head has {basis.shape[-1]} columns; lower the setting")
+        self.n_shape, self.n_expression = n_shape, n_expression
+        self.parents: list[int] = data.parents.tolist()
+        columns = [data.shape_basis[..., :n_shape], data.expression_basis[..., :n_expression]]
+        floats = {
+            "v_template": data.v_template,
+            "basis": torch.cat([torch.from_numpy(c) for c in columns], -1),
+            "pose_basis": data.pose_basis,
+            "joint_regressor": data.joint_regressor,
+            "skinning": data.skinning,
+            "static_bary": data.static_bary,
+            "contour_bary": data.contour_bary,
+            "full_bary": data.full_bary,
+        }
+        for name, array in floats.items():
+            self.register_buffer(name, torch.as_tensor(array, dtype=torch.float32).clone())
+        for name in ("faces", "static_faces", "contour_faces", "full_faces"):
+            self.register_buffer(name, torch.as_tensor(getattr(data, name), dtype=torch.int64).clone())
+
+    def forward(
+        self,
+        shape: Tensor,
+        expression: Tensor,
+        pose: Tensor,
+        neck: Tensor | None = None,
+        eyes: Tensor | None = None,
+    ) -> HeadOutput:
+        """Return vertices and landmarks in metres.
+
+        Args:
+            shape: (B,S) identity coefficients, unit normal.
+            expression: (B,E) expression coefficients.
+            pose: (B,6) axis-angle of root and jaw, rad; jaw x > 0 opens the mouth.
+            neck: (B,3) axis-angle of the neck, rad; none: straight.
+            eyes: (B,6) axis-angle of the two eyes, rad; none: straight ahead.
+        """
+        batch = len(shape)
+        neck = pose.new_zeros(batch, 3) if neck is None else neck
+        eyes = pose.new_zeros(batch, 6) if eyes is None else eyes
+        full_pose = torch.cat([pose[:, :3], neck, pose[:, 3:], eyes], 1)
+        codes = torch.cat([shape, expression], 1)
+        shaped = self.v_template + torch.einsum("bl,vcl->bvc", codes, self.basis)
+        joints = torch.einsum("jv,bvc->bjc", self.joint_regressor, shaped)
+        rotations = rodrigues(full_pose.reshape(-1, 3)).reshape(batch, 5, 3, 3)
+        identity = torch.eye(3, dtype=shaped.dtype, device=shaped.device)
+        offsets = (rotations[:, 1:] - identity).reshape(batch, 36) @ self.pose_basis
+        posed = shaped + offsets.reshape(batch, -1, 3)
+        rotation, translation = self._chain(rotations, joints)
+        blended = torch.einsum("vj,bjxy->bvxy", self.skinning, rotation)
+        shift = torch.einsum("vj,bjx->bvx", self.skinning, translation)
+        vertices = torch.einsum("bvxy,bvy->bvx", blended, posed) + shift
+        row = contour_row(rotations[:, 0] @ rotations[:, 1])
+        faces2d = torch.cat([self.contour_faces[row], self.static_faces.expand(batch, -1)], 1)
+        bary2d = torch.cat([self.contour_bary[row], self.static_bary.expand(batch, -1, -1)], 1)
+        return HeadOutput(
+            vertices,
+            self.at(vertices, faces2d, bary2d),
+            self.at(vertices, self.full_faces.expand(batch, -1), self.full_bary.expand(batch, -1, -1)),
+        )
+
+    def at(self, vertices: Tensor, faces: Tensor, bary: Tensor) -> Tensor:
+        """Return the points (B,N,3) at barycentric places (B,N,3) of faces (B,N)."""
+        corners = self.faces[faces]
+        gathered = vertices[torch.arange(len(vertices), device=vertices.device)[:, None, None], corners]
+        return (gathered * bary[..., None]).sum(2)
+
+    def _chain(self, rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
+        """Return per joint the rotation (B,5,3,3) and translation (B,5,3) that carry rest points to posed ones."""
+        world_rotation = [rotations[:, 0]]
+        world_joint = [joints[:, 0]]
+        for joint in range(1, len(self.parents)):
+            parent = self.parents[joint]
+            step = (joints[:, joint] - joints[:, parent])[..., None]
+            world_joint.append(world_joint[parent] + (world_rotation[parent] @ step)[..., 0])
+            world_rotation.append(world_rotation[parent] @ rotations[:, joint])
+        rotation = torch.stack(world_rotation, 1)
+        translation = torch.stack(world_joint, 1) - (rotation @ joints[..., None])[..., 0]
+        return rotation, translation
+
+
+def rodrigues(axis_angle: Tensor) -> Tensor:
+    """Return rotation matrices (N,3,3) of axis-angle vectors (N,3), rad.
+
+    The angle is the norm of the vector plus 1e-8 in every component, as in the original: it keeps the gradient finite
+    at zero, and its effect is below float32 resolution elsewhere.
+    """
+    angle = (axis_angle + 1e-8).norm(dim=1, keepdim=True)
+    x, y, z = (axis_angle / angle).unbind(1)
+    zero = torch.zeros_like(x)
+    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3)
+    sine, cosine = torch.sin(angle)[..., None], torch.cos(angle)[..., None]
+    identity = torch.eye(3, dtype=skew.dtype, device=skew.device)
+    return identity + sine * skew + (1 - cosine) * (skew @ skew)
+
+
+def contour_row(rotation: Tensor) -> Tensor:
+    """Return the row (B,) of the contour table for head rotations (B,3,3); rows of yaw -1..-39 stand after 0..39."""
+    x_axis = torch.hypot(rotation[:, 0, 0], rotation[:, 1, 0])
+    degrees = torch.rad2deg(torch.atan2(-rotation[:, 2, 0], x_axis)).detach()
+    yaw = torch.round(degrees.clamp(max=MAX_YAW)).to(torch.int64)
+    yaw = yaw.clamp(min=-MAX_YAW)
+    return torch.where(yaw < 0, MAX_YAW - yaw, yaw)
