@@ -59,6 +59,8 @@ class Hourglass(nn.Module):
 class CompactLandmarks(nn.Module):
     """68 heat maps at a quarter of the input's size, read by soft-argmax."""
 
+    calibration: Tensor
+
     def __init__(self, channels: int = 112, depth: int = 3) -> None:
         super().__init__()
         self.stem = nn.Sequential(_conv(3, 24, 3, 2), _conv(24, 48, 3, 1), _conv(48, channels, 3, 2))
@@ -66,12 +68,19 @@ class CompactLandmarks(nn.Module):
         self.hourglass = Hourglass(channels, depth)
         self.after = _conv(channels, channels, 1)
         self.heat = nn.Conv2d(channels, POINTS, 1)
+        # Offset and slope of a logistic over the logarithm of a heat map's spread; fitted after training.
+        self.register_buffer("calibration", torch.tensor([0.0, 1.0]))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, 68, H/4, W/4) logits of (B, 3, H, W) RGB pictures in [0, 1]."""
         x = self.before(self.stem((images - 0.5) * 4))
         heat: Tensor = self.heat(self.after(self.hourglass(x)))
         return heat
+
+    def confidence(self, spread: Tensor) -> Tensor:
+        """Return the probability in 0..1 that a point is right, from the ``spread`` of :func:`soft_argmax`."""
+        offset, slope = self.calibration.unbind()
+        return torch.sigmoid(offset - slope * spread.clamp_min(1e-6).log())
 
 
 def soft_argmax(heat: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tvface.settings.base import option
 
@@ -15,6 +16,10 @@ class Landmarks:
     batch: int = option(16, "crops per network call", low=1)
     flip: bool = option(True, "average with the mirrored crop")
     refine: bool = option(True, "run again on the box of the first pass")
+    decode: Literal["gaussian", "quarter", "integer"] = option(
+        "gaussian", "fan's peaks: sub-cell, quarter cells, or the original's whole pixels"
+    )
+    context: float = option(1.8, "side of the searched region / side of the crop", low=1, high=3)
     min_score: float = option(0.0, "crops with a lower mean confidence drop their sequence", low=0, high=1)
 
 

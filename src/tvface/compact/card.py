@@ -1,0 +1,81 @@
+"""The card beside each bundled weight file: what it is, what made it, how good it is, where it fails."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tvface.compact.tasks import Task
+from tvface.manifests.base import atomic, digest
+
+_LIMITS = {
+    "landmarks": (
+        "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
+        "Best up to about 30 degrees of yaw; beyond 45 degrees the far contour is a guess.",
+        "Heavy beards, hands before the face and thick spectacle frames are rare or absent in the training crops.",
+        "For figures to publish use 2D-FAN (`landmarks.backend: fan`).",
+    ),
+    "parser": (
+        "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
+        "The classes that the renders lack (see the table) are never found; hair and cloth are coarser than in "
+        "reality, so their borders on photographs are rough.",
+        "It expects a face whose 68 points fill about half of the picture's side (`masks.context`).",
+        "For figures to publish use BiSeNet (`masks.backend: bisenet`).",
+    ),
+}
+
+
+def write_card(
+    weights: Path,
+    task: Task,
+    net: nn.Module,
+    about: Mapping[str, Any],
+    curve: Sequence[Mapping[str, Any]],
+    seconds: float,
+) -> Path:
+    """Write ``<weights>.md`` and return its path."""
+    count = sum(parameter.numel() for parameter in net.parameters())
+    lines = [
+        f"# {weights.name}",
+        "",
+        f"The bundled network for `{task.name}`: {type(net).__name__}, {count:,} parameters, input {task.size} x "
+        f"{task.size}. {weights.stat().st_size:,} bytes, sha256 `{digest(weights)}`. Licence: as tvface.",
+        "",
+        "## How it was made",
+        "",
+        "```",
+        *([about["crops_command"]] if about["crops_command"] else []),
+        about["command"],
+        "```",
+        "",
+        f"{about['crops']:,} rendered crops, the last {about['recipe']['held_out']} held out; seed "
+        f"{about['recipe']['seed']}; {about['recipe']['steps']:,} steps of {about['recipe']['batch']}; "
+        f"{seconds / 60:.0f} minutes in its last run on {platform.machine()} with {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}.",
+        "",
+        "## Figures on held-out renders",
+        "",
+        "Same generator and head model as in training, other people, views and light.",
+        "",
+        "| figure | value |",
+        "|---|---|",
+        *(f"| {name} | {value:g} |" for name, value in about["figures"].items()),
+        "",
+        "| step | loss | " + " | ".join(list(about["figures"])[:2]) + " |",
+        "|---|---|---|---|",
+        *("| " + " | ".join(f"{value:g}" for value in list(row.values())[:4]) + " |" for row in curve),
+        "",
+        "## Limits",
+        "",
+        *(f"- {limit}" for limit in _LIMITS[task.name]),
+        "",
+    ]
+    path = weights.with_suffix(".md")
+    with atomic(path) as temporary:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
+    return path

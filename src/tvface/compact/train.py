@@ -1,0 +1,190 @@
+"""Train the bundled networks on rendered crops.
+
+    python -m tvface.compact.train parser --crops /tmp/compact_crops --steps 6000
+
+writes ``resources/weights/compact_parser.safetensors`` and its card. The same command, crops, seed and machine
+give the same weights. A training that was stopped goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tvface.compact import samples
+from tvface.compact.card import write_card
+from tvface.compact.tasks import LandmarkTask, ParserTask, Task, class_frequency, plain
+from tvface.compact.weights import FOLDER, save_bundle
+from tvface.manifests.base import atomic
+
+log = logging.getLogger("tvface.compact")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained."""
+
+    steps: int
+    batch: int = 32
+    rate: float = 2e-3
+    warm_up: float = 0.05
+    decay: float = 1e-4
+    seed: int = 0
+    held_out: int = 400
+    report_every: int = 250
+    half: bool = True  # bfloat16 where the hardware is fast at it; the weights stay float32
+
+
+def train(
+    task: Task, crops: samples.Samples, recipe: Recipe, checkpoint: Path
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """Train a network of ``task``; return it in evaluation mode, and the figures on held-out crops over time.
+
+    AdamW, linear warm-up, cosine to zero, gradients cut to norm 5. ``checkpoint`` is written at every report and
+    read if it is there; one of another recipe is an error.
+
+    Raises:
+        ValueError: the checkpoint belongs to another recipe.
+    """
+    torch.manual_seed(recipe.seed)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    kept, held_out = crops.split(recipe.held_out)
+    net = task.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
+    curve: list[dict[str, Any]] = []
+    done = 0
+    if checkpoint.is_file():
+        done, curve = _resume(checkpoint, task, recipe, net, optimizer, schedule, generator)
+        log.info("%s: going on at step %d", task.name, done)
+    batches = kept.training_batches(task, recipe.batch, generator)
+    started, running = time.monotonic(), 0.0
+    net.train()
+    for step in range(done + 1, recipe.steps + 1):
+        views = next(batches)
+        images = views.images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.half):
+            output = net(images)
+        loss = task.loss(output.float(), views)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        running += float(loss.detach())
+        if step % recipe.report_every == 0 or step == recipe.steps:
+            net.eval()
+            figures = plain(task.judge(net, held_out.plain_batches(task, 50)))
+            net.train()
+            mean = running / ((step - 1) % recipe.report_every + 1)
+            running = 0.0
+            curve.append({"step": step, "loss": round(mean, 4), **figures})
+            log.info("%s %d/%d %.0f s: %s", task.name, step, recipe.steps, time.monotonic() - started, curve[-1])
+            _save(checkpoint, task, recipe, net, optimizer, schedule, generator, step, curve)
+    net.eval()
+    task.finish(net, held_out.plain_batches(task, 50))
+    return net, curve
+
+
+def _rate(step: int, recipe: Recipe) -> float:
+    warm = max(1, round(recipe.warm_up * recipe.steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, recipe.steps - warm)))
+
+
+def _save(
+    path: Path,
+    task: Task,
+    recipe: Recipe,
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    generator: torch.Generator,
+    step: int,
+    curve: list[dict[str, Any]],
+) -> None:
+    state = {
+        "task": task.name,
+        "recipe": asdict(recipe),
+        "net": net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "schedule": {"last_epoch": schedule.last_epoch},
+        "generator": generator.get_state(),
+        "step": step,
+        "curve": curve,
+    }
+    with atomic(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _resume(
+    path: Path,
+    task: Task,
+    recipe: Recipe,
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    generator: torch.Generator,
+) -> tuple[int, list[dict[str, Any]]]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["task"] != task.name or state["recipe"] != asdict(recipe):
+        raise ValueError(
+            f"{path}: a checkpoint of {state['task']} with {state['recipe']}, not of {task.name} with "
+            f"{asdict(recipe)}; delete it to start anew"
+        )
+    net.load_state_dict(state["net"])
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.last_epoch = state["schedule"]["last_epoch"]
+    generator.set_state(state["generator"])
+    return state["step"], state["curve"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: train one network and write its weights and card."""
+    parser = argparse.ArgumentParser(prog="python -m tvface.compact.train", description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=("landmarks", "parser"))
+    parser.add_argument("--crops", type=Path, required=True, help="folder of shards made by tvface.synthetic.crops")
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--batch", type=int, default=Recipe.batch)
+    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--held-out", type=int, default=Recipe.held_out, help="last crops, used only to judge")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads; other numbers give other rounding")
+    parser.add_argument("--float32", action="store_true", help="no bfloat16: slower on CPUs that have it")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--made-by", default="", help="command that made the crops, for the card")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    torch.set_num_threads(given.threads)
+    crops = samples.load(given.crops)
+    task = LandmarkTask() if given.task == "landmarks" else ParserTask(class_frequency(crops.labels))
+    recipe = Recipe(given.steps, given.batch, seed=given.seed, held_out=given.held_out, half=not given.float32)
+    checkpoint = given.out / f".{task.name}.checkpoint.pt"
+    started = time.monotonic()
+    net, curve = train(task, crops, recipe, checkpoint)
+    words = list(arguments) if arguments is not None else sys.argv[1:]
+    about = {
+        "command": "python -m tvface.compact.train " + shlex.join(words),
+        "crops": len(crops),
+        "crops_command": given.made_by,
+        "recipe": asdict(recipe),
+        "figures": {key: value for key, value in curve[-1].items() if key not in ("step", "loss")},
+    }
+    save_bundle(given.out / task.file, net, task.size, task.framing.window, about)
+    write_card(given.out / task.file, task, net, about, curve, time.monotonic() - started)
+    checkpoint.unlink()
+
+
+if __name__ == "__main__":
+    main()

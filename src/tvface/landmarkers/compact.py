@@ -1,0 +1,71 @@
+"""The bundled landmark network: a one-stack hourglass trained on tvface's own renders. Needs no download."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tvface.compact.weights import FOLDER, LANDMARKS, Bundle, load_bundle
+from tvface.landmarkers.base import MIRROR, Landmarker, Points
+from tvface.landmarkers.geometry import box_of_points, centre_and_sides, unwindow, window_transform
+from tvface.media.images import warp_crop
+from tvface.networks.compact import CompactLandmarks, soft_argmax
+from tvface.settings.labels import Landmarks
+
+
+class Backend(Landmarker):
+    """Heat maps of an upright square window around the box, read by soft-argmax.
+
+    A point's confidence is the probability, estimated from the spread of its heat map and calibrated on renders that
+    the network had not seen, that it lies within 5 % of the eye distance of the truth.
+    """
+
+    def __init__(self, settings: Landmarks, device: torch.device, bundle: Bundle | None = None) -> None:
+        """Load the bundled weights, or take ``bundle``."""
+        self.settings = settings
+        self.device = device
+        bundle = load_bundle(FOLDER / LANDMARKS) if bundle is None else bundle
+        if not isinstance(bundle.net, CompactLandmarks):
+            raise TypeError(f"expected a CompactLandmarks network, got {type(bundle.net).__name__}")
+        self.net = bundle.net.to(device)
+        self.size, self.window = bundle.size, bundle.window
+        self.weights = {LANDMARKS: bundle.sha256}
+
+    def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:
+        points, confidence = self._find(crops, np.asarray(boxes, np.float64))
+        if self.settings.refine and len(crops):
+            points, confidence = self._find(crops, box_of_points(points))
+        return points.astype(np.float32), confidence.astype(np.float32)
+
+    def _find(
+        self, crops: NDArray[np.uint8], boxes: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        centres, sides = centre_and_sides(boxes)
+        transforms = [
+            window_transform(centre, self.window * side, self.size)
+            for centre, side in zip(centres, sides.mean(1), strict=True)
+        ]
+        points = np.zeros((len(crops), 68, 2))
+        confidence = np.zeros((len(crops), 68))
+        for start in range(0, len(crops), self.settings.batch):
+            part = slice(start, min(start + self.settings.batch, len(crops)))
+            windows = np.stack([warp_crop(crops[i], transforms[i], self.size) for i in range(part.start, part.stop)])
+            fractions, confidence[part] = self._read(windows)
+            for i in range(part.start, part.stop):
+                points[i] = unwindow(fractions[i - start] * self.size - 0.5, transforms[i])
+        return points, confidence
+
+    @torch.inference_mode()
+    def _read(self, windows: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points as fractions of the window and their confidence; averaged with the mirrored window if set."""
+        images = torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float() / 255
+        points, spread = soft_argmax(self.net(images))
+        confidence = self.net.confidence(spread)
+        if self.settings.flip:
+            mirror = torch.from_numpy(MIRROR).to(self.device)
+            mirrored, spread = soft_argmax(self.net(images.flip(-1))[:, mirror])
+            mirrored[..., 0] = 1 - mirrored[..., 0]
+            points = (points + mirrored) / 2
+            confidence = (confidence + self.net.confidence(spread)) / 2
+        return points.double().cpu().numpy(), confidence.double().cpu().numpy()

@@ -1,0 +1,52 @@
+"""The bundled parser: a small U-Net trained on tvface's own renders. Needs no download."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from tvface.compact.weights import FOLDER, PARSER, Bundle, load_bundle
+from tvface.networks.compact import CompactParser
+from tvface.parsers.base import MIRROR, Parser
+from tvface.settings.labels import Masks
+
+
+class Backend(Parser):
+    """19 classes from the whole picture shrunk to the network's size, averaged with its mirror image.
+
+    The network has seen faces whose 68 points fill about half of the picture's side, as ``masks.context`` frames them.
+    """
+
+    def __init__(self, settings: Masks, device: torch.device, bundle: Bundle | None = None) -> None:
+        """Load the bundled weights, or take ``bundle``."""
+        self.settings = settings
+        self.device = device
+        bundle = load_bundle(FOLDER / PARSER) if bundle is None else bundle
+        if not isinstance(bundle.net, CompactParser):
+            raise TypeError(f"expected a CompactParser network, got {type(bundle.net).__name__}")
+        self.net = bundle.net.to(device)
+        self.size = bundle.size
+        self.weights = {PARSER: bundle.sha256}
+
+    def parse(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        labels = np.zeros(crops.shape[:3], np.uint8)
+        for start in range(0, len(crops), self.settings.batch):
+            labels[start : start + self.settings.batch] = self._label(crops[start : start + self.settings.batch])
+        return labels
+
+    @torch.inference_mode()
+    def _label(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        side = crops.shape[1]
+        pictures = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float() / 255
+        size = (self.size, self.size)
+        images = F.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=True)
+        mirror = torch.from_numpy(MIRROR.astype(np.int64)).to(self.device)
+        logits = self.net(images).float().softmax(1)
+        logits = logits + self.net(images.flip(-1)).float().softmax(1)[:, mirror].flip(-1)
+        # Probabilities are enlarged, not labels: edges stay smooth. One picture at a time keeps the memory small.
+        found = [
+            F.interpolate(one[None], (side, side), mode="bilinear", align_corners=False).argmax(1)[0] for one in logits
+        ]
+        return np.asarray(torch.stack(found).to(torch.uint8).cpu().numpy(), np.uint8)

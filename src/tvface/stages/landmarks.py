@@ -1,0 +1,72 @@
+"""Find the 68 points of every crop.
+
+Reads the sequences manifest and, for what lies beyond the crop, the frames manifest with its pictures.
+Writes one row per crop: points in crop pixels, the confidence of each, and their mean.
+Drops every sequence that holds a crop with a lower mean confidence than ``landmarks.min_score`` (``low confidence``):
+a sequence with a hole is of no use to the temporal model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tvface import landmarkers, manifests
+from tvface.landmarkers.base import Landmarker
+from tvface.manifests.frames import FRAMES
+from tvface.manifests.landmarks import LANDMARKS
+from tvface.manifests.sequences import SEQUENCES
+from tvface.settings import Settings
+from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.context import Surroundings, device, path_of, without_sequences
+
+
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Run the stage for one episode.
+
+    Args:
+        inputs: ``sequences``, ``frames``: manifests of the episode.
+        outputs: ``manifest``.
+    """
+    torch.set_num_threads(threads)
+    own = settings.landmarks
+    sequences = manifests.read(path_of(inputs, "sequences"), SEQUENCES).rows
+    frames = manifests.read(path_of(inputs, "frames"), FRAMES).rows
+    landmarker = landmarkers.create(own.backend, own, device(settings))
+    rows = _locate(settings, landmarker, sequences, frames, shard)
+    low = set(rows.loc[rows["score"] < own.min_score, "sequence"])
+    rows, dropped = without_sequences(rows, {"low confidence": low})
+    logger("landmarks").info(
+        "%s: %d crops with %s, mean confidence %.2f, %d dropped",
+        shard,
+        len(rows),
+        own.backend,
+        rows["score"].mean() if len(rows) else float("nan"),
+        sum(dropped.values()),
+    )
+    record = provenance("landmarks", settings, inputs, dropped=dropped, backend=own.backend, weights=landmarker.weights)
+    manifests.write(outputs["manifest"], LANDMARKS, rows, record)
+
+
+def _locate(
+    settings: Settings,
+    landmarker: Landmarker,
+    sequences: pd.DataFrame,
+    frames: pd.DataFrame,
+    shard: str,
+) -> pd.DataFrame:
+    own = settings.landmarks
+    if sequences.empty:
+        return LANDMARKS.empty()
+    around = Surroundings(sequences, frames, own.context)
+    boxes = np.stack(sequences["box"].to_list()).astype(np.float32) + around.pad
+    points = np.zeros((len(sequences), 68, 2), np.float32)
+    confidence = np.zeros((len(sequences), 68), np.float32)
+    for start in progress(range(0, len(sequences), own.batch), f"landmarks {shard}"):
+        stop = min(start + own.batch, len(sequences))
+        points[start:stop], confidence[start:stop] = landmarker.locate(around.batch(start, stop), boxes[start:stop])
+    points -= around.pad
+    return sequences[["episode", "sequence", "position"]].assign(
+        points68=list(points.reshape(len(points), -1)), confidence=list(confidence), score=confidence.mean(1)
+    )

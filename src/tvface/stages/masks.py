@@ -1,0 +1,93 @@
+"""Label every pixel of every crop with one of 19 classes.
+
+Reads the sequences manifest and the frames manifest with its pictures: the parser sees a region ``masks.context``
+times as wide as the crop, because hair, chin and neck tell it where the face is, and the crop's part is kept.
+Writes one 8-bit PNG per crop in a tar, and per row the pixels of each class and the face mask's part of the crop.
+Drops every sequence that holds a crop whose face mask covers less than ``masks.min_face`` (``little face``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from tvface import manifests, parsers
+from tvface.manifests.frames import FRAMES
+from tvface.manifests.masks import MASKS
+from tvface.manifests.sequences import SEQUENCES
+from tvface.media.images import encode_png
+from tvface.media.tarstore import TarWriter
+from tvface.parsers.base import CLASSES, Parser
+from tvface.parsers.face import face_mask
+from tvface.settings import Settings
+from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.context import Surroundings, device, path_of
+
+
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Run the stage for one episode.
+
+    Args:
+        inputs: ``sequences``, ``frames``: manifests of the episode.
+        outputs: ``manifest``, ``labels`` (the tar).
+    """
+    torch.set_num_threads(threads)
+    own = settings.masks
+    sequences = manifests.read(path_of(inputs, "sequences"), SEQUENCES).rows
+    frames = manifests.read(path_of(inputs, "frames"), FRAMES).rows
+    parser = parsers.create(own.backend, own, device(settings))
+    kept: list[dict[str, object]] = []
+    dropped: dict[str, int] = {}
+    with TarWriter(outputs["labels"]) as tar:
+        for rows, labels in _sequences(settings, parser, sequences, frames, shard):
+            cover = face_mask(labels, own.classes).mean((1, 2))
+            if cover.min() < own.min_face:
+                dropped["little face"] = dropped.get("little face", 0) + len(rows)
+                continue
+            for row, label, part in zip(rows.itertuples(), labels, cover, strict=True):
+                file, offset, length = tar.add(f"{row.sequence}/{row.position:03d}.png", encode_png(label))
+                kept.append(
+                    {
+                        "episode": row.episode,
+                        "sequence": row.sequence,
+                        "position": row.position,
+                        "labels_file": file,
+                        "labels_offset": offset,
+                        "labels_length": length,
+                        "pixels": np.bincount(label.ravel(), minlength=len(CLASSES)),
+                        "face": part,
+                    }
+                )
+    table = pd.DataFrame(kept) if kept else MASKS.empty()
+    logger("masks").info("%s: %d crops with %s, %d dropped", shard, len(table), own.backend, sum(dropped.values()))
+    record = provenance("masks", settings, inputs, dropped=dropped, backend=own.backend, weights=parser.weights)
+    manifests.write(outputs["manifest"], MASKS, table, record)
+
+
+def _sequences(
+    settings: Settings,
+    parser: Parser,
+    sequences: pd.DataFrame,
+    frames: pd.DataFrame,
+    shard: str,
+) -> Iterator[tuple[pd.DataFrame, NDArray[np.uint8]]]:
+    """Yield each sequence's rows with their label maps; batches for the parser run across sequences."""
+    if sequences.empty:
+        return
+    batch = settings.masks.batch
+    around = Surroundings(sequences, frames, settings.masks.context)
+    inner = slice(around.pad, around.pad + around.crop)
+    ends = np.flatnonzero(sequences["sequence"].ne(sequences["sequence"].shift(-1)).to_numpy()) + 1
+    waiting = np.zeros((0, around.crop, around.crop), np.uint8)
+    first, done = 0, 0  # rows yielded; sequences yielded
+    for start in progress(range(0, len(sequences), batch), f"masks {shard}"):
+        labels = parser.parse(around.batch(start, min(start + batch, len(sequences))))[:, inner, inner]
+        waiting = np.concatenate([waiting, labels])
+        while done < len(ends) and ends[done] <= first + len(waiting):
+            count = ends[done] - first
+            yield sequences.iloc[first : first + count], waiting[:count]
+            waiting, first, done = waiting[count:], first + count, done + 1
