@@ -55,8 +55,8 @@ class SecondOrderDeformableAlignment(nn.Module):
             nn.Conv2d(channels, 3 * TAPS * groups, 3, padding=1),
         )
         # At the start the offsets are the flow and every sample weighs one half.
-        nn.init.zeros_(self.conv_offset[-1].weight)
-        nn.init.zeros_(self.conv_offset[-1].bias)
+        for parameter in self.conv_offset[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self, value: torch.Tensor, condition: torch.Tensor, flow_1: torch.Tensor, flow_2: torch.Tensor
@@ -81,7 +81,7 @@ class SecondOrderDeformableAlignment(nn.Module):
 
     def static_share(self, current: torch.Tensor, flow_1: torch.Tensor, flow_2: torch.Tensor) -> torch.Tensor:
         """Convolve the current feature (B, C, H, W) and both flows (B, 2, H, W) -> (B, C, H, W)."""
-        first, c = self.conv_offset[0], self.channels
+        first, c = self._first_convolution(), self.channels
         weight = torch.cat([first.weight[:, c : 2 * c], first.weight[:, 3 * c :]], dim=1)
         return F.conv2d(torch.cat([current, flow_1, flow_2], dim=1), weight, first.bias, padding=1)
 
@@ -106,12 +106,17 @@ class SecondOrderDeformableAlignment(nn.Module):
         Returns:
             (B, C, H, W).
         """
-        weight, c = self.conv_offset[0].weight, self.channels
+        weight, c = self._first_convolution().weight, self.channels
         hidden = share + F.conv2d(warped[0], weight[:, :c], padding=1)
         if features[1] is None or warped[1] is None:
             return self._sample(features[0], hidden, flow_1, None)
         hidden = hidden + F.conv2d(warped[1], weight[:, 2 * c : 3 * c], padding=1)
         return self._sample(torch.cat([features[0], features[1]], dim=1), hidden, flow_1, flow_2)
+
+    def _first_convolution(self) -> nn.Conv2d:
+        convolution = self.conv_offset[0]
+        assert isinstance(convolution, nn.Conv2d)
+        return convolution
 
     def _sample(
         self, value: torch.Tensor, hidden: torch.Tensor, flow_1: torch.Tensor, flow_2: torch.Tensor | None

@@ -67,13 +67,18 @@ class ResidualStack(nn.Module):
 
     def static_share(self, static: torch.Tensor) -> torch.Tensor:
         """Convolve the leading channels (B, k, H, W) of the input and add the bias -> (B, channels, H, W)."""
-        convolution = self.main[0]
+        convolution = self._input_convolution()
         return F.conv2d(static, convolution.weight[:, : static.shape[1]], convolution.bias, padding=1)
 
     def forward_recurrent(self, share: torch.Tensor, recurrent: torch.Tensor) -> torch.Tensor:
         """Finish the stack from :meth:`static_share` and the remaining channels (B, inputs - k, H, W)."""
-        weight = self.main[0].weight[:, -recurrent.shape[1] :]
+        weight = self._input_convolution().weight[:, -recurrent.shape[1] :]
         return self.main[1:](share + F.conv2d(recurrent, weight, padding=1))
+
+    def _input_convolution(self) -> nn.Conv2d:
+        convolution = self.main[0]
+        assert isinstance(convolution, nn.Conv2d)
+        return convolution
 
 
 class ResidualDown(nn.Module):

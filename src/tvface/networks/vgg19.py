@@ -1,0 +1,46 @@
+"""Features of VGG19 (Simonyan and Zisserman 2015; torchvision's numbering) for the ID-MRF loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from tvface.networks.normalise import imagenet_normalise
+
+POOL = 0
+LAYOUT = (64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, 512)
+LAYERS = (11, 20)
+"""ReLUs after the first convolution of blocks 3 and 4.
+
+DECA calls them relu3_2 and relu4_2, because its counter counts convolutions and ReLUs alike (spec deca.md 7.1).
+"""
+
+
+class Vgg19(nn.Module):
+    """The first 21 layers of torchvision's ``vgg19().features``; deeper ones and the classifier are left out.
+
+    Parameters need no gradient; the features do pass one on to the images.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        parts: list[nn.Module] = []
+        channels = 3
+        for width in LAYOUT:
+            if width == POOL:
+                parts.append(nn.MaxPool2d(2))
+            else:
+                parts += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                channels = width
+        self.features = nn.Sequential(*parts)
+        self.requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return two maps of images (B, 3, H, W), RGB in [0, 1]: (B, 256, H/4, W/4) and (B, 512, H/8, W/8)."""
+        x = imagenet_normalise(images)
+        taken = []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in LAYERS:
+                taken.append(x)
+        return taken[0], taken[1]

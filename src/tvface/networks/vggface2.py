@@ -1,0 +1,48 @@
+"""Identity features: ResNet-50 trained on VGGFace2 (Cao et al. 2018), as DECA's identity loss uses it."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from tvface.networks.resnet import ResNet
+
+MEAN_BGR = (91.4953, 103.8827, 131.0912)
+SIDE = 224
+MARGIN = 10
+
+
+def preprocess(images: torch.Tensor) -> torch.Tensor:
+    """Prepare images for the network exactly as DECA does.
+
+    The order is odd (the mean is taken off grey levels, and then 2x - 1 is applied to what remains) and kept,
+    because the loss weight was chosen with it.
+
+    Args:
+        images: (B, 3, H, W) RGB in [0, 1]. A margin is cut off, 10 pixels of 224 and in proportion at other sizes.
+
+    Returns:
+        (B, 3, 224, 224) BGR.
+    """
+    mean = torch.tensor(MEAN_BGR, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+    x = images.flip(1) * 255 - mean
+    h, w = x.shape[-2:]
+    top, left = round(MARGIN * h / SIDE), round(MARGIN * w / SIDE)
+    x = 2 * x[..., top : h - top, left : w - left] - 1
+    return F.interpolate(x, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+
+
+class VggFace2(ResNet):
+    """ResNet-50 in the Caffe layout: image to a 2048-vector.
+
+    The classifier ``fc`` of the published file is not part of it. Parameters need no gradient; the features do
+    pass one on to the images.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(caffe=True)
+        self.requires_grad_(False)
+
+    def features_of(self, images: torch.Tensor) -> torch.Tensor:
+        """Pre-process images (B, 3, H, W), RGB in [0, 1], and return their features (B, 2048)."""
+        return self(preprocess(images))

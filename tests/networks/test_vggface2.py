@@ -1,0 +1,49 @@
+"""Identity features against the original's numbers."""
+
+import pytest
+import torch
+
+from tests.reference.arrays import filled, keys, load, shapes
+from tvface.networks.vggface2 import VggFace2, preprocess
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return load("deca", "identity")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return filled(VggFace2())
+
+
+def test_names(network):
+    original = keys("deca", "keys_identity")
+    assert shapes(network) == {name: shape for name, shape in original.items() if not name.startswith("fc.")}
+
+
+def test_network(reference, network):
+    out = network(reference.tensor("net_input"))
+    assert out.shape == (1, 2048)
+    reference.check("net_output2048_on_net_input", out, floor=1e-5)
+
+
+def test_preprocessing_and_features(reference, network):
+    images = {name: reference.tensor(name) for name in ("gen", "tar")}
+    reference.check("preprocessed.sub", preprocess(images["gen"])[..., ::8, ::8], floor=1e-5)
+    for name, image in images.items():
+        reference.check(f"features_{name}", network.features_of(image), floor=1e-5)
+
+
+def test_margin_scales_with_the_image(network):
+    assert preprocess(torch.rand(1, 3, 112, 112)).shape == (1, 3, 224, 224)
+    marked = torch.zeros(1, 3, 112, 112)
+    marked[..., :5, :] = 1  # 5 px of 112 are the 10 px of 224 that are cut off
+    assert torch.equal(preprocess(marked), preprocess(torch.zeros(1, 3, 112, 112)))
+
+
+def test_parameters_are_frozen_but_images_get_gradient(network):
+    images = torch.rand(1, 3, 64, 64, requires_grad=True)
+    network.features_of(images).sum().backward()
+    assert float(images.grad.abs().sum()) > 0
+    assert not any(p.requires_grad for p in network.parameters())
