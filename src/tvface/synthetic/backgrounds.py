@@ -1,0 +1,122 @@
+"""Backgrounds of synthetic pictures: permissively licensed sample pictures of scikit-image, and procedural rooms.
+
+No picture here shows a person, a cat or a coin with a head on it: a stray face would be an unlabelled face.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from skimage import data
+
+from tvface.synthetic.noise import Noise
+
+# (function of skimage.data, licence, source); checked against the docstrings of scikit-image 0.26.0. Pictures
+# without a stated licence (the Middlebury motorcycle, page, moon) are left out.
+PICTURES: tuple[tuple[str, str, str], ...] = (
+    ("coffee", "CC0", "Rachel Michetti, Pikolo Espresso Bar"),
+    ("rocket", "public domain", "SpaceX Photos"),
+    ("gravel", "CC0", "CC0Textures Gravel04"),
+    ("brick", "CC0", "CC0Textures Bricks25"),
+    ("grass", "CC0", "linolafett, Grass 01"),
+    ("hubble_deep_field", "public domain", "NASA, HubbleSite 2012/37"),
+    ("text", "public domain", "Wikipedia, Corner.png"),
+    ("clock", "public domain", "Stefan van der Walt"),
+    ("retina", "CC0", "Mikael Haggstrom"),
+)
+
+
+@lru_cache(maxsize=32)
+def picture(name: str) -> np.ndarray:
+    """Return one sample picture, RGB uint8 (H, W, 3), read-only.
+
+    Raises:
+        KeyError: the name is not one of :data:`PICTURES`.
+    """
+    names = [entry[0] for entry in PICTURES]
+    if name not in names:
+        raise KeyError(f"no background picture named {name!r}; valid: {', '.join(names)}")
+    image = getattr(data, name)()
+    if image.ndim == 2:
+        image = np.repeat(image[:, :, None], 3, axis=2)
+    image = np.ascontiguousarray(image[:, :, :3], dtype=np.uint8)
+    image.setflags(write=False)
+    return image
+
+
+def picture_background(name: str, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut a random, possibly mirrored and defocused window of a sample picture: RGB uint8 (height, width, 3)."""
+    source = picture(name)
+    rows, columns = source.shape[:2]
+    largest = min(columns / width, rows / height)
+    scale = largest * rng.uniform(0.45, 1.0)
+    cut_width, cut_height = max(2, int(width * scale)), max(2, int(height * scale))
+    x = int(rng.integers(0, columns - cut_width + 1))
+    y = int(rng.integers(0, rows - cut_height + 1))
+    window = source[y : y + cut_height, x : x + cut_width]
+    interpolation = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    image = cv2.resize(window, (width, height), interpolation=interpolation)
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    return blur(image, rng.uniform(0, 0.012) * width)
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur with ``sigma`` in pixels; below .3 px the picture is returned as it is."""
+    if sigma < 0.3:
+        return np.ascontiguousarray(image)
+    return cv2.GaussianBlur(image, (0, 0), sigma)
+
+
+def gradient_background(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a two-colour gradient in a random direction with soft noise: RGB uint8 (height, width, 3)."""
+    first, second = rng.uniform(0.05, 0.95, (2, 3))
+    second = first + (second - first) * rng.uniform(0.2, 1.0)
+    angle = rng.uniform(0, 2 * np.pi)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    ramp = np.cos(angle) * columns / width + np.sin(angle) * rows / height
+    ramp = (ramp - ramp.min()) / (np.ptp(ramp) + 1e-6)
+    image = first + (second - first) * ramp[:, :, None]
+    noise = Noise(cells=int(rng.integers(2, 12)), octaves=2).draw(width, height, rng)
+    image = image * (1 + rng.uniform(0, 0.2) * noise[:, :, None])
+    return np.clip(image * 255, 0, 255).astype(np.uint8)
+
+
+def room_background(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a defocused room - wall, floor or skirting, frames, shelves, lamps: RGB uint8 (height, width, 3)."""
+    wall = rng.uniform(0.15, 0.85) * (1 + rng.uniform(-0.25, 0.25, 3))
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    falloff = 1 - rng.uniform(0, 0.6) * np.hypot(
+        columns / width - rng.uniform(0, 1), rows / height - rng.uniform(-0.3, 0.6)
+    )
+    image = (wall * falloff[:, :, None]).astype(np.float32)
+    for _ in range(int(rng.integers(3, 14))):
+        colour = rng.uniform(0.02, 0.95, 3) * rng.uniform(0.4, 1)
+        x, y = rng.uniform(-0.1, 1, 2)
+        w, h = rng.uniform(0.03, 0.4), rng.uniform(0.03, 0.7)
+        corner = (int(x * width), int(y * height))
+        opposite = (int((x + w) * width), int((y + h) * height))
+        shade = float(rng.uniform(0.5, 1.0))
+        cv2.rectangle(image, corner, opposite, tuple(float(v) * shade for v in colour), -1)
+        if rng.random() < 0.4:
+            cv2.rectangle(image, corner, opposite, tuple(float(v) * 0.4 for v in colour), max(1, width // 120))
+    for _ in range(int(rng.integers(0, 6))):
+        centre = (int(rng.uniform(0, 1) * width), int(rng.uniform(0, 0.6) * height))
+        warm = np.array([1.0, rng.uniform(0.75, 1), rng.uniform(0.5, 1)]) * rng.uniform(0.8, 1.6)
+        cv2.circle(image, centre, max(1, int(rng.uniform(0.01, 0.05) * width)), tuple(map(float, warm)), -1)
+    image = blur(image, rng.uniform(0.004, 0.03) * width)
+    noise = Noise(cells=8, octaves=2).draw(width, height, rng)
+    return np.clip(image * (1 + 0.03 * noise[:, :, None]) * 255, 0, 255).astype(np.uint8)
+
+
+def random_background(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a background: half of them rooms, the rest sample pictures and gradients; RGB uint8 (height, width, 3)."""
+    choice = rng.random()
+    if choice < 0.45:
+        return room_background(width, height, rng)
+    if choice < 0.8:
+        name = PICTURES[int(rng.integers(len(PICTURES)))][0]
+        return picture_background(name, width, height, rng)
+    return gradient_background(width, height, rng)

@@ -1,0 +1,232 @@
+"""Training crops of synthetic people for the landmark and parsing networks, with exact points and classes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from tvface.head.data import HeadData
+from tvface.synthetic.atlas import build_atlas
+from tvface.synthetic.backgrounds import random_background
+from tvface.synthetic.degrade import degrade, occlude
+from tvface.synthetic.hair import Texture, procedural_texture
+from tvface.synthetic.light import expose, random_light
+from tvface.synthetic.person import Person, Posed, Stage
+from tvface.synthetic.scene_render import Camera, render_scene
+from tvface.synthetic.skin import SkinPainter
+
+TEXTURE_EVERY = 4  # crops per procedural texture
+PERSON_EVERY = 2  # crops per identity
+PORTRAIT_SHARE = 0.2  # of the persons, where portraits are given
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A training crop.
+
+    image: (S, S, 3) uint8 RGB; points: (68, 2) float32 pixels (centres at integers, may lie outside), 300-W order with the
+    contour of the 2D convention; visible: (68,) bool, neither hidden nor outside; labels: (S, S) uint8 zllrunning classes.
+    """
+
+    image: np.ndarray
+    points: np.ndarray
+    visible: np.ndarray
+    labels: np.ndarray
+
+
+class CropMaker:
+    """Draws crops of one head model; all randomness comes from the generator passed to :meth:`crop`.
+
+    Args:
+        head: the generic head (its metadata names the expression modes).
+        size: side of the crops in pixels.
+        portraits: photographic textures to use beside the procedural ones.
+
+    Raises:
+        ValueError: the head's metadata names no expression modes.
+    """
+
+    def __init__(self, head: HeadData, size: int = 128, portraits: Sequence[Texture] = ()) -> None:
+        notes = head.notes
+        if "expression_names" not in notes:
+            raise ValueError(
+                f"crops need a head whose metadata has expression_names (the generic head); this one is {notes.get('source')!r}"
+            )
+        self.names: list[str] = list(notes["expression_names"])
+        self.full = float(notes["expression_full"])
+        self.size = size
+        self.portraits = tuple(portraits)
+        self.stage = Stage(head, build_atlas(head))
+        self.painter = SkinPainter(self.stage.atlas)
+        self.n_shape = head.shape_basis.shape[2]
+
+    def texture(self, rng: np.random.Generator) -> Texture:
+        """Paint a new procedural person."""
+        return procedural_texture(self.painter, self.stage.head.faces, int(rng.integers(2**31)))
+
+    def person(self, texture: Texture, rng: np.random.Generator) -> Person:
+        """Draw an identity for a texture, or for a portrait."""
+        if self.portraits and rng.random() < PORTRAIT_SHARE:
+            texture = self.portraits[int(rng.integers(len(self.portraits)))]
+        return Person(self.stage, rng.normal(0, 0.9, self.n_shape), texture)
+
+    def expression(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw an expression code: half of the named modes, lids closed in one of eight, asymmetries, small bumps."""
+        code = np.zeros(len(self.names))
+        closed = rng.random() < 0.12
+        closing = rng.uniform(0.3, 1.0)
+        for i, name in enumerate(self.names):
+            if name in ("lid_L", "lid_R"):
+                one_eye = rng.random() < 0.06
+                code[i] = closing if closed or one_eye else np.clip(rng.normal(0, 0.1), -0.1, 0.3)
+            elif name.startswith("bump"):
+                code[i] = rng.normal(0, 0.12)
+            elif rng.random() < (0.2 if name.endswith(("_L", "_R")) else 0.5):
+                code[i] = np.clip(rng.normal(0, 0.35), -0.35, 1.1)
+        return code * self.full
+
+    @staticmethod
+    def joints(rng: np.random.Generator) -> np.ndarray:
+        """Draw joint rotations (15,): four of ten heads turned evenly within +-72 degrees, the others near the front."""
+        yaw = rng.uniform(-72, 72) if rng.random() < 0.4 else rng.normal(0, 20)
+        pitch = rng.uniform(-35, 30) if rng.random() < 0.15 else rng.normal(0, 11)
+        yaw, pitch, roll = np.clip(yaw, -72, 72), np.clip(pitch, -38, 32), np.clip(rng.normal(0, 10), -35, 35)
+        whole = Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True)
+        share = rng.uniform(0.1, 0.5)
+        neck = Rotation.from_euler("YX", [share * yaw, share * pitch], degrees=True)
+        joints = np.zeros(15)
+        joints[:3] = (whole * neck.inv()).as_rotvec()
+        joints[3:6] = neck.as_rotvec()
+        joints[6] = min(abs(rng.normal(0, 0.13)), 0.38) if rng.random() < 0.6 else 0.0
+        gaze = np.clip(rng.normal(0, [0.08, 0.16]), -0.35, 0.35)
+        joints[9:11], joints[12:14] = gaze, gaze
+        return joints
+
+    def camera(self, posed: Posed, rng: np.random.Generator) -> Camera:
+        """Frame a crop as the pipeline does from a detector's box (spec 5: box height 1.22-1.47 of the landmark box's,
+        centre .09-.23 above it), or looser, as the parser's context."""
+        plain = Camera(1.0, 1, 1, (0.0, 0.0)).project(posed.landmarks)[:, :2]
+        low, high = plain.min(0), plain.max(0)
+        height = high[1] - low[1]
+        centre = 0.5 * (low + high)
+        box_height = height * rng.uniform(1.22, 1.47)
+        side = box_height * rng.uniform(0.85, 0.95)
+        centre = centre + np.array([rng.normal(0, 0.03), -rng.uniform(0.09, 0.23)]) * height
+        centre[1] += 0.12 * side
+        crop = 1.25 * side * rng.uniform(0.9, 1.12)
+        if rng.random() < 0.5:
+            crop *= rng.uniform(1.0, 1.6)
+        centre = centre + rng.normal(0, 0.03, 2) * crop
+        focal = self.size / crop
+        middle = (self.size - 1) / 2
+        return Camera(
+            float(focal), self.size, self.size, (float(middle - centre[0] * focal), float(middle - centre[1] * focal))
+        )
+
+    def crop(self, person: Person, rng: np.random.Generator) -> Crop:
+        """Draw pose, light, background and damage for a person."""
+        distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
+        shift = rng.normal(0, 0.12, 2) * distance
+        posed = person.place(self.expression(rng), self.joints(rng), np.array([*shift, -distance]))
+        background = random_background(self.size, self.size, rng)
+        light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
+        frame = render_scene([posed], self.camera(posed, rng), light, background)
+        image, labels, visible = frame.image, frame.labels, frame.visible[0].copy()
+        points = frame.points[0]
+        for _ in range(int(rng.integers(1, 3)) if rng.random() < 0.3 else 0):
+            image, labels, covered = occlude(image, labels, rng)
+            place = np.clip(np.round(points), 0, self.size - 1).astype(int)
+            visible &= ~covered[place[:, 1], place[:, 0]]
+        return Crop(degrade(image, rng), points, visible, labels)
+
+
+def make_crops(
+    head: HeadData, count: int, seed: int, size: int = 128, portraits: Sequence[Texture] = ()
+) -> Iterator[Crop]:
+    """Yield ``count`` training crops; equal arguments give equal crops.
+
+    Args:
+        head: the generic head.
+        count: crops.
+        seed: of everything random.
+        size: side in pixels.
+        portraits: photographic textures (see :mod:`tvface.synthetic.portrait`) for a fifth of the persons.
+
+    Raises:
+        ValueError: the head's metadata names no expression modes.
+    """
+    maker = CropMaker(head, size, portraits)
+    rng = np.random.default_rng([seed, 0xC209])
+    texture, person = None, None
+    for index in range(count):
+        if texture is None or index % TEXTURE_EVERY == 0:
+            texture = maker.texture(rng)
+        if person is None or index % PERSON_EVERY == 0:
+            person = maker.person(texture, rng)
+        yield maker.crop(person, rng)
+
+
+def stack_crops(crops: Sequence[Crop]) -> dict[str, np.ndarray]:
+    """Stack crops: images (N, S, S, 3) uint8, points (N, 68, 2) float32, visible (N, 68) bool, labels (N, S, S) uint8."""
+    return {
+        "images": np.stack([crop.image for crop in crops]),
+        "points": np.stack([crop.points for crop in crops]),
+        "visible": np.stack([crop.visible for crop in crops]),
+        "labels": np.stack([crop.labels for crop in crops]),
+    }
+
+
+def _write_shard(task: tuple[str, str, int, int, int, tuple[Texture, ...]]) -> str:
+    head_path, target, count, seed, size, portraits = task
+    crops = list(make_crops(HeadData.load(head_path), count, seed, size, portraits))
+    partial = Path(target).with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, **stack_crops(crops))
+    partial.rename(target)
+    return target
+
+
+def write_shards(
+    folder: str | Path,
+    count: int,
+    seed: int,
+    processes: int,
+    head: str | Path,
+    size: int = 128,
+    per_shard: int = 500,
+    portraits: Sequence[Texture] = (),
+) -> list[Path]:
+    """Write crops as npz files (arrays of :func:`stack_crops`) with a pool of processes.
+
+    Shard k holds the crops of ``make_crops(..., seed=seed * 1_000_003 + k)``, so the files do not depend on the number of
+    processes.
+
+    Args:
+        folder: made if absent; existing shards of the same names are overwritten.
+        count: crops in all; processes: workers; head: a stored head model; per_shard: crops per file.
+
+    Returns:
+        The files in order.
+
+    Raises:
+        ValueError: count, processes or per_shard below 1.
+    """
+    if min(count, processes, per_shard) < 1:
+        raise ValueError(f"count {count}, processes {processes} and per_shard {per_shard} must be at least 1")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = []
+    for index, start in enumerate(range(0, count, per_shard)):
+        target = str(folder / f"crops_{index:04d}.npz")
+        tasks.append(
+            (str(head), target, min(per_shard, count - start), seed * 1_000_003 + index, size, tuple(portraits))
+        )
+    if processes == 1:
+        return [Path(_write_shard(task)) for task in tasks]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        return [Path(name) for name in pool.imap(_write_shard, tasks)]

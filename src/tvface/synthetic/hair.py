@@ -1,0 +1,126 @@
+"""Scalp hair, collar and the finished procedural texture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from tvface.synthetic.atlas import SKIN, Atlas
+from tvface.synthetic.noise import Noise
+from tvface.synthetic.skin import CLOTH, EARS, HAIR, SkinPainter, smoothstep
+from tvface.synthetic.traits import Traits, draw_traits
+
+COLLAR = -148.0  # mm; below it the neck is covered by cloth
+
+
+@dataclass(frozen=True)
+class Texture:
+    """What a head looks like.
+
+    colour: (S, S, 3) uint8 RGB reflectance, row 0 at v = 1; labels: (S, S) uint8 zllrunning classes; scalp: (V,) float32,
+    0..1, how much of the hair's thickness each vertex gets; traits: looks of the parts beside the head (hair, cloth,
+    spectacles), drawn or, for a portrait, chosen to match.
+    """
+
+    name: str
+    colour: np.ndarray
+    labels: np.ndarray
+    scalp: np.ndarray
+    traits: Traits
+
+
+def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
+    """Height of the hair line in mm over the eyes for azimuths in degrees (any sign)."""
+    front = traits.hair_line if traits.hair_style != "fringe" else traits.hair_line * 0.55
+    temple = front - 6 + 10 * traits.recession
+    knots = np.array([0, 20, 38, 52, 64, 74, 84, 92, 108, 118, 135, 180])
+    heights = np.array(
+        [front, front + 1, temple, front - 20 + 8 * traits.recession, 18, 2, -14, -16, -12, -28, -58, -74]
+    )
+    heights = np.minimum.accumulate(np.where(knots <= 84, heights, -20.0)) * (knots <= 84) + heights * (knots > 84)
+    return np.asarray(PchipInterpolator(knots, heights)(np.clip(np.abs(theta), 0, 180)))
+
+
+def scalp_opacity(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+    """Opacity of the scalp hair: (size, size) float32; ears stay free."""
+    if traits.hair_style == "bald":
+        return np.zeros((atlas.size, atlas.size), np.float32)
+    ragged = 2.2 * Noise(atlas.size // 6, 2).draw(atlas.size, atlas.size, rng) + 2.5 * Noise(24, 1).draw(
+        atlas.size, atlas.size, rng
+    )
+    if traits.hair_style == "fringe":
+        ragged = ragged + 3.5 * np.sin(np.radians(atlas.theta) * 23)
+    over = atlas.position[:, :, 1] - hair_line(atlas.theta, traits) + ragged
+    soft = 7.0 if traits.hair_style == "buzz" else 3.0
+    opacity = smoothstep(over, -soft, soft)
+    opacity *= (atlas.part == SKIN) & ~np.isin(atlas.labels, EARS)
+    return opacity.astype(np.float32)
+
+
+def strands(atlas: Atlas, rng: np.random.Generator) -> np.ndarray:
+    """Brightness of hair strands that run down from the crown: (size, size) float32 around 1."""
+    columns = 1400
+    fine = rng.standard_normal((24, columns), dtype=np.float32)
+    fine = cv2.GaussianBlur(fine, (0, 0), sigmaX=0.8, sigmaY=2.5, borderType=cv2.BORDER_REFLECT)
+    coarse = cv2.GaussianBlur(rng.standard_normal((24, columns), dtype=np.float32), (0, 0), sigmaX=7, sigmaY=5)
+    pattern = fine / fine.std() + 0.8 * coarse / coarse.std()
+    wave = 3.0 * Noise(6, 2).draw(atlas.size, atlas.size, rng)
+    column = ((atlas.theta + wave + 180) / 360 * (columns - 1)) % (columns - 1)
+    row = np.clip((120 - atlas.position[:, :, 1]) / 250 * 23, 0, 23)
+    return 1 + 0.24 * cv2.remap(pattern, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+
+
+def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+    """Colour of the scalp hair per texel: (size, size, 3) float32."""
+    light = (
+        strands(atlas, rng)
+        if traits.hair_style != "buzz"
+        else 1 + 0.12 * Noise(atlas.size // 2, 1).draw(atlas.size, atlas.size, rng)
+    )
+    sheen = 1 + 0.25 * np.exp(-(((atlas.position[:, :, 1] - 78) / 14) ** 2))
+    return np.array(traits.hair_colour, np.float32) * np.clip(light * sheen, 0.15, 2)[:, :, None]
+
+
+def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Read a texel map (size, size) at the head's vertices: (V,) float32."""
+    result = np.zeros(len(atlas.vertices), np.float32)
+    column = np.clip(np.round(atlas.corners[:, :, 0]), 0, atlas.size - 1).astype(int)
+    row = np.clip(np.round(atlas.corners[:, :, 1]), 0, atlas.size - 1).astype(int)
+    result[faces] = values[row, column]
+    return result
+
+
+def finish(atlas: Atlas, colour: np.ndarray, labels: np.ndarray, cloth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Add the collar, fill the gaps between the charts and quantise: colour uint8 and labels uint8."""
+    collar = (atlas.position[:, :, 1] < COLLAR) & (atlas.part == SKIN)
+    colour = colour.copy()
+    colour[collar] = cloth
+    labels = np.where(collar, CLOTH, labels).astype(np.uint8)
+    row, column = atlas.nearest
+    return np.clip(colour[row, column] * 255 + 0.5, 0, 255).astype(np.uint8), labels[row, column]
+
+
+def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int) -> Texture:
+    """Paint the person of ``seed``; equal seeds give equal bytes.
+
+    Args:
+        painter: of the head's atlas.
+        faces: (F, 3) the head's triangles.
+        seed: any whole number.
+    """
+    traits = draw_traits(seed)
+    atlas = painter.atlas
+    colour, labels = painter.paint(traits)
+    rng = np.random.default_rng([seed, 0xA1])
+    opacity = scalp_opacity(atlas, traits, rng)
+    density = 0.75 if traits.hair_style == "buzz" else 1.0
+    weight = (opacity * density)[:, :, None]
+    colour = colour * (1 - weight) + weight * hair_colour(atlas, traits, rng)
+    labels = np.where(opacity > 0.5, HAIR, labels)
+    pixels, classes = finish(atlas, colour, labels, np.array(traits.cloth, np.float32))
+    smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
+    scalp = vertex_values(atlas, smooth, faces)
+    return Texture(f"procedural-{seed}", pixels, classes, scalp, traits)

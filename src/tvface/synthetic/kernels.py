@@ -1,0 +1,170 @@
+"""Compiled inner loops of the scene renderer: z-buffer and shading, perspective-correct, into supersampled pictures.
+
+The training renderer's rasteriser works in normalised coordinates with orthographic weights; footage needs perspective, one
+z-buffer for many meshes and textures, and no gradients, so these loops are separate.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, near: np.ndarray) -> None:
+    """Enter triangles in a z-buffer.
+
+    Args:
+        points: (V, 3) float32, x and y in pixels (centres at integers) and nearness (1 / depth; larger is nearer, values
+            <= 0 lie behind the camera and drop the triangle).
+        faces: (F, 3) int32; first: number of its first triangle in ``face``.
+        face: (H, W) int32 and near: (H, W) float32, written where a triangle is nearer than ``near``.
+    """
+    height, width = face.shape
+    for f in range(faces.shape[0]):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        n0, n1, n2 = points[a, 2], points[b, 2], points[c, 2]
+        if not (n0 > 0.0 and n1 > 0.0 and n2 > 0.0):
+            continue
+        x0, y0 = points[a, 0], points[a, 1]
+        x1, y1 = points[b, 0], points[b, 1]
+        x2, y2 = points[c, 0], points[c, 1]
+        left = max(np.ceil(min(x0, x1, x2)), 0.0)
+        right = min(np.floor(max(x0, x1, x2)), width - 1.0)
+        top = max(np.ceil(min(y0, y1, y2)), 0.0)
+        bottom = min(np.floor(max(y0, y1, y2)), height - 1.0)
+        if left > right or top > bottom:
+            continue
+        area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
+        if area == 0.0:
+            continue
+        inverse = 1.0 / area
+        for j in range(int(top), int(bottom) + 1):
+            for i in range(int(left), int(right) + 1):
+                w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * inverse
+                w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * inverse
+                w2 = 1.0 - w0 - w1
+                if w0 >= 0.0 and w1 >= 0.0 and w2 >= 0.0:
+                    n = w0 * n0 + w1 * n1 + w2 * n2
+                    if n > near[j, i]:
+                        near[j, i] = n
+                        face[j, i] = first + f
+
+
+@numba.njit(cache=True, nogil=True)
+def weights(points: np.ndarray, faces: np.ndarray, face: np.ndarray, bary: np.ndarray) -> None:
+    """Write the perspective-correct corner weights (H, W, 3) of the triangles in ``face``; empty pixels stay as they are."""
+    for j in range(face.shape[0]):
+        for i in range(face.shape[1]):
+            f = face[j, i]
+            if f < 0:
+                continue
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            x0, y0, x1, y1, x2, y2 = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+            w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * points[a, 2]
+            w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * points[b, 2]
+            w2 = ((x0 - i) * (y1 - j) - (y0 - j) * (x1 - i)) * points[c, 2]
+            total = w0 + w1 + w2
+            bary[j, i, 0] = w0 / total
+            bary[j, i, 1] = w1 / total
+            bary[j, i, 2] = w2 / total
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def shade(
+    points: np.ndarray,
+    normals: np.ndarray,
+    faces: np.ndarray,
+    corners: np.ndarray,
+    first: int,
+    face: np.ndarray,
+    window: np.ndarray,
+    texture: np.ndarray,
+    texture_scale: float,
+    classes: np.ndarray,
+    light: np.ndarray,
+    gloss: float,
+    samples: int,
+    colour: np.ndarray,
+    labels: np.ndarray,
+) -> None:
+    """Shade the samples that show one mesh and add them to the picture.
+
+    Args:
+        points, faces, first, face: as in :func:`fill`; normals: (V, 3) float32, camera axes.
+        corners: (F, 3, 2) float32 texel coordinates at full size; texture: (h, w, 3) uint8, shrunk by ``texture_scale``.
+        window: (4,) int, columns and rows [x0, x1), [y0, y1) of samples that may show the mesh.
+        classes: (h', w') uint8 at full size.
+        light: (9, 3) float32, factors of the plain polynomials; gloss: strength of a soft highlight from the camera's side.
+        samples: samples per pixel side.
+        colour: (H, W, 4) float32, sums of RGB and of covered samples, added to; labels: (H s, W s) uint8, written.
+    """
+    rows, columns = texture.shape[0], texture.shape[1]
+    last = first + faces.shape[0]
+    for j in range(window[2], window[3]):
+        for i in range(window[0], window[1]):
+            f = face[j, i]
+            if f < first or f >= last:
+                continue
+            f -= first
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            x0, y0, x1, y1, x2, y2 = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+            w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * points[a, 2]
+            w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * points[b, 2]
+            w2 = ((x0 - i) * (y1 - j) - (y0 - j) * (x1 - i)) * points[c, 2]
+            total = w0 + w1 + w2
+            if total == 0.0:
+                continue
+            w0, w1, w2 = w0 / total, w1 / total, w2 / total
+            u = w0 * corners[f, 0, 0] + w1 * corners[f, 1, 0] + w2 * corners[f, 2, 0]
+            v = w0 * corners[f, 0, 1] + w1 * corners[f, 1, 1] + w2 * corners[f, 2, 1]
+            nx = w0 * normals[a, 0] + w1 * normals[b, 0] + w2 * normals[c, 0]
+            ny = w0 * normals[a, 1] + w1 * normals[b, 1] + w2 * normals[c, 1]
+            nz = w0 * normals[a, 2] + w1 * normals[b, 2] + w2 * normals[c, 2]
+            length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
+            nx, ny, nz = nx / length, ny / length, nz / length
+            column = min(max(int(u + 0.5), 0), classes.shape[1] - 1)
+            row = min(max(int(v + 0.5), 0), classes.shape[0] - 1)
+            labels[j, i] = classes[row, column]
+            s = min(max((u + 0.5) * texture_scale - 0.5, 0.0), columns - 1.001)
+            t = min(max((v + 0.5) * texture_scale - 0.5, 0.0), rows - 1.001)
+            p, q = int(s), int(t)
+            s, t = s - p, t - q
+            y, x = j // samples, i // samples
+            specular = gloss * max(nz * 0.92 + ny * 0.36, 0.0) ** 24
+            for k in range(3):
+                value = (1 - t) * ((1 - s) * texture[q, p, k] + s * texture[q, p + 1, k]) + t * (
+                    (1 - s) * texture[q + 1, p, k] + s * texture[q + 1, p + 1, k]
+                )
+                shading = (
+                    light[0, k]
+                    + light[1, k] * nx
+                    + light[2, k] * ny
+                    + light[3, k] * nz
+                    + light[4, k] * nx * ny
+                    + light[5, k] * nx * nz
+                    + light[6, k] * ny * nz
+                    + light[7, k] * (nx * nx - ny * ny)
+                    + light[8, k] * (3 * nz * nz - 1)
+                )
+                colour[y, x, k] += max(shading, 0.02) * (value + 255.0 * specular)
+            colour[y, x, 3] += 1.0
+
+
+@numba.njit(cache=True, nogil=True)
+def majority(fine: np.ndarray, samples: int, labels: np.ndarray) -> None:
+    """Reduce labels (H s, W s) to the most frequent class of each pixel (H, W); of equals the first met wins."""
+    count = np.zeros(256, np.int32)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            best, winner = 0, fine[y * samples, x * samples]
+            for j in range(samples):
+                for i in range(samples):
+                    value = fine[y * samples + j, x * samples + i]
+                    count[value] += 1
+                    if count[value] > best:
+                        best, winner = count[value], value
+            for j in range(samples):
+                for i in range(samples):
+                    count[fine[y * samples + j, x * samples + i]] = 0
+            labels[y, x] = winner

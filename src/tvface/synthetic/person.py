@@ -1,0 +1,248 @@
+"""One synthetic person: identity, looks and clothes, posed in camera coordinates (numpy, no gradients)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import sparse
+
+from tvface.head.data import HeadData
+from tvface.synthetic.atlas import SKIN, Atlas, landmark_positions
+from tvface.synthetic.hair import Texture
+from tvface.synthetic.meshes import Part, build_parts
+
+HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
+CONTOUR_POINTS = 17
+
+
+def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
+    """Rodrigues' formula: (..., 3) radians to (..., 3, 3) float64."""
+    vector = np.asarray(axis_angle, np.float64)
+    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(vector, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*x.shape, 3, 3)
+    # sin(a)/a and (1 - cos(a))/a^2 without a division by zero at rest
+    first = np.sinc(angle / np.pi)
+    second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
+    return np.asarray(np.eye(3) + first * cross + second * (cross @ cross))
+
+
+def contour_row(rotation: np.ndarray) -> int:
+    """Return the row of FLAME's contour table for a head rotation (3, 3) = root @ neck."""
+    euler = np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0]))
+    yaw = int(np.round(np.clip(-np.degrees(euler), -90, 39)))
+    if yaw >= 0:
+        return yaw
+    return 78 if yaw < -39 else 39 - yaw
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
+
+    vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the colour
+    texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight.
+    """
+
+    vertices: np.ndarray
+    normals: np.ndarray
+    faces: np.ndarray
+    corners: np.ndarray
+    levels: tuple[np.ndarray, ...]
+    labels: np.ndarray
+    gloss: float
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, and the head's
+    rotation (3, 3) float64 from the neutral to the camera's axes."""
+
+    surfaces: tuple[Surface, ...]
+    landmarks: np.ndarray
+    rotation: np.ndarray
+
+    @property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw (positive to the picture's right), pitch (positive looks down) and roll (positive tilts the crown to the
+        picture's left) in degrees, rotation = Rz(roll) Ry(yaw) Rx(pitch)."""
+        r = self.rotation
+        yaw = np.degrees(np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0])))
+        pitch = np.degrees(np.arctan2(r[2, 1], r[2, 2]))
+        roll = np.degrees(np.arctan2(r[1, 0], r[0, 0]))
+        return float(yaw), float(pitch), float(roll)
+
+
+def pyramid(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
+    """Return the texture and its halvings down to ``smallest`` texels a side."""
+    levels = [np.ascontiguousarray(texture)]
+    while min(levels[-1].shape[:2]) >= 2 * smallest:
+        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return tuple(levels)
+
+
+class _Normals:
+    """Vertex normals by a sparse sum over the triangles around each vertex."""
+
+    def __init__(self, faces: np.ndarray, count: int) -> None:
+        self.faces = faces
+        rows = faces.ravel()
+        columns = np.repeat(np.arange(len(faces)), 3)
+        self.sum = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(count, len(faces)))
+
+    def __call__(self, vertices: np.ndarray) -> np.ndarray:
+        a, b, c = vertices[self.faces[:, 0]], vertices[self.faces[:, 1]], vertices[self.faces[:, 2]]
+        p, q = b - a, c - a
+        area = np.empty_like(p)
+        area[:, 0] = p[:, 1] * q[:, 2] - p[:, 2] * q[:, 1]
+        area[:, 1] = p[:, 2] * q[:, 0] - p[:, 0] * q[:, 2]
+        area[:, 2] = p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
+        total = self.sum @ area
+        return np.asarray(total / (np.sqrt((total * total).sum(1, keepdims=True)) + 1e-12), np.float32)
+
+
+class Stage:
+    """What all persons of one head model share: atlas, flattened bases, normals."""
+
+    def __init__(self, head: HeadData, atlas: Atlas) -> None:
+        self.head = head
+        self.atlas = atlas
+        count = len(head.v_template)
+        self.template = head.v_template.astype(np.float32)
+        self.expression = np.ascontiguousarray(head.expression_basis.reshape(3 * count, -1), np.float32)
+        self.shape = np.ascontiguousarray(head.shape_basis.reshape(3 * count, -1), np.float32)
+        self.pose_basis = head.pose_basis.astype(np.float32) if np.abs(head.pose_basis).max() > 0 else None
+        self.regressor = sparse.csr_matrix(head.joint_regressor)
+        self.normals = _Normals(head.faces, count)
+
+    def identity(self, shape: np.ndarray) -> np.ndarray:
+        """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
+        code = np.asarray(shape, np.float32)
+        return self.template + (self.shape[:, : len(code)] @ code).reshape(-1, 3)
+
+    def deform(
+        self, neutral: np.ndarray, expression: np.ndarray, rotations: np.ndarray, extra: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Apply expression, pose blend shapes and linear blend skinning.
+
+        Args:
+            neutral: (V, 3) metres; expression: (E,) or shorter; rotations: (5, 3, 3); extra: (V, 3) metres added to the
+                surface after the joints are found (hair), or None.
+
+        Returns:
+            Vertices (V, 3) float32 and the joints' rigid transforms (5, 4, 4) float64 from neutral to posed space.
+        """
+        code = np.asarray(expression, np.float32)
+        vertices = neutral + (self.expression[:, : len(code)] @ code).reshape(-1, 3)
+        joints = self.regressor @ vertices.astype(np.float64)
+        if self.pose_basis is not None:
+            feature = (rotations[1:] - np.eye(3)).reshape(-1).astype(np.float32)
+            vertices = vertices + (feature @ self.pose_basis).reshape(-1, 3)
+        if extra is not None:
+            vertices = vertices + extra
+        world = np.zeros((5, 4, 4))
+        for joint, parent in enumerate(self.head.parents):
+            local = np.eye(4)
+            local[:3, :3] = rotations[joint]
+            local[:3, 3] = joints[joint] - (joints[parent] if parent >= 0 else 0)
+            world[joint] = world[parent] @ local if parent >= 0 else local
+        rigid = world.copy()
+        rigid[:, :3, 3] -= np.einsum("jab,jb->ja", world[:, :3, :3], joints)
+        blended = (self.head.skinning @ rigid[:, :3].reshape(5, 12).astype(np.float32)).reshape(-1, 3, 4)
+        posed = np.einsum("vab,vb->va", blended[:, :, :3], vertices) + blended[:, :, 3]
+        return np.ascontiguousarray(posed, np.float32), rigid
+
+    def landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+        """Return the 68 points of the 2D convention (68, 3) on posed vertices, as ``HeadModel.landmarks2d`` does."""
+        head = self.head
+        row = contour_row(rotations[0] @ rotations[1])
+        faces = np.concatenate([head.contour_faces[row], head.static_faces])
+        bary = np.concatenate([head.contour_bary[row], head.static_bary])
+        return np.asarray(np.einsum("nij,ni->nj", vertices[head.faces[faces]], bary), np.float32)
+
+
+class Person:
+    """A person with a fixed identity and looks.
+
+    Args:
+        stage: what the head model's persons share.
+        shape: identity code, (S,) or shorter.
+        texture: looks.
+    """
+
+    def __init__(self, stage: Stage, shape: np.ndarray, texture: Texture) -> None:
+        self.stage = stage
+        self.shape = np.asarray(shape, np.float32)
+        self.texture = texture
+        self.neutral = stage.identity(self.shape)
+        atlas, thickness = stage.atlas, HAIR_THICKNESS[texture.traits.hair_style]
+        if texture.traits.hat:
+            thickness = max(thickness, 7.0)
+        self.hair = (stage.normals(self.neutral) * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
+        own = (self.neutral * 1000 - atlas.origin).astype(np.float32)
+        centres = np.stack(
+            [0.5 * (own[atlas.vertex_part == p].max(0) + own[atlas.vertex_part == p].min(0)) for p in (2, 3)]
+        )
+        points = landmark_positions(stage.head, own).astype(np.float32)
+        fitted = dataclasses.replace(atlas, vertices=own, landmarks=points, eye_centres=centres)
+        self.parts: list[Part] = build_parts(fitted, texture.traits)
+        self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
+        self._part_normals = [_Normals(part.faces, len(part.vertices)) for part in self.parts]
+        self._levels = pyramid(texture.colour)
+        self._part_levels = [pyramid(part.colour) for part in self.parts]
+        foot = (own[:, 1] < -150) & (atlas.vertex_part == SKIN)
+        self._foot = np.flatnonzero(foot)
+
+    def pose(self, expression: np.ndarray, joints: np.ndarray, translation: np.ndarray) -> np.ndarray:
+        """Return the bare head's vertices in camera coordinates, (V, 3) float32 metres.
+
+        Args:
+            expression: (50,) or shorter.
+            joints: (15,) axis-angle of root, neck, jaw, left and right eye, radians.
+            translation: (3,) head origin in camera coordinates, metres (x right, y up, z to the camera).
+        """
+        rotations = rotation_matrix(np.asarray(joints).reshape(5, 3))
+        vertices, _ = self.stage.deform(self.neutral, expression, rotations)
+        return np.asarray(vertices + np.asarray(translation, np.float32), np.float32)
+
+    def place(self, expression: np.ndarray, joints: np.ndarray, translation: np.ndarray) -> Posed:
+        """Pose head, hair, clothes and spectacles; arguments as :meth:`pose`."""
+        rotations = rotation_matrix(np.asarray(joints).reshape(5, 3))
+        shift = np.asarray(translation, np.float32)
+        vertices, rigid = self.stage.deform(self.neutral, expression, rotations, self.hair)
+        landmarks = self.stage.landmarks(vertices, rotations) + shift
+        head = self.stage.head
+        surfaces = [
+            Surface(
+                vertices + shift,
+                self.stage.normals(vertices),
+                head.faces,
+                self.stage.atlas.corners,
+                self._levels,
+                self.texture.labels,
+                0.035,
+            )
+        ]
+        for part, neutral, normals, levels in zip(
+            self.parts, self._part_vertices, self._part_normals, self._part_levels, strict=True
+        ):
+            moved = self._move(part, neutral, rigid, rotations[0], vertices)
+            surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
+        return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1])
+
+    def _move(
+        self, part: Part, neutral: np.ndarray, rigid: np.ndarray, root: np.ndarray, vertices: np.ndarray
+    ) -> np.ndarray:
+        """Carry a part along: the head's share by the neck joint; the trunk's by half the root's yaw, staying upright."""
+        if not part.trunk.any():
+            return np.asarray(neutral @ rigid[1, :3, :3].T + rigid[1, :3, 3], np.float32)
+        foot_neutral, foot = self.neutral[self._foot].mean(0), vertices[self._foot].mean(0)
+        yaw = np.arctan2(root[0, 2], root[2, 2])
+        upright = rotation_matrix(np.array([0.0, 0.5 * yaw, 0.0]))
+        local = neutral - foot_neutral
+        carried, standing = local @ root.T + foot, local @ upright.T + foot
+        return np.asarray(carried + part.trunk[:, None] * (standing - carried), np.float32)

@@ -1,0 +1,195 @@
+"""Rendering of persons before a background, with exact labels, points, visibility and depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tvface.synthetic import kernels
+from tvface.synthetic.light import SH_FACTORS
+from tvface.synthetic.person import Posed, Surface
+
+VISIBLE_SLACK = 0.008  # metres a point may lie behind the surface that the z-buffer shows
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera at the origin looking along -z (x right, y up, z to the camera).
+
+    focal: pixels; centre: (x, y) of the optical axis in pixels, pixel centres at integers; width, height of the picture.
+    """
+
+    focal: float
+    width: int
+    height: int
+    centre: tuple[float, float]
+
+    @classmethod
+    def central(cls, focal: float, width: int, height: int) -> Camera:
+        """Return a camera whose axis meets the middle of the picture."""
+        return cls(focal, width, height, ((width - 1) / 2, (height - 1) / 2))
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Project camera coordinates (N, 3) metres: (N, 3) float32 of x, y in pixels and 1 / depth in 1/m.
+
+        Points at or behind the camera plane get a nearness <= 0, and no meaningful x and y.
+        """
+        depth = -points[:, 2]
+        nearness = np.where(np.abs(depth) > 1e-6, 1 / np.where(np.abs(depth) > 1e-6, depth, 1), -1.0)
+        x = self.centre[0] + self.focal * points[:, 0] * nearness
+        y = self.centre[1] - self.focal * points[:, 1] * nearness
+        return np.stack([x, y, nearness], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rendered picture.
+
+    image: (H, W, 3) uint8 RGB; labels: (H, W) uint8 zllrunning classes, 0 background; person: (H, W) int8, which person
+    a pixel shows, -1 none; depth: (H, W) float32 metres, +inf where nothing is; points: (P, 68, 2) float32 pixels, visible:
+    (P, 68) bool, neither hidden nor outside the picture.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    person: np.ndarray
+    depth: np.ndarray
+    points: np.ndarray
+    visible: np.ndarray
+
+
+def render_scene(
+    people: Sequence[Posed], camera: Camera, light: np.ndarray, background: np.ndarray, samples: int = 2
+) -> Frame:
+    """Render people before a background.
+
+    Args:
+        people: posed persons; those in front hide those behind.
+        camera: of the picture.
+        light: (9, 3) spherical harmonics, DECA's basis, camera axes.
+        background: (H, W, 3) uint8 RGB.
+        samples: samples per pixel side.
+
+    Raises:
+        ValueError: the background's size is not the camera's, or ``samples`` is below 1.
+    """
+    height, width = camera.height, camera.width
+    if background.shape != (height, width, 3):
+        raise ValueError(f"the background is {background.shape}, expected {(height, width, 3)} (height, width, 3)")
+    if samples < 1:
+        raise ValueError(f"samples per pixel side: {samples}, expected at least 1")
+    face = np.full((height * samples, width * samples), -1, np.int32)
+    near = np.zeros((height * samples, width * samples), np.float32)
+    projected: list[list[tuple[Surface, np.ndarray, int]]] = []
+    first, limits = 0, [0]
+    for posed in people:
+        own = []
+        for surface in posed.surfaces:
+            points = camera.project(surface.vertices)
+            points[:, :2] = (points[:, :2] + 0.5) * samples - 0.5
+            kernels.fill(points, surface.faces, first, face, near)
+            own.append((surface, points, first))
+            first += len(surface.faces)
+        projected.append(own)
+        limits.append(first)
+    total = np.zeros((height, width, 4), np.float32)
+    fine = np.zeros(face.shape, np.uint8)
+    polynomial = np.ascontiguousarray(light * SH_FACTORS[:, None], np.float32)
+    for own in projected:
+        for surface, points, start in own:
+            window = _window(points, face.shape)
+            if window is None:
+                continue
+            texture = surface.levels[_level(surface, points)]
+            kernels.shade(
+                points, surface.normals, surface.faces, surface.corners, start, face, window, texture,
+                texture.shape[1] / surface.labels.shape[1], surface.labels, polynomial, surface.gloss, samples, total, fine,
+            )  # fmt: skip
+    image = _composite(total, background, samples)
+    labels = np.zeros((height, width), np.uint8)
+    kernels.majority(fine, samples, labels)
+    middle = (slice(samples // 2, None, samples), slice(samples // 2, None, samples))
+    person = (np.searchsorted(np.array(limits), face[middle], side="right") - 1).astype(np.int8)
+    with np.errstate(divide="ignore"):
+        depth = np.where(face[middle] >= 0, 1 / near[middle], np.inf).astype(np.float32)
+    points68 = (
+        np.stack([camera.project(posed.landmarks) for posed in people]) if people else np.zeros((0, 68, 3), np.float32)
+    )
+    visible = np.stack([_visible(points, near, samples) for points in points68]) if people else np.zeros((0, 68), bool)
+    return Frame(image, labels, person, depth, points68[:, :, :2], visible)
+
+
+def _composite(total: np.ndarray, background: np.ndarray, samples: int) -> np.ndarray:
+    """Average the samples over the background: (H, W, 3) uint8."""
+    image = background.copy()
+    hit = total[:, :, 3] > 0
+    share = total[hit] / (samples * samples)
+    image[hit] = np.clip(share[:, :3] + (1 - share[:, 3:]) * background[hit] + 0.5, 0, 255).astype(np.uint8)
+    return image
+
+
+def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Samples a mesh may touch: (x0, x1, y0, y1) clipped to the picture, None when it lies outside."""
+    shown = points[points[:, 2] > 0]
+    if not len(shown):
+        return None
+    low, high = np.floor(shown[:, :2].min(0)), np.ceil(shown[:, :2].max(0)) + 1
+    x0, x1 = int(np.clip(low[0], 0, shape[1])), int(np.clip(high[0], 0, shape[1]))
+    y0, y1 = int(np.clip(low[1], 0, shape[0])), int(np.clip(high[1], 0, shape[0]))
+    return np.array([x0, x1, y0, y1]) if x0 < x1 and y0 < y1 else None
+
+
+def _level(surface: Surface, points: np.ndarray) -> int:
+    """Halvings of the texture after which a texel is about as large as a sample."""
+    chosen = surface.faces[:: max(1, len(surface.faces) // 600)]
+    corner = surface.corners[:: max(1, len(surface.faces) // 600)]
+
+    def areas(p: np.ndarray) -> np.ndarray:
+        a, b = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
+        return np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+
+    screen, texels = areas(points[chosen][:, :, :2]).sum(), areas(corner).sum()
+    if screen <= 0 or texels <= 0:
+        return 0
+    return int(np.clip(np.floor(0.5 * np.log2(texels / screen) + 0.3), 0, len(surface.levels) - 1))
+
+
+def _visible(points: np.ndarray, near: np.ndarray, samples: int) -> np.ndarray:
+    """Which projected points (68, 3) lie in the picture and at the surface that the z-buffer shows near them: (68,) bool."""
+    rows, columns = near.shape
+    x = np.round((points[:, 0] + 0.5) * samples - 0.5).astype(int)
+    y = np.round((points[:, 1] + 0.5) * samples - 0.5).astype(int)
+    inside = (points[:, 2] > 0) & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    visible = np.zeros(len(points), bool)
+    for i in np.flatnonzero(inside):
+        # A point on the outline may fall just beside it: any sample around that shows the point's depth, or nothing, will do.
+        around = near[max(y[i] - 1, 0) : y[i] + 2, max(x[i] - 1, 0) : x[i] + 2]
+        depth = np.where(around > 0, 1 / np.maximum(around, 1e-9), np.inf)
+        visible[i] = bool((depth >= 1 / points[i, 2] - VISIBLE_SLACK).any())
+    return visible
+
+
+def average_frames(frames: Sequence[Frame]) -> Frame:
+    """Blend sub-frames of one exposure to a picture with motion blur; everything else is taken from the middle one.
+
+    Raises:
+        ValueError: no frames.
+    """
+    if not frames:
+        raise ValueError("motion blur needs at least one sub-frame")
+    middle = frames[len(frames) // 2]
+    mean = np.mean([frame.image.astype(np.float32) for frame in frames], axis=0)
+    image = np.clip(mean + 0.5, 0, 255).astype(np.uint8)
+    return Frame(image, middle.labels, middle.person, middle.depth, middle.points, middle.visible)
+
+
+def overlay(frame_image: np.ndarray, points: np.ndarray, visible: np.ndarray, scale: int = 3) -> np.ndarray:
+    """Enlarge a picture and draw the points, green where visible and red where hidden (for looking, not for training)."""
+    large = cv2.resize(frame_image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    for (x, y), shown in zip(points, visible, strict=True):
+        place = (round((x + 0.5) * scale - 0.5), round((y + 0.5) * scale - 0.5))
+        cv2.circle(large, place, 1, (0, 255, 0) if shown else (255, 40, 40), -1)
+    return large

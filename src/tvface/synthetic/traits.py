@@ -1,0 +1,148 @@
+"""What a procedural person looks like: drawn once per person from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TONES = np.array(
+    [
+        (0.93, 0.80, 0.72),
+        (0.89, 0.72, 0.60),
+        (0.86, 0.68, 0.52),
+        (0.82, 0.62, 0.49),
+        (0.70, 0.50, 0.37),
+        (0.55, 0.38, 0.27),
+        (0.40, 0.27, 0.20),
+    ]
+)  # RGB, spec 4, light to dark
+HAIR_COLOURS = np.array(
+    [
+        (0.07, 0.055, 0.05),
+        (0.14, 0.09, 0.06),
+        (0.24, 0.15, 0.09),
+        (0.36, 0.24, 0.14),
+        (0.62, 0.48, 0.29),
+        (0.74, 0.62, 0.42),
+        (0.45, 0.19, 0.09),
+        (0.55, 0.54, 0.52),
+        (0.80, 0.79, 0.77),
+    ]
+)
+IRIS_COLOURS = np.array(
+    [
+        (0.20, 0.11, 0.06),
+        (0.32, 0.19, 0.09),
+        (0.36, 0.30, 0.14),
+        (0.28, 0.36, 0.24),
+        (0.30, 0.42, 0.55),
+        (0.42, 0.48, 0.52),
+    ]
+)
+HAIR_STYLES = ("bald", "buzz", "short", "fringe", "bob", "long")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Colours are RGB in [0, 1], lengths millimetres, strengths in [0, 1]."""
+
+    seed: int
+    skin: tuple[float, float, float]
+    darkness: float  # 0 light .. 1 dark
+    mottling: float
+    redness: float
+    age: float
+    freckles: float
+    lip_colour: tuple[float, float, float]
+    lip_mix: float
+    brow_width: float
+    brow_density: float
+    brow_colour: tuple[float, float, float]
+    hair_colour: tuple[float, float, float]
+    hair_style: str
+    hair_line: float
+    recession: float
+    stubble: float
+    beard: float
+    moustache: float
+    iris: tuple[float, float, float]
+    eye_shadow: float
+    shadow_colour: tuple[float, float, float]
+    lashes: float
+    cloth: tuple[float, float, float]
+    cloth_stripes: float
+    spectacles: str  # "", "round", "square" or "sun"
+    hat: str  # "", "cap" or "beanie"
+
+
+def _jitter(rng: np.random.Generator, colour: np.ndarray, spread: float) -> tuple[float, float, float]:
+    r, g, b = np.clip(colour * (1 + rng.normal(0, spread, 3)) * (1 + rng.normal(0, spread)), 0.02, 0.97)
+    return float(r), float(g), float(b)
+
+
+def draw_traits(seed: int) -> Traits:
+    """Draw a person's looks; equal seeds give equal people."""
+    rng = np.random.default_rng([seed, 0x5EED])
+    tone = rng.uniform(0, len(TONES) - 1)
+    low = int(tone)
+    skin = TONES[low] + (tone - low) * (TONES[min(low + 1, len(TONES) - 1)] - TONES[low])
+    darkness = tone / (len(TONES) - 1)
+    age = float(np.clip(rng.beta(1.3, 1.8), 0, 1))
+    grey = rng.random() < max(0.0, age - 0.45) * 1.8
+    if grey:
+        hair = HAIR_COLOURS[7] + rng.random() * (HAIR_COLOURS[8] - HAIR_COLOURS[7])
+    elif darkness > 0.6:
+        hair = HAIR_COLOURS[int(rng.integers(0, 2))]
+    else:
+        hair = HAIR_COLOURS[int(rng.integers(0, 7))]
+    male = rng.random() < 0.5
+    style = str(
+        rng.choice(HAIR_STYLES, p=[0.14, 0.2, 0.4, 0.16, 0.04, 0.06] if male else [0.02, 0.03, 0.2, 0.2, 0.25, 0.3])
+    )
+    make_up = (not male) and rng.random() < 0.5
+    lip = skin * np.array([0.86, 0.60, 0.58])
+    if make_up:
+        lip = np.array([[0.62, 0.10, 0.14], [0.72, 0.25, 0.28], [0.50, 0.14, 0.22], [0.78, 0.42, 0.40]])[
+            int(rng.integers(4))
+        ]
+    beard = float(rng.uniform(0.5, 1)) if male and rng.random() < 0.28 else 0.0
+    moustache = (
+        beard if beard and rng.random() < 0.8 else (float(rng.uniform(0.5, 1)) if male and rng.random() < 0.08 else 0.0)
+    )
+    brow = np.clip(hair * rng.uniform(0.5, 0.95), 0, 0.55)
+    glasses = ""
+    if rng.random() < 0.2:
+        glasses = str(rng.choice(["round", "square", "square", "sun"]))
+    hat = str(rng.choice(["cap", "beanie"])) if rng.random() < 0.08 else ""
+    return Traits(
+        seed=seed,
+        skin=_jitter(rng, skin, 0.03),
+        darkness=float(darkness),
+        mottling=float(rng.uniform(0.012, 0.035)),
+        redness=float(rng.uniform(0.1, 1.0) * (1 - 0.6 * darkness)),
+        age=age,
+        freckles=float(rng.uniform(0.3, 1)) if rng.random() < 0.25 else 0.0,
+        lip_colour=_jitter(rng, lip, 0.04),
+        lip_mix=float(rng.uniform(0.75, 0.95) if make_up else rng.uniform(0.35, 0.85)),
+        brow_width=float(rng.uniform(2.6, 5.0) if male else rng.uniform(1.8, 3.6)),
+        brow_density=float(rng.uniform(0.35, 1.0)),
+        brow_colour=_jitter(rng, brow, 0.05),
+        hair_colour=_jitter(rng, hair, 0.025 if grey else 0.07),
+        hair_style=style,
+        hair_line=float(rng.uniform(50, 70)),
+        recession=float(rng.uniform(0, 1) * (1.0 if male else 0.3)),
+        stubble=float(rng.uniform(0.15, 0.8)) if male and not beard and rng.random() < 0.6 else 0.0,
+        beard=beard,
+        moustache=moustache,
+        iris=_jitter(rng, IRIS_COLOURS[int(rng.integers(0, 2 if darkness > 0.6 else len(IRIS_COLOURS)))], 0.08),
+        eye_shadow=float(rng.uniform(0.2, 0.7)) if make_up else 0.0,
+        shadow_colour=_jitter(
+            rng, np.array([[0.35, 0.22, 0.30], [0.30, 0.25, 0.20], [0.2, 0.25, 0.4]])[int(rng.integers(3))], 0.1
+        ),
+        lashes=float(rng.uniform(0.6, 1.0) if make_up else rng.uniform(0.25, 0.75)),
+        cloth=_jitter(rng, rng.uniform(0.06, 0.85) * (1 - rng.uniform(0, 0.7) * rng.uniform(0, 1, 3)), 0.02),
+        cloth_stripes=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.3 else 0.0,
+        spectacles=glasses,
+        hat=hat,
+    )
