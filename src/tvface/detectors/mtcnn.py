@@ -15,7 +15,6 @@ from tvface.media.images import Image
 from tvface.settings.data import Faces
 
 
-
 class Backend(Detector):
     """MTCNN. Reads ``min_face`` and ``thresholds`` of the faces settings."""
 

@@ -1,0 +1,130 @@
+"""Stage ``faces``: detect, embed and track the faces of one episode."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tvface import detectors, embedders
+from tvface.detectors.base import Detections
+from tvface.embedders.base import SIDE, Embedder
+from tvface.embedders.crops import aligned_crop, box_crop
+from tvface.manifests import read, write
+from tvface.manifests.faces import FACES
+from tvface.manifests.frames import FRAMES
+from tvface.media.images import Image, read_image
+from tvface.mining.tracks import link
+from tvface.settings import Settings
+from tvface.stages.base import Paths, logger, progress, provenance
+
+_FROM_FRAMES = ("show", "episode", "clip", "frame", "source_frame", "time_s", "shot", "scene", "width", "height")
+_PLACE = ("image_file", "image_offset", "image_length")
+log = logger("faces")
+
+
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Write the faces manifest of episode ``shard``.
+
+    Only frames in state ``valid`` are searched. Faces under ``faces.min_score`` or without any part in the picture
+    are dropped and counted.
+
+    Args:
+        inputs: ``frames``, the frame manifest (its pictures are read from where it says).
+        outputs: ``manifest`` (:data:`FACES`).
+    """
+    chosen = settings.faces
+    torch.set_num_threads(max(1, threads))
+    device = torch_device(settings.device)
+    detector = detectors.create(chosen.detector, chosen, device)
+    embedder = embedders.create(chosen.embedder, chosen, device)
+    frames = read(inputs["frames"], FRAMES).rows
+    dropped: Counter[str] = Counter()
+    dropped.update(f"frame_{state}" for state in frames["state"] if state != "valid")
+    valid = frames[frames["state"] == "valid"]
+    rows: list[dict[str, Any]] = []
+    for batch in progress(list(_batches(valid, chosen.batch)), f"faces of {shard}"):
+        images = [read_image(*place) for place in zip(*(batch[name] for name in _PLACE), strict=True)]
+        found = [
+            _kept(d, image, chosen.min_score, dropped) for d, image in zip(detector.detect(images), images, strict=True)
+        ]
+        crops = [_crops(image, faces, embedder, chosen.margin) for image, faces in zip(images, found, strict=True)]
+        embedded = iter(embedder.embed(np.concatenate(crops)))
+        for frame, faces in zip(batch[list(_FROM_FRAMES)].to_dict("records"), found, strict=True):
+            for index in range(len(faces.boxes)):
+                rows.append(_row(frame, faces, index, next(embedded)))
+    table = pd.DataFrame(rows) if rows else FACES.empty()
+    table["track"] = link(
+        table["frame"].to_numpy(np.int64),
+        table["shot"].to_numpy(np.int64),
+        table[["x0", "y0", "x1", "y1"]].to_numpy(np.float64),
+        np.stack(table["embedding"].to_list()) if rows else np.zeros((0, embedder.dimension)),
+        chosen.tracks,
+        chosen.tracks.distance if chosen.tracks.distance is not None else embedder.track_distance,
+    )
+    recorded = provenance(
+        "faces",
+        settings,
+        inputs,
+        dropped=+dropped,
+        backend=f"{chosen.detector}, {chosen.embedder}",
+        weights={**detector.weights, **embedder.weights},
+        notes={"frames_searched": len(valid), "tracks": int(table["track"].nunique())},
+    )
+    write(outputs["manifest"], FACES, table, recorded)
+    log.info("%s: %d faces in %d tracks of %d frames", shard, len(table), table["track"].nunique(), len(valid))
+
+
+def torch_device(name: str) -> torch.device:
+    """Return the device for ``auto`` (CUDA where there is one), or the named one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+
+
+def _batches(frames: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
+    """Runs of up to ``size`` neighbouring frames of one picture size."""
+    key = list(zip(frames["width"], frames["height"], strict=True))
+    start = 0
+    for _, run_ in itertools.groupby(key):
+        end = start + len(list(run_))
+        for first in range(start, end, size):
+            yield frames.iloc[first : min(first + size, end)]
+        start = end
+
+
+def _kept(found: Detections, image: Image, min_score: float, dropped: Counter[str]) -> Detections:
+    height, width = image.shape[:2]
+    low = found.scores < min_score
+    visible = np.minimum(found.boxes[:, 2:], (width, height)) - np.maximum(found.boxes[:, :2], 0)
+    outside = ~low & (visible < 1).any(1)
+    dropped["score"] += int(low.sum())
+    dropped["outside"] += int(outside.sum())
+    keep = ~low & ~outside
+    return Detections(found.boxes[keep], found.scores[keep], found.points[keep])
+
+
+def _crops(image: Image, faces: Detections, embedder: Embedder, margin: int) -> np.ndarray:
+    if len(faces.boxes) == 0:
+        return np.zeros((0, SIDE, SIDE, 3), np.uint8)
+    if embedder.crop == "aligned":
+        return np.stack([aligned_crop(image, points) for points in faces.points])
+    return np.stack([box_crop(image, box, margin) for box in faces.boxes])
+
+
+def _row(frame: dict[Any, Any], faces: Detections, index: int, embedding: np.ndarray) -> dict[str, Any]:
+    x0, y0, x1, y1 = (float(value) for value in faces.boxes[index])
+    return {
+        **frame,
+        "face": index,
+        "x0": x0,
+        "y0": y0,
+        "x1": x1,
+        "y1": y1,
+        "score": min(1.0, float(faces.scores[index])),
+        "points5": faces.points[index].ravel(),
+        "embedding": embedding,
+    }
