@@ -46,7 +46,7 @@ def skin_uv(theta: np.ndarray, height: np.ndarray) -> np.ndarray:
 def uv_map() -> tuple[np.ndarray, np.ndarray]:
     """Return uv (Vt,2) in [0,1], v up, and uv_faces (F,3)."""
     p, g = parts(), grid()
-    rows, columns = g.above.shape
+    columns = len(g.theta)
     theta = np.concatenate([[-np.pi], g.theta])
     grid_theta, grid_height = np.meshgrid(theta, g.height)
     skin_points = skin_uv(grid_theta, grid_height).reshape(-1, 2)

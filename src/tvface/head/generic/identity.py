@@ -33,7 +33,7 @@ def _named() -> dict[str, Field]:
 
     return {
         "nose_len": lambda x, y, z, s: (0 * x, -3.0 * nose(x, y, -38, 15, 20) * _front(s), 0 * x),
-        "nose_wid": lambda x, y, z, s: (2.0 * (x / 12) * gauss(x, y, 11, -39, 8, 9) * _front(s), 0 * x, 0 * x),
+        "nose_wid": lambda x, y, z, s: (1.5 * (x / 12) * gauss(x, y, 11, -39, 9, 10) * _front(s), 0 * x, 0 * x),
         "nose_h": lambda x, y, z, s: (0 * x, 0 * x, 3.5 * nose(x, y, -33, 15, 11) * _front(s)),
         "bridge": lambda x, y, z, s: (0 * x, 0 * x, 2.0 * nose(x, y, -12, 12, 8) * _front(s)),
         "eye_sep": lambda x, y, z, s: (1.8 * gauss(x, y, 31, 2, 26, 24) * _front(s), 0 * x, 0 * x),
@@ -45,7 +45,7 @@ def _named() -> dict[str, Field]:
         "brow_ridge": lambda x, y, z, s: (0 * x, 0 * x, 2.2 * gauss(x, y, 22, 19, 24, 8) * _front(s)),
         "brow_y": lambda x, y, z, s: (
             0 * x,
-            4.0 * gauss(x, y, 32, 20, 30, 13) * smoothstep(y, 3, 15) * _front(s),
+            2.2 * gauss(x, y, 32, 20, 30, 13) * smoothstep(y, 3, 15) * _front(s),
             0 * x,
         ),
         "cheek": lambda x, y, z, s: (1.0 * gauss(x, y, 48, -24, 18, 15), 0 * x, 3.0 * gauss(x, y, 46, -24, 17, 15)),
@@ -68,7 +68,7 @@ def _named() -> dict[str, Field]:
             * smoothstep(np.cos(s.theta), -0.2, 0.8),
             0 * x,
         ),
-        "jaw_w": lambda x, y, z, s: (4.0 * np.tanh(x / 40) * np.exp(-(((s.height + 85) / 25) ** 2)), 0 * x, 0 * x),
+        "jaw_w": lambda x, y, z, s: (3.0 * np.tanh(x / 40) * np.exp(-(((s.height + 85) / 32) ** 2)), 0 * x, 0 * x),
         "face_w": lambda x, y, z, s: (
             4.0 * np.tanh(x / 45) * smoothstep(s.height, -100, -40) * (1 - smoothstep(s.height, 75, 112)),
             0 * x,

@@ -61,15 +61,18 @@ def albedo_mean(size: int) -> np.ndarray:
     lash = front * np.exp(-(((t.height - 0.3) / 1.3) ** 2)) * smoothstep(x, 16.5, 18.5) * (1 - smoothstep(x, 44.5, 47))
     image *= 1 - 0.6 * lash[..., None]
     image = _mix(image, 0.80 * r.brow, HAIR_TONE)
+    strands = np.random.default_rng(7).standard_normal(x.shape)
+    strands = cv2.GaussianBlur(strands, (0, 0), sigmaX=size / 500, sigmaY=size / 40)  # hair runs down from the crown
     image = _mix(image, r.hair, HAIR_TONE)
+    image *= 1 + 0.16 * (r.hair * strands / strands.std())[..., None]
     image = _mix(image, r.cloth, CLOTH_TONE)
     eye, iris, pupil, limbus = _eye(t)
     image = _mix(image, eye, SCLERA_TONE)
     image = _mix(image, iris, IRIS_TONE)
     image *= 1 - 0.45 * limbus[..., None]
     image = _mix(image, pupil, np.array([0.03, 0.03, 0.03]))
-    shadow = eye * smoothstep(t.b, 0.52, 0.72)  # of the upper lid
-    image *= 1 - 0.35 * shadow[..., None]
+    shadow = eye * smoothstep(t.b, 0.54, 0.80)  # of the upper lid
+    image *= 1 - 0.25 * shadow[..., None]
     image[np.isin(t.part, (BAG_UPPER, BAG_LOWER))] = BAG_TONE
     image[np.isin(t.part, (TEETH_UPPER, TEETH_LOWER))] = TEETH_TONE
     return np.clip(image, 0, 1).astype(np.float32)
@@ -84,8 +87,8 @@ def albedo_basis(columns: int, size: int) -> tuple[np.ndarray, list[str]]:
     ]
     bare = _bare(t, r)
     for k, (name, wave) in enumerate(_waves(t)):
-        tint = ((1.0, 0.95, 0.9), (1.0, -0.3, -0.4), (0.3, 0.4, -0.9))[k % 3]
-        strength = 0.028 / (1 + 0.12 * k)
+        tint = ((1.0, 0.92, 0.85), (0.5, -0.25, -0.25), (0.9, 0.95, 1.0))[k % 3]
+        strength = 0.014 / (1 + 0.1 * k)
         found.append((name, strength * (wave * bare)[..., None] * np.array(tint)))
     if len(found) < columns:
         raise ValueError(f"the generic head has {len(found)} albedo columns, {columns} were asked for")
@@ -112,24 +115,24 @@ def _tones(t: Texels, r: Regions) -> list[tuple[str, np.ndarray, tuple[float, fl
     speckle = cv2.GaussianBlur(np.random.default_rng(11).standard_normal(x.shape), (0, 0), x.shape[0] / 256)
     speckle = front * np.clip(speckle / speckle.std() - 1.0, 0, 2) * gauss(x, y, 22, -22, 34, 22)
     return [
-        ("melanin", bare, (-0.085, -0.090, -0.085)),
-        ("blood", bare, (0.020, -0.035, -0.030)),
-        ("yellow", bare, (0.010, 0.008, -0.028)),
-        ("lips_red", lips, (0.045, -0.040, -0.030)),
-        ("lips_light", lips, (0.050, 0.050, 0.045)),
+        ("melanin", bare, (-0.090, -0.095, -0.088)),
+        ("blood", bare, (0.012, -0.018, -0.015)),
+        ("yellow", bare, (0.008, 0.006, -0.018)),
+        ("lips_red", lips, (0.030, -0.025, -0.018)),
+        ("lips_light", lips, (0.035, 0.030, 0.028)),
         ("brow_dark", r.brow, (-0.060, -0.055, -0.050)),
         ("brow_faint", r.brow, (0.070, 0.055, 0.045)),
-        ("cheeks_red", front * gauss(x, y, 42, -28, 19, 17), (0.015, -0.045, -0.040)),
+        ("cheeks_red", front * gauss(x, y, 42, -28, 19, 17), (0.008, -0.025, -0.022)),
         ("hair_light", r.hair + 0.5 * r.brow, (0.130, 0.095, 0.055)),
-        ("hair_red", r.hair + 0.5 * r.brow, (0.060, 0.000, -0.030)),
+        ("hair_red", r.hair + 0.5 * r.brow, (0.045, 0.005, -0.015)),
         ("hair_grey", r.hair, (0.080, 0.085, 0.090)),
         ("iris_light", iris, (0.080, 0.075, 0.060)),
-        ("iris_blue", iris, (-0.060, 0.020, 0.110)),
+        ("iris_blue", iris, (-0.045, 0.015, 0.080)),
         ("sclera", eye, (0.025, 0.030, 0.035)),
-        ("beard", beard, (-0.060, -0.050, -0.040)),
+        ("beard", beard, (-0.050, -0.044, -0.036)),
         ("eye_rings", front * gauss(x, y, 29, -11, 14, 5), (-0.045, -0.050, -0.040)),
         ("eye_shadow", front * gauss(x, y, 31, 8, 16, 6), (-0.040, -0.045, -0.040)),
-        ("nose_red", front * gauss(x, y, 0, -36, 15, 12), (0.015, -0.035, -0.035)),
+        ("nose_red", front * gauss(x, y, 0, -36, 15, 12), (0.006, -0.020, -0.020)),
         ("forehead", front * gauss(x, y, 0, 42, 50, 20), (0.030, 0.028, 0.026)),
         ("freckles", speckle, (-0.035, -0.040, -0.040)),
         ("neck", r.neck, (-0.030, -0.032, -0.030)),

@@ -14,7 +14,7 @@ from tvface.head.generic.parts import (
     TEETH_UPPER,
     parts,
 )
-from tvface.head.generic.sculpt import EYE_CENTRE, skin, smoothstep
+from tvface.head.generic.sculpt import EYE_CENTRE, grid, skin, smoothstep
 
 ROOT, NECK, JAW, EYE_L, EYE_R = range(5)
 # mm; order of FLAME: root, neck, jaw, subject's left eye, subject's right eye
@@ -22,16 +22,15 @@ JOINTS = np.array([[0, -140, -12], [0, -92, -14], [0, -12, 10], EYE_CENTRE, EYE_
 
 
 def jaw_weight() -> np.ndarray:
-    """Return (N,) the share of the jaw in the movement of each skin vertex (spec synthetic.md 1.7)."""
-    from tvface.head.generic.sculpt import grid
-
+    """Return (N,) the share of the jaw in the movement of each skin vertex (spec synthetic.md 1.7, with a longer
+    fade down the throat)."""
     surface = skin()
     x, _, z = surface.position.T
     below = (surface.height < -65) | ((surface.height == -65) & grid().lower)
     side = np.where(below, 1.0, -1.0)
     inside = np.clip((25.5 - np.abs(x)) / 7, 0, 1)
     apart = np.clip(inside + np.abs(surface.height + 65) / 16, 0, 1)
-    return (0.5 + 0.5 * side * apart) * smoothstep(z, -2, 38) * (1 - smoothstep(-surface.height, 106, 122))
+    return (0.5 + 0.5 * side * apart) * smoothstep(z, -2, 38) * (1 - smoothstep(-surface.height, 106, 140))
 
 
 def skinning() -> np.ndarray:
@@ -40,7 +39,7 @@ def skinning() -> np.ndarray:
     weights = np.zeros((len(p.position), 5))
     jaw = jaw_weight()
     chosen = p.part == SKIN
-    upright = smoothstep(p.position[chosen, 1], -150, -96)  # the neck turns with the head above, with the root below
+    upright = 1 - smoothstep(-skin().height, 116, 162)  # the neck turns with the head above, with the root below
     weights[chosen, JAW] = jaw * upright
     weights[chosen, NECK] = (1 - jaw) * upright
     weights[chosen, ROOT] = 1 - upright

@@ -19,29 +19,31 @@ from tvface.head.generic.grid import EAR_SPAN, EYE_CORNERS, MOUTH_CORNER, Grid, 
 EYE_CENTRE = np.array([31.3, 0.3, 64.9])  # of the eye on the subject's left
 EYE_RADIUS = 14.6
 LID_RADIUS = 15.4
-UPPER_LID, LOWER_LID = 4.4, 3.4  # heights of the open lids over the slit's row
-LID_CLOSED = -3.1  # height of the upper lid that meets the lower one
+UPPER_LID, LOWER_LID = 4.9, 3.6  # heights of the open lids over the slit's row
+LID_CLOSED = -3.3  # height of the upper lid that meets the lower one
 
 # row height, half width, front, back, exponent
 _SECTIONS = np.array(
     [
         [20, 74, 94, 98, 2.30],
-        [5, 73, 90, 98, 2.35],
-        [-10, 71.5, 88.5, 95, 2.35],
-        [-30, 70, 88, 88, 2.30],
-        [-45, 67.5, 88, 80, 2.20],
-        [-65, 63.5, 87, 75, 2.10],
-        [-80, 59.5, 85, 70, 2.05],
-        [-95, 55.5, 84, 66, 2.00],
-        [-104, 52, 82, 64, 2.00],
-        [-110, 49.5, 76, 62, 2.00],
-        [-114, 48, 66, 61, 2.00],
-        [-119, 48, 56, 60, 2.00],
-        [-128, 50, 49, 60, 2.00],
+        [5, 73, 90, 98.5, 2.35],
+        [-10, 71.5, 88.5, 96, 2.35],
+        [-30, 70, 88, 91.5, 2.30],
+        [-45, 67.5, 88, 87.5, 2.20],
+        [-65, 63.5, 87, 83, 2.10],
+        [-80, 59.5, 85, 79, 2.05],
+        [-95, 55.5, 84, 73, 2.00],
+        [-104, 52, 82, 69, 2.00],
+        [-110, 49.5, 76, 65.5, 2.00],
+        [-114, 48, 66, 64, 2.00],
+        [-119, 48, 56, 62.5, 2.00],
+        [-128, 50, 49, 61, 2.00],
         [-145, 54, 47, 60, 2.00],
-        [-172, 60, 50, 64, 2.00],
+        [-172, 60, 50, 63, 2.00],
     ]
 )
+
+_BLUR = np.linspace(-7.0, 7.0, 9)  # mm
 
 # cx, cy, sx, sy, height along z
 _BUMPS = (
@@ -59,27 +61,27 @@ _BUMPS = (
     (0, -97, 17, 10, 6.5),  # chin
     (0, -54, 2.6, 5, -1.1),  # philtrum groove
     (4.6, -54, 1.8, 5, 0.6),  # philtrum ridges
-    (12.2, -39.5, 4.4, 5.0, 8.5),  # nose wings
+    (12.8, -39.0, 4.8, 5.4, 7.5),  # nose wings
     (19.5, -39, 3.5, 7, -1.6),  # groove beside the wing
-    (6.4, -45.3, 2.9, 2.0, -5.0),  # nostrils
+    (6.4, -45.0, 2.9, 2.0, -4.5),  # nostrils
 )
 
 # height over the face of the nose's ridge, and its half width, by y
 _RIDGE = np.array(
     [
-        [12, 0, 7.0],
-        [6, 0.4, 6.6],
-        [0, 2.4, 6.2],
-        [-8, 7.2, 6.4],
-        [-16, 11.8, 6.8],
-        [-24, 16.0, 7.6],
-        [-30, 18.8, 8.6],
-        [-34, 20.0, 9.4],
-        [-37.5, 19.6, 9.8],
-        [-41, 16.6, 9.8],
-        [-44, 10.8, 9.0],
-        [-46.5, 5.0, 7.6],
-        [-49, 1.4, 6.0],
+        [12, 0, 8.0],
+        [6, 0.5, 7.4],
+        [0, 2.6, 7.0],
+        [-8, 7.0, 7.2],
+        [-16, 11.4, 7.8],
+        [-24, 15.6, 8.8],
+        [-30, 18.4, 9.8],
+        [-34, 19.4, 10.6],
+        [-37.5, 18.6, 11.0],
+        [-40.5, 16.0, 11.0],
+        [-43.5, 11.4, 10.0],
+        [-46.0, 6.4, 8.4],
+        [-48.5, 2.4, 6.4],
         [-52, 0, 5.0],
     ]
 )
@@ -99,7 +101,10 @@ def gauss(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: flo
 def sections(height: np.ndarray) -> np.ndarray:
     """Return (..., 4) half width, front, back (mm) and exponent of the cross-sections at the row heights."""
     table = _SECTIONS[::-1]
-    curve = PchipInterpolator(table[:, 0], table[:, 1:])(np.minimum(height, 20.0))
+    raw = PchipInterpolator(table[:, 0], table[:, 1:])
+    # The mean over neighbouring rows takes away the kinks of the table, which show as bands in the shading.
+    share = np.exp(-((_BLUR / _BLUR[-1] * 2) ** 2))
+    curve = np.tensordot(share / share.sum(), raw(np.clip(height + _BLUR.reshape(-1, *[1] * height.ndim), -172, 20)), 1)
     up = np.clip((height - 20) / 95, 0, 1)
     dome = np.maximum(1 - up**2.25, 0) ** (1 / 2.25)
     return np.concatenate([curve[..., :3] * dome[..., None], curve[..., 3:]], -1)
@@ -173,7 +178,7 @@ def _relief(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     table = _RIDGE[::-1]
     curve = PchipInterpolator(table[:, 0], table[:, 1:], extrapolate=False)
     ridge, width = np.moveaxis(curve(np.clip(y, -52, 12)), -1, 0)
-    total += ridge * np.exp(-((x / width) ** 2.4))
+    total += ridge * np.exp(-((x / width) ** 2.1))
     span = np.maximum(1 - (x / 27) ** 2, 0) ** 0.8
     total += span * (3.4 * np.exp(-(((y + 61) / 4.0) ** 2)) + 4.6 * np.exp(-(((y + 69.8) / 4.4) ** 2)))
     return total - span * 2.4 * np.exp(-(((y + 65.2) / 1.6) ** 2))
