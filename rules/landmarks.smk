@@ -10,6 +10,8 @@ rule landmarks_episode:
     input:
         sequences=rules.sequences_episode.output.manifest,
         crops=rules.sequences_episode.output.crops,
+        frames=rules.frames_episode.output.manifest,
+        store=rules.frames_episode.output.store,
         assets=required("landmarks"),
     output:
         manifest=f"{RESULTS}/landmarks/{{episode}}.parquet",

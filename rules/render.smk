@@ -20,6 +20,7 @@ rule render:
         meshes=[f"{RESULTS}/reconstruct/{model}.tar" for model in MODELS],
     output:
         manifest=f"{RESULTS}/render/manifest.parquet",
+        pictures=directory(f"{RESULTS}/render/pictures"),
     log:
         f"{RESULTS}/logs/render.log",
     benchmark:

@@ -19,6 +19,7 @@ rule report:
         ],
         metrics=rules.evaluate.output.manifest,
         figures=rules.render.output.manifest,
+        pictures=rules.render.output.pictures,
         statistics=rules.dataset.output.statistics,
     output:
         page=report(

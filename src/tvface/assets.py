@@ -19,7 +19,7 @@ from tvface.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "resources" / "assets.tsv"
 
-# Where weights are looked for, besides resources/weights of the working folder and of the project.
+# A folder that is looked in first, for weights shared by many checkouts.
 FOLDER_VARIABLE = "TVFACE_WEIGHTS"
 
 _HTML = (b"<!doctype", b"<html", b"<?xml")
@@ -35,7 +35,12 @@ class MissingAsset(AssetError):
 
 @dataclass(frozen=True)
 class Asset:
-    """One row of the registry. ``size`` in bytes; None and an empty ``sha256`` mean that nobody has published them."""
+    """One row of the registry.
+
+    ``file`` is relative to ``resources``. ``size`` in bytes; None and an empty ``sha256`` mean that nobody has
+    published them; ``sha256`` may be the first digits only, as published in a file name. ``url`` is empty for what
+    belongs to the project itself.
+    """
 
     name: str
     file: str
@@ -94,19 +99,18 @@ def asset(name: str) -> Asset:
     return registry()[name]
 
 
-def folders() -> Iterator[Path]:
-    """Yield the folders where weights are looked for, in order."""
+def candidates(row: Asset) -> Iterator[Path]:
+    """Yield the paths where a file is looked for, in order; a missing file belongs at the first."""
     if os.environ.get(FOLDER_VARIABLE):
-        yield Path(os.environ[FOLDER_VARIABLE])
-    yield Path("resources", "weights")
-    yield ROOT / "resources" / "weights"
+        yield Path(os.environ[FOLDER_VARIABLE], Path(row.file).name)
+    yield Path("resources", row.file)
+    yield ROOT / "resources" / row.file
 
 
 def place(name: str) -> Path:
     """Return where the file of ``name`` is, or where it belongs if it is nowhere."""
-    file = asset(name).file
-    candidates = [folder / file for folder in folders()]
-    return next((path for path in candidates if path.is_file()), candidates[0])
+    paths = list(candidates(asset(name)))
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def locate(name: str) -> Path:
@@ -125,7 +129,9 @@ def locate(name: str) -> Path:
 
 def describe_missing(row: Asset, path: Path) -> str:
     """Return what to do about a missing file: file, licence, address, place, checksum."""
-    if row.walled:
+    if not row.url:
+        way = "it belongs to tvface: restore it with git, or make it: python -m tvface.compact.train --help"
+    elif row.walled:
         way = f"get it at {row.url} (registration or a form), then put it there"
     else:
         way = f"run 'tvface assets fetch {row.name}', or get it at {row.url} and put it there"
@@ -174,7 +180,7 @@ def verify(path: str | Path, row: Asset | None = None) -> str:
     inspect(row, path)
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if row.sha256 and found != row.sha256:
+    if not found.startswith(row.sha256):
         raise AssetError(
             f"{path}: sha256 {found}, but {row.name} has {row.sha256}; it is damaged or another version. Delete it and "
             f"get it again at {row.url}"
@@ -201,8 +207,12 @@ def needs(settings: Settings) -> list[Need]:
             add("flame_albedo", "head", "head.albedo", "head.albedo: null (the generic albedo)", settings.head.albedo)
     if settings.faces.embedder == "inception_resnet":
         add("inception_resnet", "faces", "faces.embedder: inception_resnet", "faces.embedder: appearance")
+    if settings.landmarks.backend == "compact":
+        add("compact_landmarks", "landmarks", "landmarks.backend: compact", "landmarks.backend: fan")
     if settings.landmarks.backend == "fan":
         add("fan", "landmarks", "landmarks.backend: fan", "landmarks.backend: compact")
+    if settings.masks.backend == "compact":
+        add("compact_parser", "masks", "masks.backend: compact", "masks.backend: bisenet")
     if settings.masks.backend == "bisenet":
         add("bisenet", "masks", "masks.backend: bisenet", "masks.backend: compact")
     if settings.dataset.flow.backend == "spynet":

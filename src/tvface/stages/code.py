@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1]
@@ -28,29 +28,42 @@ NOT_FOLLOWED = (
 )
 
 
-def code_digest(module: str, backends: Mapping[str, str] | None = None) -> str:
-    """Return 16 hexadecimal digits over the import closure of ``module`` inside tvface.
+def code_digest(module: str, backends: Mapping[str, str] | None = None, data: Iterable[str] = ()) -> str:
+    """Return 16 hexadecimal digits over the import closure of ``module`` inside tvface, data files of its packages too.
 
     Args:
         module: dotted name, e.g. ``tvface.stages.faces``.
         backends: registry package -> name of the chosen backend.
+        data: packages that count as well, for the files in them.
     """
     total = hashlib.sha256()
-    for name in sorted(closure(module, backends)):
+    for name in sorted(closure(module, backends) | set(data)):
         total.update(name.encode())
-        total.update(_file(name).read_bytes())  # type: ignore[union-attr]
+        path = _file(name)
+        assert path is not None
+        total.update(path.read_bytes())
+        if path.name == "__init__.py":
+            for data in sorted(path.parent.iterdir()):  # page templates and the like
+                if data.is_file() and data.suffix not in (".py", ".pyc"):
+                    total.update(data.name.encode())
+                    total.update(data.read_bytes())
     return total.hexdigest()[:16]
 
 
-def closure(module: str, backends: Mapping[str, str] | None = None) -> set[str]:
-    """Return the dotted names of all tvface modules that ``module`` imports, itself included."""
+def closure(
+    module: str, backends: Mapping[str, str] | None = None, skipped: tuple[str, ...] = NOT_FOLLOWED
+) -> set[str]:
+    """Return the dotted names of all tvface modules that ``module`` imports, itself included.
+
+    Modules whose name starts with one of ``skipped``, and what only they import, are left out.
+    """
     todo = [module]
     for package, backend in (backends or {}).items():
         todo.append(f"tvface.{package}.{backend}")
     seen: set[str] = set()
     while todo:
         name = todo.pop()
-        if name in seen or _file(name) is None or name.startswith(NOT_FOLLOWED):
+        if name in seen or _file(name) is None or name.startswith(skipped):
             continue
         seen.add(name)
         todo.extend(_imports(name, _file(name).stat().st_mtime_ns))  # type: ignore[union-attr]

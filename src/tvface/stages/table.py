@@ -24,13 +24,15 @@ class Stage:
     """One stage: its name, the settings blocks it reads and what selects its registered backends.
 
     ``blocks`` are dotted names in :class:`Settings`; a change elsewhere does not rerun the stage.
-    ``backends`` maps a registry package to the dotted setting that names the backend.
+    ``backends`` maps a registry package to the dotted setting that names the backend. ``data`` are packages whose files
+    (templates) the stage reads without importing them.
     """
 
     name: str
     about: str
     blocks: tuple[str, ...]
     backends: Mapping[str, str]
+    data: tuple[str, ...] = ()
 
 
 STAGES = {
@@ -59,12 +61,12 @@ STAGES = {
         ),
         Stage("landmarks", "find 68 points per crop", ("landmarks",), {"landmarkers": "landmarks.backend"}),
         Stage("masks", "parse crops into classes", ("masks",), {"parsers": "masks.backend"}),
-        Stage("dataset", "join, flow, split", ("dataset",), {}),
+        Stage("dataset", "join, flow, split", ("dataset",), {"flow": "dataset.flow.backend"}),
         Stage("train", "train one model through one phase", ("train", "head", "seed"), {}),
         Stage("reconstruct", "codes and meshes", ("reconstruct",), {}),
         Stage("evaluate", "numbers", ("evaluate",), {}),
         Stage("render", "figures", ("render",), {}),
-        Stage("report", "one HTML page", ("report",), {}),
+        Stage("report", "one HTML page", ("report",), {}, data=("tvface.reporting",)),
     )
 }
 
@@ -100,4 +102,4 @@ def train_settings(settings: Settings, model: str, phase: str) -> dict[str, Any]
 def stage_code(name: str, settings: Settings) -> str:
     """Return the digest of the source that makes this stage's results, with the chosen backends only."""
     chosen = {package: lookup(settings, dotted) for package, dotted in STAGES[name].backends.items()}
-    return code_digest(f"tvface.stages.{name}", chosen)
+    return code_digest(f"tvface.stages.{name}", chosen, STAGES[name].data)

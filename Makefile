@@ -1,0 +1,62 @@
+# make demo: everything from nothing. make test: all tests. Both build .venv first, once.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.tvface-installed
+CORES ?= all
+PYTHON ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help env demo test lint bench lock files
+
+help:
+	@echo "make env    build .venv from requirements.lock (Python 3.11 or 3.12 is all it needs)"
+	@echo "make demo   env, then everything in config.yaml; the page is results/report.html"
+	@echo "make test   env, then all tests"
+	@echo "make lint   ruff, mypy, snakefmt, snakemake --lint"
+	@echo "make bench  the benchmarks"
+	@echo "make lock   resolve requirements*.in anew (needs the network)"
+	@echo "make files  write again what is made from the settings and the lock"
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock requirements-uv.lock pyproject.toml workflow/find-python
+	python="$$(PYTHON='$(PYTHON)' workflow/find-python)"
+	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-uv.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: env
+	$(BIN)/snakemake --cores $(CORES)
+
+test: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+bench: env
+	$(BIN)/python -m benchmarks
+
+lock: env
+	echo 'uv==$(shell $(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)' | $(BIN)/uv pip compile --quiet --universal \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-uv.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--override overrides.txt requirements-dev.in -o requirements.lock
+
+files: env
+	$(BIN)/tvface schema workflow/schemas/config.schema.yaml
+	$(BIN)/tvface config config.yaml
+	$(BIN)/tvface envs envs

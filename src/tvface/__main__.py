@@ -1,0 +1,7 @@
+"""``python -m tvface``."""
+
+import sys
+
+from tvface.cli import main
+
+sys.exit(main())

@@ -1,0 +1,275 @@
+"""``tvface <command>``: every stage of the pipeline, the registry of weights, and the files made from the settings."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tvface import __version__
+from tvface.assets import AssetError
+from tvface.settings import Settings, SettingsError, load, merge
+from tvface.stages.table import PHASES, STAGES
+
+# The commands import what they need themselves, so that `tvface --help` and `tvface schema` stay quick.
+
+EXIT_WRONG_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; wrong settings, missing files and damaged footage are told without a traceback (exit code 2)."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except (SettingsError, AssetError, *_input_errors()) as error:
+        print(f"tvface: {error}", file=sys.stderr)
+        return EXIT_WRONG_INPUT
+    return 0
+
+
+def _input_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of bad input whose classes live in modules that only some commands have imported."""
+    places = {
+        "tvface.manifests.base": "ManifestError",
+        "tvface.media.images": "MediaError",
+        "tvface.head.data": "HeadError",
+        "tvface.compact.weights": "WeightsError",
+    }
+    return tuple(getattr(sys.modules[module], name) for module, name in places.items() if module in sys.modules)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tvface", description=importlib.import_module("tvface").__doc__)
+    parser.add_argument("--version", action="version", version=f"tvface {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for stage in STAGES.values():
+        if stage.name == "reconstruct":
+            _add_reconstruct(commands)
+            continue
+        command = _add(commands, stage.name, f"stage: {stage.about}", _run_stage)
+        _add_configuration(command)
+        _add_shard(command, stage.name)
+        command.set_defaults(stage=stage.name)
+    _add_assets(commands)
+    episodes = _add(commands, "episodes", "list the episodes of the run", _list_episodes)
+    _add_configuration(episodes)
+    schema = _add(commands, "schema", "write the JSON schema of the configuration", _write_schema)
+    schema.add_argument("output", nargs="?", type=Path, help="file; by default the terminal")
+    config = _add(commands, "config", "write a configuration with every setting and its comment", _write_config)
+    config.add_argument("output", nargs="?", type=Path, help="file; by default the terminal")
+    _add_configuration(config)
+    envs = _add(commands, "envs", "write the conda environments of the rules from requirements.lock", _write_envs)
+    envs.add_argument("folder", nargs="?", type=Path, default=Path("envs"))
+    return parser
+
+
+def _add(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="configuration; may be repeated, later ones on top (default: config.yaml)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one setting by its dotted name, e.g. faces.min_face=40; may be repeated",
+    )
+
+
+def _add_shard(parser: argparse.ArgumentParser, stage: str) -> None:
+    from tvface.layout import SHARD
+
+    kind = SHARD.get(stage)
+    if kind == "episode":
+        parser.add_argument("--episode", required=stage != "dataset", help="name as in `tvface episodes`")
+    elif kind == "show":
+        parser.add_argument("--show", required=True)
+    elif kind == "model/phase":
+        parser.add_argument("--model", required=True, choices=("deca", "temporal"))
+        parser.add_argument("--phase", required=True, choices=PHASES)
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def settings_of(chosen: argparse.Namespace) -> Settings:
+    """Return the settings of ``--config`` and ``--set``.
+
+    Raises:
+        SettingsError: a file is missing, or a setting is unknown or wrong.
+    """
+    overrides: dict[str, Any] = {}
+    for item in chosen.set:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {item}: write it as name=value, e.g. faces.min_face=40")
+        try:
+            nested: Any = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"--set {item}: the value is not YAML: {error}") from error
+        for part in reversed(name.split(".")):
+            nested = {part: nested}
+        overrides = merge(overrides, nested)
+    return load(chosen.config or [Path("config.yaml")], overrides)
+
+
+def _run_stage(chosen: argparse.Namespace) -> None:
+    from tvface.layout import inputs, outputs
+    from tvface.workflow import start_logging
+
+    start_logging()
+    settings = settings_of(chosen)
+    shard = _shard(chosen)
+    read, written = inputs(chosen.stage, settings, shard), outputs(chosen.stage, settings, shard)
+    _require_inputs(chosen.stage, read)
+    module = importlib.import_module(f"tvface.stages.{chosen.stage}")
+    module.run(settings, read, written, shard=shard, threads=chosen.threads)
+    for path in written.values():
+        print(path)
+
+
+def _shard(chosen: argparse.Namespace) -> str:
+    if getattr(chosen, "phase", None):
+        return f"{chosen.model}/{chosen.phase}"
+    return getattr(chosen, "episode", None) or getattr(chosen, "show", None) or getattr(chosen, "model", None) or ""
+
+
+def _require_inputs(stage: str, read: dict[str, Any]) -> None:
+    flat = [path for value in read.values() for path in (value if isinstance(value, list) else [value])]
+    missing = [str(path) for path in flat if not path.exists()]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise SettingsError(
+            f"{stage} reads files that are not there: {', '.join(missing[:3])}{more}; run the stages "
+            f"before it, or all of them at once: snakemake --cores all {stage}"
+        )
+
+
+def _add_reconstruct(commands: Any) -> None:
+    about = "apply a trained model: to a video, or (without one) to the split of the dataset, as the stage does"
+    parser = _add(commands, "reconstruct", about, _reconstruct)
+    parser.add_argument("video", nargs="?", type=Path, help="video file; without it the stage runs on the dataset")
+    parser.add_argument("--model", required=True, choices=("deca", "temporal"))
+    parser.add_argument("--weights", type=Path, help="weights.safetensors (default: those of the run's last phase)")
+    parser.add_argument("--out", type=Path, help="folder for the results of a video")
+    parser.add_argument("--threads", type=int, default=1)
+    _add_configuration(parser)
+    parser.set_defaults(stage="reconstruct")
+
+
+def _reconstruct(chosen: argparse.Namespace) -> None:
+    if chosen.video is None:
+        _run_stage(chosen)
+        return
+    if chosen.out is None:
+        raise SettingsError("reconstruct: name the folder for the results with --out")
+    from tvface.single import reconstruct_video
+    from tvface.workflow import start_logging
+
+    start_logging()
+    for path in reconstruct_video(
+        settings_of(chosen), chosen.video, chosen.model, chosen.out, chosen.weights, chosen.threads
+    ):
+        print(path)
+
+
+def _add_assets(commands: Any) -> None:
+    parser = commands.add_parser("assets", help="weights and licensed files", description="weights and licensed files")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    check = _add(actions, "check", "list every file of the registry: there, missing or damaged", _check_assets)
+    _add_configuration(check)
+    fetch = _add(actions, "fetch", "download files of the registry, resumed and checked", _fetch_assets)
+    fetch.add_argument("name", nargs="+")
+    add = _add(actions, "add", "put a downloaded file or archive where the run looks for it", _put_assets)
+    add.add_argument("file", nargs="+", type=Path)
+
+
+def _check_assets(chosen: argparse.Namespace) -> None:
+    from tvface.assets import needs, place, registry, verify
+
+    needed = {need.asset.name: need for need in needs(settings_of(chosen))}
+    wrong: list[str] = []
+    for row in registry().values():
+        path = needed[row.name].path if row.name in needed else place(row.name)
+        mark = "needed by this run" if row.name in needed else "not needed by this run"
+        if not path.is_file():
+            state = "missing"
+        else:
+            try:
+                verify(path, row)
+                state = "right" if row.sha256 else "there; its sha256 is not published"
+            except AssetError as error:
+                state = "wrong"
+                wrong.append(str(error))
+        if row.name in needed and state == "missing":
+            wrong.append(f"{row.name} is needed because of {needed[row.name].setting}")
+        print(f"{row.name:20} {state:10} {mark:24} {path}")
+    if wrong:
+        raise AssetError("\n".join(wrong))
+
+
+def _fetch_assets(chosen: argparse.Namespace) -> None:
+    from tvface.downloads import fetch
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for name in chosen.name:
+        print(fetch(name))
+
+
+def _put_assets(chosen: argparse.Namespace) -> None:
+    from tvface.downloads import add
+
+    for file in chosen.file:
+        for path in add(file):
+            print(path)
+
+
+def _list_episodes(chosen: argparse.Namespace) -> None:
+    from tvface.episodes import list_episodes
+
+    for episode in list_episodes(settings_of(chosen)):
+        print(f"{episode.show}\t{episode.name}\t{episode.kind}\t{len(episode.clips)}\t{episode.sources[0]}")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+        print(output)
+
+
+def _write_schema(chosen: argparse.Namespace) -> None:
+    from tvface.configuration import schema_text
+
+    _write(schema_text(), chosen.output)
+
+
+def _write_config(chosen: argparse.Namespace) -> None:
+    from tvface.configuration import config_text, leading_comment
+
+    first = (chosen.config or [Path("config.yaml")])[0]
+    head = leading_comment(first.read_text(encoding="utf-8")) if first.is_file() else "Every setting of tvface."
+    _write(config_text(settings_of(chosen), head), chosen.output)
+
+
+def _write_envs(chosen: argparse.Namespace) -> None:
+    from tvface.environments import write_environments
+
+    for path in write_environments(chosen.folder):
+        print(path)
