@@ -1,0 +1,21 @@
+"""Distances between pairs of landmarks, which the eye and the lip loss compare."""
+
+from __future__ import annotations
+
+import torch
+
+
+def pair_distances(points: torch.Tensor, first: tuple[int, ...], second: tuple[int, ...]) -> torch.Tensor:
+    """Euclidean distances in the image plane.
+
+    Args:
+        points: (B, 68, 2 or more).
+        first: K indices.
+        second: K indices.
+
+    Returns:
+        (B, K). The original takes the square root of the squared length, whose gradient is not a number where two
+        points coincide (closed lips); here the gradient is zero there, and the value is exact: no epsilon is needed.
+    """
+    difference = points[:, list(first), :2] - points[:, list(second), :2]
+    return torch.linalg.vector_norm(difference, dim=-1)
