@@ -109,7 +109,18 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class PretrainWeights(Weights):
+class CoarseWeights(Weights):
+    """Landmarks, photometry, identity and regularisers; the detail terms come in the detail phase."""
+
+    photometric_detail: float = option(0.0, "not a term of this phase", low=0)
+    mrf: float = option(0.0, "not a term of this phase", low=0)
+    symmetry: float = option(0.0, "not a term of this phase", low=0)
+    displacement: float = option(0.0, "not a term of this phase", low=0)
+    smoothness: float = option(0.0, "not a term of this phase", low=0)
+
+
+@dataclass(frozen=True)
+class PretrainWeights(CoarseWeights):
     """Pretraining weighs landmarks, eyes, lips, shape and expression only."""
 
     photometric: float = option(0.0, "masked photometric", low=0)
@@ -125,6 +136,13 @@ class PretrainPhase(Phase):
     consistency: bool = option(False, "permute codes within a sequence")
     segmentation: bool = option(False, "not used without a photometric loss")
     weights: PretrainWeights = block(PretrainWeights)
+
+
+@dataclass(frozen=True)
+class CoarsePhase(Phase):
+    """Landmarks and photometry of the coarse head."""
+
+    weights: CoarseWeights = block(CoarseWeights)
 
 
 @dataclass(frozen=True)
@@ -168,5 +186,5 @@ class Train:
     deca: Encoder = block(Encoder)
     temporal: TemporalEncoder = block(TemporalEncoder)
     pretrain: PretrainPhase = block(PretrainPhase)
-    coarse: Phase = block(Phase)
+    coarse: CoarsePhase = block(CoarsePhase)
     detail: DetailPhase = block(DetailPhase)

@@ -31,7 +31,7 @@ class Clip:
 
     images (N,S,S,3) uint8 RGB; masks (N,S,S) uint8, 255 inside the face mask with soft edges; landmarks (N,68,2) f32,
     normalised as ``p / size * 2 - 1``; flow (2,N-1,2,S/2,S/2) f16, backward then forward, px of the S/2 grid;
-    crossing (N,) bool, a shot boundary lies before the frame.
+    crossing (N,) bool, a shot boundary lies before the frame. side: px a side of the stored crops.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Clip:
     landmarks: NDArray[np.float32]
     flow: NDArray[np.float16]
     crossing: NDArray[np.bool_]
+    side: int
 
     def __len__(self) -> int:
         return len(self.images)
@@ -107,6 +108,7 @@ def _load_clip(name: str, frames: pd.DataFrame, size: int, inside: NDArray[np.ui
         np.stack(landmarks),
         resize_flow(flow, size // 2),
         frames["crossing"].to_numpy(bool),
+        image.shape[0],
     )
 
 

@@ -1,8 +1,9 @@
 """The whole model: images to codes, codes to a head, and the head back to a picture.
 
 Per frame the coarse encoder E_c gives 236 numbers (with the default sizes): shape, texture, expression, pose, camera,
-light. The detail encoder E_d gives a code that the detail decoder F_d turns, with expression and jaw, into a displacement
-map. ``deca`` encodes frames one by one (ResNet-50), ``temporal`` a window at once (spec temporal_encoder A2); all that
+light. The detail encoder E_d gives a code that the detail decoder F_d turns, with expression and jaw, into a
+displacement map. ``deca`` encodes frames one by one (ResNet-50), ``temporal`` a window at once (spec temporal_encoder
+A2); all that
 comes after the encoders is DECA's (spec deca 1 to 6), applied frame by frame.
 
 Shape letters: B sequences, T frames, N = B T frames in a row (frames of a sequence together).
@@ -59,14 +60,13 @@ class Codes:
     light: torch.Tensor
     detail: torch.Tensor | None = None
 
-    def replaced(self, **parts: torch.Tensor | None) -> Codes:
+    def replaced(self, **parts: torch.Tensor) -> Codes:
         """Return the codes with some parts replaced."""
         return dataclasses.replace(self, **parts)
 
     def doubled(self) -> Codes:
         """Return the codes twice in a row (2N frames)."""
-        values = {name: value for name, value in self.items()}
-        return dataclasses.replace(self, **{name: torch.cat([value, value]) for name, value in values.items()})
+        return self.replaced(**{name: torch.cat([value, value]) for name, value in self.items()})
 
     def items(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield the names and tensors that are present."""

@@ -1,0 +1,167 @@
+"""Stage ``reconstruct``: codes, points and meshes of one split, by a trained model and by the untrained one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tvface.head.data import HeadData
+from tvface.manifests import digest, read, write
+from tvface.manifests.dataset import DATASET
+from tvface.manifests.reconstruct import RECONSTRUCT
+from tvface.media import meshes
+from tvface.media.images import encode_png
+from tvface.media.tarstore import TarWriter
+from tvface.settings import Settings, SettingsError
+from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.training.data import Clip, load_clips
+from tvface.training.inference import Reconstruction, decode, encode_clip
+from tvface.training.model import Codes, FaceModel
+from tvface.training.split import PARTS
+from tvface.training.weights import load_weights, read_spec
+
+_MESHES = ("obj_file", "obj_offset", "obj_length", "glb_file", "glb_offset", "glb_length")
+
+
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Reconstruct every frame of ``reconstruct.split``.
+
+    The rows ``weights = initial`` come from the same model before training (same specification, same seed): the
+    baseline that training has to beat.
+
+    Args:
+        inputs: ``dataset`` (manifest), ``head`` (npz), ``weights`` (of the last phase; they name their model).
+        outputs: ``manifest`` and ``meshes`` (tar: per frame OBJ with the head's topology and a GLB with texture; per
+            sequence the middle frame's dense detail mesh).
+        shard: the model's name; must be the one of the weights.
+        threads: threads of the CPU's arithmetic.
+
+    Raises:
+        SettingsError: no such split.
+        WeightsError: the weights are absent, damaged or of another model.
+    """
+    torch.set_num_threads(threads)
+    split = settings.reconstruct.split
+    if split not in (*PARTS, "all"):
+        raise SettingsError(f"reconstruct.split: '{split}' is not one of {', '.join((*PARTS, 'all'))}")
+    spec = read_spec(inputs["weights"])
+    if shard and shard != spec.model:
+        raise SettingsError(f"reconstruct: {inputs['weights']} are weights of '{spec.model}', not of '{shard}'")
+    head = HeadData.load(inputs["head"])
+    model = FaceModel(spec, head).to(_device(settings))
+    untrained = model.weights()
+    trained = load_weights(inputs["weights"], spec)
+    dataset = read(inputs["dataset"], DATASET).rows
+    chosen = dataset if split == "all" else dataset[dataset["split"] == split]
+    if chosen.empty:
+        logger("reconstruct").warning("the %s split has no sequence: nothing to reconstruct", split)
+    clips = load_clips(chosen, spec.image_size, settings.masks.classes)
+    tracks = {name: (rows["episode"].iloc[0], rows["track"].iloc[0]) for name, rows in chosen.groupby("sequence")}
+    people = dict(zip(chosen["sequence"], chosen["person"], strict=True))
+    rows: list[dict[str, Any]] = []
+    with TarWriter(outputs["meshes"]) as tar:
+        for state, weights in (("initial", untrained), ("trained", trained)):
+            model.load_weights(weights)
+            codes = {clip.name: encode_clip(model, clip) for clip in progress(clips, f"encoding ({state})")}
+            if settings.reconstruct.shared_identity:
+                codes = share_identity(codes, tracks)
+            limit = settings.reconstruct.meshes or len(clips)
+            for number, clip in enumerate(progress(clips, f"decoding ({state})")):
+                result = decode(model, codes[clip.name])
+                stored: list[dict[str, Any]] = [dict.fromkeys(_MESHES) for _ in range(len(clip))]
+                if state == "trained" and number < limit:
+                    stored = _store_meshes(tar, clip.name, result, model, head)
+                rows += _rows(spec.model, state, clip, tracks[clip.name][0], people[clip.name], result, stored)
+    write(
+        outputs["manifest"],
+        RECONSTRUCT,
+        pd.DataFrame(rows) if rows else RECONSTRUCT.empty(),
+        provenance(
+            "reconstruct",
+            settings,
+            inputs,
+            backend=spec.model,
+            weights={Path(inputs["weights"]).name: digest(inputs["weights"])},
+            notes={"spec": spec.as_mapping(), "sequences": len(clips)},
+        ),
+    )
+
+
+def share_identity(codes: dict[str, Codes], tracks: dict[str, tuple[str, int]]) -> dict[str, Codes]:
+    """Give all frames of a track the mean of their shape codes; a track is one person by construction.
+
+    Args:
+        codes: codes by sequence.
+        tracks: (episode, track) by sequence.
+    """
+    members = defaultdict(list)
+    for name in codes:
+        members[tracks[name]].append(name)
+    shared = {}
+    for names in members.values():
+        mean = torch.cat([codes[name].shape for name in names]).mean(0, keepdim=True)
+        for name in names:
+            shared[name] = codes[name].replaced(shape=mean.expand_as(codes[name].shape).contiguous())
+    return {name: shared[name] for name in codes}
+
+
+def _rows(
+    model: str,
+    weights: str,
+    clip: Clip,
+    episode: str,
+    person: str,
+    result: Reconstruction,
+    stored: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    parts = {name: value.flatten(1).cpu().numpy() for name, value in result.codes.items()}
+    # The inverse of the normalisation of the landmarks in training.data.
+    points = ((result.geometry.landmarks2d + 1) / 2 * clip.side).flatten(1).cpu().numpy()
+    return [
+        {
+            "model": model,
+            "weights": weights,
+            "sequence": clip.name,
+            "position": position,
+            "episode": episode,
+            "person": person,
+            **{name: values[position] for name, values in parts.items()},
+            "points68": points[position],
+            **stored[position],
+        }
+        for position in range(len(clip))
+    ]
+
+
+def _store_meshes(
+    tar: TarWriter, name: str, result: Reconstruction, model: FaceModel, head: HeadData
+) -> list[dict[str, Any]]:
+    """Append the meshes of a sequence to the tar; return the addresses of each frame's OBJ and GLB."""
+    with torch.no_grad():
+        albedo = model.albedo(result.codes.texture).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    textures = np.round(255 * albedo).astype(np.uint8)
+    vertices = result.geometry.vertices.cpu().numpy()
+    layout = (np.asarray(head.faces), np.asarray(head.uv), np.asarray(head.uv_faces))
+    stored = []
+    for position in range(len(vertices)):
+        stem = f"{name}_{position:02d}"
+        faces, uv, uv_faces = layout
+        member = tar.add(f"{stem}.obj", meshes.obj(vertices[position], faces, uv, uv_faces, stem))
+        tar.add(f"{stem}.mtl", meshes.mtl(stem, f"{stem}.png"))
+        tar.add(f"{stem}.png", encode_png(textures[position]))
+        packed = tar.add(f"{stem}.glb", meshes.glb(vertices[position], faces, uv, uv_faces, textures[position]))
+        stored.append(dict(zip(_MESHES, (*member, *packed), strict=True)))
+    middle = len(vertices) // 2
+    dense = model.renderer.dense_mesh(result.geometry.vertices[middle], result.detail.displacement[middle])
+    tar.add(f"{name}_{middle:02d}_detail.obj", meshes.plain_obj(dense.vertices, dense.faces))
+    return stored
+
+
+def _device(settings: Settings) -> torch.device:
+    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if cuda else "cpu")

@@ -1,0 +1,166 @@
+"""Stage ``train``: one model through one phase; ``shard`` is ``<model>/<phase>``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+
+from tvface.head.data import HeadData
+from tvface.manifests import digest, read, write
+from tvface.manifests.dataset import DATASET
+from tvface.manifests.train import TRAIN
+from tvface.settings import Settings, SettingsError
+from tvface.settings.model import Phase
+from tvface.stages.base import Paths, logger, provenance, stage_code, train_settings
+from tvface.training import phases
+from tvface.training.checkpoint import CheckpointStore
+from tvface.training.data import DataError, Sampler, load_clips
+from tvface.training.loop import fit
+from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.weights import load_weights, save_weights
+
+
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Train ``<model>/<phase>``.
+
+    Args:
+        inputs: ``dataset`` (manifest), ``head`` (npz), ``initial`` (weights of the phase before, as a path or a list
+            of at most one; absent or empty for the first phase). Others are files that these refer to.
+        outputs: ``manifest`` (curve) and ``weights`` (safetensors). Checkpoints go to ``checkpoints/`` beside them.
+        shard: ``deca/pretrain`` and the like.
+        threads: threads of the CPU's arithmetic.
+
+    Raises:
+        DataError: no training sequence, or sequences shorter than the window.
+        SettingsError: steps and epochs contradict each other.
+        MissingAsset: a loss term needs weights that are absent.
+        TrainingDiverged: a loss or gradient is not finite.
+    """
+    model, _, phase = shard.partition("/")
+    if phase not in phases.PHASES:
+        raise SettingsError(f"train: '{shard}' is not <model>/<phase> with a phase of {', '.join(phases.PHASES)}")
+    devices = settings.train.devices
+    if devices == 1:
+        torch.set_num_threads(threads)
+        _train(_fabric(settings), settings, inputs, outputs, model, phase)
+        return
+    fabric = _fabric(settings)
+    fabric.launch(_train, settings, dict(inputs), dict(outputs), model, phase, max(1, threads // devices))
+
+
+def _fabric(settings: Settings) -> Fabric:
+    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+    devices = settings.train.devices
+    return Fabric(
+        accelerator="cuda" if cuda else "cpu",
+        devices=devices,
+        # Processes are spawned and not started by running the command again: a Snakemake script has none.
+        strategy="ddp_spawn" if devices > 1 else "auto",
+        precision=settings.train.precision,
+    )
+
+
+def _train(
+    fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, model: str, phase: str, threads: int = 0
+) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+    log = logger("train")
+    train, chosen = settings.train, getattr(settings.train, phase)
+    rows = read(inputs["dataset"], DATASET).rows
+    clips = {
+        part: load_clips(rows[rows["split"] == part], train.image_size, settings.masks.classes)
+        for part in ("train", "validation")
+    }
+    if not clips["train"]:
+        raise DataError(
+            f"{inputs['dataset']} has no training sequence. Look at what dropped the footage in the report or in "
+            "dataset.json; then loosen sequences.min_score, min_side, moving_pairs or clarity_percentile, "
+            "faces.min_score, or the split (dataset.split.disjoint, validation, test)"
+        )
+    spec = ModelSpec.of(model, train, settings.head, settings.seed)
+    face_model = FaceModel(spec, HeadData.load(inputs["head"]))
+    initial = initial_weights(inputs)
+    if initial is not None:
+        face_model.load_weights(load_weights(initial, spec))
+    networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device)
+    task = phases.PhaseTask(face_model, phase, chosen, networks, settings.seed)
+    sampler = Sampler(clips["train"], chosen.batch, train.frames, settings.seed, fabric.global_rank, fabric.world_size)
+    steps = steps_of(chosen, sampler, f"train.{phase}")
+    described = train_settings(settings, model, phase)
+    store = CheckpointStore(
+        Path(outputs["weights"]).parent / "checkpoints",
+        _fingerprint(settings, described, phase, inputs, fabric.world_size),
+        train.keep_checkpoints,
+        log,
+    )
+    log.info(
+        "%s, %s: %d steps of %d windows of %d frames from %d sequences; terms: %s",
+        *(model, phase, steps, chosen.batch * fabric.world_size, train.frames, len(clips["train"])),
+        ", ".join(task.terms),
+    )
+    curve = fit(fabric, task, sampler, clips["validation"], steps, chosen.learning_rate, train, store)
+    if not fabric.is_global_zero:
+        return
+    save_weights(outputs["weights"], face_model.weights(), spec, phase=phase, steps=steps)
+    table = pd.DataFrame(curve.rows, columns=["step", "part", "term", "value"]).assign(model=model, phase=phase)
+    write(
+        outputs["manifest"],
+        TRAIN,
+        table,
+        provenance(
+            "train",
+            settings,
+            inputs,
+            backend=model,
+            weights=networks.digests,
+            notes={
+                "steps": steps,
+                "sequences": {part: len(items) for part, items in clips.items()},
+                "terms": list(task.terms),
+                "terms_switched_off": list(task.off),
+                "parameters_trained": sum(parameter.numel() for parameter in task.trained()),
+                "device": fabric.device.type,
+            },
+            only=described,
+        ),
+    )
+
+
+def initial_weights(inputs: Paths) -> Path | None:
+    """Return the weights a phase starts from, or None: ``initial`` is a path, or a list of none or one."""
+    given = inputs.get("initial") or []
+    paths = [given] if isinstance(given, str | Path) else list(given)
+    return Path(paths[0]) if paths else None
+
+
+def steps_of(phase: Phase, sampler: Sampler, where: str) -> int:
+    """Return the optimiser steps of a phase.
+
+    Raises:
+        SettingsError: neither or both of ``steps`` and ``epochs`` are given.
+    """
+    if (phase.steps is None) == (phase.epochs is None):
+        raise SettingsError(f"{where}: give either steps or epochs, and null for the other")
+    if phase.steps is not None:
+        return phase.steps
+    assert phase.epochs is not None
+    return sampler.steps(phase.epochs)
+
+
+def _fingerprint(settings: Settings, described: dict[str, Any], phase: str, inputs: Paths, processes: int) -> str:
+    """Stand for all that shapes the run except its length, so that a longer run goes on from a shorter one."""
+    shaping = json.loads(json.dumps(described))
+    for name in ("steps", "epochs"):
+        shaping[f"train.{phase}"].pop(name)
+    shaping.pop("train.keep_checkpoints", None)
+    initial = initial_weights(inputs)
+    files = [inputs["dataset"], inputs["head"], *([initial] if initial else [])]
+    known = [shaping, stage_code("train", settings), processes, [digest(path) for path in files]]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,257 @@
+"""The three training phases: what is trained, what is fixed, and the terms of the loss (spec deca 7).
+
+``pretrain`` and ``coarse`` train the coarse encoder with the same terms and other weights; ``detail`` trains the detail
+encoder and decoder while the coarse encoder is fixed. A term of weight 0 is not computed. Shape and detail consistency
+are no terms: they come from permuting codes within a sequence (7.3).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from tvface import assets
+from tvface.losses.detail_photometric import detail_photometric_loss, face_window
+from tvface.losses.displacement import displacement_loss
+from tvface.losses.eye import eye_loss
+from tvface.losses.identity import identity_loss
+from tvface.losses.landmark import landmark_loss
+from tvface.losses.lip import lip_loss
+from tvface.losses.mrf import mrf_loss
+from tvface.losses.photometric import photometric_loss
+from tvface.losses.regularisation import code_energy, light_loss
+from tvface.losses.smoothness import smoothness_loss
+from tvface.losses.symmetry import symmetry_loss
+from tvface.manifests.base import digest
+from tvface.networks.loading import load_vgg19, load_vggface2
+from tvface.networks.vgg19 import Vgg19
+from tvface.networks.vggface2 import VggFace2
+from tvface.rendering.renderer import Rendering, sample
+from tvface.rendering.shading import sh_shading, vertex_normals
+from tvface.settings.model import Phase, Weights
+from tvface.stages.base import logger
+from tvface.training.data import Window
+from tvface.training.loop import Task
+from tvface.training.model import Codes, FaceModel
+
+_COARSE = ("landmark", "eye", "lip", "photometric", "identity", "shape", "expression", "texture", "light")
+_DETAIL = ("photometric_detail", "mrf", "symmetry", "displacement", "smoothness")
+
+
+@dataclass(frozen=True)
+class PhaseParts:
+    """What a phase trains (submodules of :class:`FaceModel`) and which terms its loss may have."""
+
+    trained: tuple[str, ...]
+    terms: tuple[str, ...]
+
+
+PHASES = {
+    "pretrain": PhaseParts(("coarse_encoder",), _COARSE),
+    "coarse": PhaseParts(("coarse_encoder",), _COARSE),
+    "detail": PhaseParts(("detail_encoder", "detail_decoder"), _DETAIL),
+}
+
+
+@dataclass(frozen=True)
+class LossNetworks:
+    """Frozen networks of the identity and the ID-MRF term; None where the term has no weight."""
+
+    identity: VggFace2 | None = None
+    mrf: Vgg19 | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, weights: Weights, phase: str, device: torch.device) -> LossNetworks:
+        """Load the networks which the phase's weights ask for.
+
+        Raises:
+            MissingAsset: a term has a weight above 0 and its network's file is absent; the message says where to get
+                it. Setting the term's weight to 0 switches it off.
+        """
+        identity: VggFace2 | None = None
+        mrf: Vgg19 | None = None
+        digests = {}
+        terms = PHASES[phase].terms
+        if "identity" in terms and weights.identity > 0:
+            path = assets.locate("vggface2")
+            identity = VggFace2()
+            load_vggface2(identity, path)
+            identity.to(device).eval()
+            digests[path.name] = digest(path)
+        if "mrf" in terms and weights.mrf > 0:
+            path = assets.locate("vgg19")
+            mrf = Vgg19()
+            load_vgg19(mrf, path)
+            mrf.to(device).eval()
+            digests[path.name] = digest(path)
+        return cls(identity, mrf, digests)
+
+
+def permutations(names: tuple[str, ...], frames: int, step: int, seed: int) -> torch.Tensor:
+    """Return (len(names) * frames,) indices that permute the frames inside each window.
+
+    The permutation depends on seed, step and the window's name, so it is the same whichever process holds the window.
+    It may be the identity, as in DECA.
+    """
+    parts = []
+    for row, name in enumerate(names):
+        generator = np.random.default_rng((seed, 3, step, zlib.crc32(name.encode())))
+        parts.append(row * frames + generator.permutation(frames))
+    return torch.from_numpy(np.concatenate(parts))
+
+
+class PhaseTask(Task):
+    """One phase of one model, for the loop: ``forward`` returns the weighted terms of a window."""
+
+    def __init__(self, model: FaceModel, phase: str, settings: Phase, networks: LossNetworks, seed: int) -> None:
+        """Bind a model to a phase; parameters that the phase does not train stop requiring gradients."""
+        super().__init__()
+        self.model, self.phase, self.settings, self.seed = model, phase, settings, seed
+        # Not a submodule: frozen, neither saved nor synchronised.
+        self._networks = (networks,)
+        parts = PHASES[phase]
+        values = {f.name: float(getattr(settings.weights, f.name)) for f in dataclasses.fields(settings.weights)}
+        self.terms = {name: values[name] for name in parts.terms if values[name] > 0}
+        self.off = tuple(name for name in parts.terms if values[name] == 0)
+        idle = [name for name, value in values.items() if value > 0 and name not in parts.terms]
+        if idle:
+            logger("train").warning("train.%s.weights: %s have no effect in this phase", phase, ", ".join(idle))
+        if not self.terms:
+            raise ValueError(f"train.{phase}.weights: all are 0, there is nothing to train")
+        self._trained = nn.ModuleList(model.get_submodule(name) for name in parts.trained)
+        model.requires_grad_(False)
+        self._trained.requires_grad_(True)
+        self.train()
+
+    def train(self, mode: bool = True) -> PhaseTask:
+        """Switch the trained parts; all others stay in evaluation, or their batch statistics would drift (A2, 18)."""
+        super().train(False)
+        self._trained.train(mode)
+        self.training = mode
+        return self
+
+    def trained(self) -> list[nn.Parameter]:
+        """See :meth:`Task.trained`."""
+        return list(self._trained.parameters())
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """See :meth:`Task.weights`."""
+        return self.model.weights()
+
+    def load_weights(self, state: dict[str, torch.Tensor]) -> None:
+        """See :meth:`Task.load_weights`."""
+        self.model.load_weights(state)
+
+    def forward(self, window: Window, step: int | None) -> dict[str, torch.Tensor]:
+        """Return the weighted terms. Codes are permuted in training steps only (``step`` not None)."""
+        order = None
+        if step is not None and self.settings.consistency:
+            order = permutations(window.names, window.images.shape[1], step, self.seed).to(window.images.device)
+        if self.phase == "detail":
+            with torch.no_grad():
+                codes = self.model.encode_coarse(window)
+            terms = self._detail_terms(codes.replaced(detail=self.model.encode_detail(window)), window, order)
+        else:
+            terms = self._coarse_terms(self.model.encode_coarse(window), window, order)
+        return {name: self.terms[name] * value for name, value in terms.items()}
+
+    def _coarse_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        landmarks = window.landmarks.flatten(0, 1)
+        if order is not None:
+            permuted = torch.cat([codes.shape, codes.shape[order]])
+            codes = codes.doubled().replaced(shape=permuted)
+            landmarks = torch.cat([landmarks, landmarks])
+        with _single_precision(window.images.device):
+            geometry = self.model.geometry(codes)
+            points = geometry.landmarks2d
+            terms: dict[str, torch.Tensor] = {}
+            if "landmark" in self.terms:
+                terms["landmark"] = landmark_loss(points, landmarks)
+            if "eye" in self.terms:
+                terms["eye"] = eye_loss(points, landmarks)
+            if "lip" in self.terms:
+                terms["lip"] = lip_loss(points, landmarks)
+            if "photometric" in self.terms or "identity" in self.terms:
+                terms.update(self._picture_terms(codes, self.model.render(codes, geometry), window, order))
+            for name in ("shape", "expression", "texture"):
+                if name in self.terms:
+                    terms[name] = code_energy(getattr(codes, name))
+            if "light" in self.terms:
+                terms["light"] = light_loss(codes.light)
+        return terms
+
+    def _picture_terms(
+        self, codes: Codes, rendering: Rendering, window: Window, order: torch.Tensor | None
+    ) -> dict[str, torch.Tensor]:
+        images, masks = self._targets(window, order)
+        terms = {}
+        drawn = rendering.face_eye_mask * rendering.alpha
+        if "photometric" in self.terms:
+            # Shaded, as in the paper; DECA's HEAD compares unshaded albedo by accident (spec deca 11.1).
+            predicted = rendering.images * rendering.face_eye_mask
+            terms["photometric"] = photometric_loss(predicted, images, masks if self.settings.segmentation else drawn)
+        if "identity" in self.terms:
+            network = self._networks[0].identity
+            if network is None:
+                raise RuntimeError("the identity term has a weight but its network was not loaded")
+            # Gradients reach the geometry only: albedo and light are constants, the sampling grid is not.
+            albedo = sample(self.model.albedo(codes.texture).detach(), rendering.grid)
+            face = albedo * sh_shading(rendering.normal_images, codes.light.detach())
+            overlay = face * rendering.face_eye_mask + images * (1 - rendering.face_eye_mask)
+            with torch.no_grad():
+                wanted = network.features_of(images)
+            terms["identity"] = identity_loss(network.features_of(overlay), wanted)
+        return terms
+
+    def _detail_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        assert codes.detail is not None
+        if order is not None:
+            permuted = torch.cat([codes.detail, codes.detail[order]])
+            codes = codes.doubled().replaced(detail=permuted)
+        with _single_precision(window.images.device):
+            with torch.no_grad():
+                geometry = self.model.geometry(codes)
+                uv = self.model.renderer.uv
+                images, masks = self._targets(window, order)
+                wanted = uv.extract_texture(images, geometry.projected)
+                facing = uv.self_visible(vertex_normals(geometry.projected, self.model.renderer.faces))
+                visible = uv.extract_texture(masks, geometry.projected) * facing * uv.face_eye_mask
+                albedo = self.model.albedo(codes.texture)
+            detail = self.model.detail(codes, geometry)
+            texture, wanted, seen = (face_window(x) for x in (albedo * detail.shading, wanted, visible))
+            terms: dict[str, torch.Tensor] = {}
+            if "photometric_detail" in self.terms:
+                terms["photometric_detail"] = detail_photometric_loss(texture, wanted, seen)
+            if "mrf" in self.terms:
+                network = self._networks[0].mrf
+                if network is None:
+                    raise RuntimeError("the ID-MRF term has a weight but its network was not loaded")
+                # DECA weighs this term with the photometric weight as well (2 x 0.05).
+                scale = self.settings.weights.photometric_detail
+                terms["mrf"] = scale * mrf_loss(network(texture * seen), network(wanted * seen))
+            if "symmetry" in self.terms:
+                terms["symmetry"] = symmetry_loss(detail.displacement, visible)
+            if "displacement" in self.terms:
+                terms["displacement"] = displacement_loss(detail.displacement)
+            if "smoothness" in self.terms:
+                terms["smoothness"] = smoothness_loss(detail.shading)
+        return terms
+
+    def _targets(self, window: Window, order: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images and face masks at the renderer's size, twice if codes were permuted."""
+        images = self.model.target_images(window.images.flatten(0, 1))
+        masks = self.model.target_images(window.masks.flatten(0, 1))
+        if order is None:
+            return images, masks
+        return torch.cat([images, images]), torch.cat([masks, masks])
+
+
+def _single_precision(device: torch.device) -> torch.autocast:
+    """Geometry, rendering and losses in float32 whatever the networks use: bfloat16 cannot hold image coordinates."""
+    return torch.autocast(device.type, enabled=False)
