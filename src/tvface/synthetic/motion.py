@@ -58,8 +58,8 @@ class Performance:
         """Return the head origin in camera coordinates, (3,) m."""
         return (np.array(self.place) + [curve(time) for curve in self.sway]).astype(np.float32)
 
-    def expression(self, time: float, names: list[str], count: int) -> np.ndarray:
-        """Return the expression coefficients, (count,), for a basis whose first columns are ``names``."""
+    def expression(self, time: float, names: list[str], full: float) -> np.ndarray:
+        """Return the expression coefficients, (len(names),); ``full`` is the coefficient of a complete expression."""
         values = dict(self.base_expression)
         for name, curve in self.expressions.items():
             values[name] = values.get(name, 0.0) + curve(time)
@@ -68,9 +68,9 @@ class Performance:
         speaking = self._speaking(time)
         values["lip_up"] = values.get("lip_up", 0.0) + 0.35 * speaking
         values["lip_down"] = values.get("lip_down", 0.0) + 0.35 * speaking
-        coefficients = np.zeros(count, np.float32)
+        coefficients = np.zeros(len(names), np.float32)
         for name, value in values.items():
-            coefficients[names.index(name)] = value
+            coefficients[names.index(name)] = value * full
         return coefficients
 
     def _speaking(self, time: float) -> float:

@@ -123,8 +123,8 @@ def _people(kind: Kind, lead: int, index: int, number: int) -> tuple[str, ...]:
 def _direct(
     generator: np.random.Generator, settings: Synth, kind: Kind, place: int, focal: float, seconds: float, lively: float
 ) -> Performance:
-    """Place an actor so that the face is 27-45 % (alone) or 22-27 % (of two) of the picture's height."""
-    part = generator.uniform(0.30, 0.42) if kind == "single" else generator.uniform(0.23, 0.27)
+    """Place an actor so that the face is 38-52 % (alone) or 27-33 % (of two) of the picture's height."""
+    part = generator.uniform(0.38, 0.52) if kind == "single" else generator.uniform(0.27, 0.33)
     face = 0.185  # metres from forehead to chin
     distance = focal * face / (part * settings.height)
     if kind == "single":
@@ -133,6 +133,6 @@ def _direct(
     else:
         x = (-0.21 if place == 0 else 0.21) * settings.width * generator.uniform(0.9, 1.1)
         yaw = (0.30 if place == 0 else -0.30) * generator.uniform(0.3, 1.2)
-    y = generator.uniform(0.02, 0.08) * settings.height
+    y = generator.uniform(-0.01, 0.05) * settings.height
     position = (float(x * distance / focal), float(y * distance / focal), float(-distance))
     return perform(generator, seconds, position, (float(yaw), float(generator.uniform(-0.08, 0.10))), lively)

@@ -1,0 +1,173 @@
+"""Film the script of the embedded show: every video frame with its exact ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tvface.head.data import HeadData
+from tvface.settings.synth import Synth
+from tvface.synthetic.backgrounds import PICTURES, picture_background, room_background
+from tvface.synthetic.casting import expression_names
+from tvface.synthetic.light import directional_light
+from tvface.synthetic.person import Person, Posed
+from tvface.synthetic.scene_render import Camera, Frame, average_frames, render_scene
+from tvface.synthetic.script import Actor, Shot
+
+# A film camera's shutter is open for half of a frame's time.
+SHUTTER = 0.5
+SUBFRAMES = 3
+
+
+@dataclass(frozen=True)
+class Take:
+    """One actor in one video frame: what moved the head, and what the camera saw of it."""
+
+    person: str
+    shape: np.ndarray
+    expression: np.ndarray
+    joints: np.ndarray
+    translation: np.ndarray
+    points: np.ndarray
+    visible: np.ndarray
+    angles: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class FilmedFrame:
+    """One video frame with its truth; ``light`` is (9, 3), ``labels`` (H, W) uint8 zllrunning classes."""
+
+    number: int
+    shot: Shot
+    image: np.ndarray
+    labels: np.ndarray
+    light: np.ndarray
+    takes: tuple[Take, ...]
+
+
+def film(settings: Synth, shots: list[Shot], people: Mapping[str, Person], head: HeadData) -> Iterator[FilmedFrame]:
+    """Yield every video frame of an episode.
+
+    Args:
+        settings: picture size, rate, supersampling.
+        shots: the script.
+        people: everybody in the script, by name.
+        head: the generic head that ``people`` are made of.
+    """
+    names, full = expression_names(head), float(head.notes["expression_full"])
+    for shot in shots:
+        backdrop = _backdrop(settings, shot)
+        grain = np.random.default_rng([shot.light_seed, 1])
+        for number in range(shot.frames):
+            time = number / settings.fps
+            light = scene_light(shot, time)
+            camera = Camera.central(shot.focal, settings.width, settings.height)
+            moments = _exposure(shot, time, settings.fps)
+            frames, middle = [], []
+            for moment in moments:
+                posed = [_pose(people[actor.person], actor, moment, names, full) for actor in shot.actors]
+                window = _window(backdrop, settings, shot, moment)
+                frames.append(render_scene(posed, camera, light, window, settings.supersampling))
+                if moment == moments[len(moments) // 2]:
+                    middle = posed
+            frame = average_frames(frames) if len(frames) > 1 else frames[0]
+            at = moments[len(moments) // 2]
+            takes = tuple(
+                _take(actor, people[actor.person], place, at, middle, frame, names, full)
+                for place, actor in enumerate(shot.actors)
+            )
+            image = _expose(frame.image, shot, grain)
+            yield FilmedFrame(shot.first + number, shot, image, frame.labels, light, takes)
+
+
+def scene_light(shot: Shot, time: float) -> np.ndarray:
+    """Return the shot's light at ``time`` seconds, (9, 3): a lamp that wanders slowly over an ambient level."""
+    generator = np.random.default_rng(shot.light_seed)
+    tint = 1 + generator.normal(0, 0.05, 3)
+    azimuth, height = generator.uniform(-1.1, 1.1), generator.uniform(0.1, 0.7)
+    drift = 0.35 * np.sin(2 * np.pi * (0.08 * time + generator.uniform()))
+    direction = np.array([np.sin(azimuth + drift), height, np.cos(azimuth + drift)])
+    flicker = 1 + 0.08 * np.sin(2 * np.pi * (0.2 * time + generator.uniform()))
+    ambient, gain = generator.uniform(0.45, 0.65), generator.uniform(0.35, 0.65) * flicker
+    level = 0.42 if shot.dark else 1.0
+    return directional_light(direction, level * ambient, level * gain, tint, tint)
+
+
+def _exposure(shot: Shot, time: float, fps: float) -> list[float]:
+    if not shot.blur:
+        return [time]
+    return [time + SHUTTER / fps * (k / (SUBFRAMES - 1) - 0.5) for k in range(SUBFRAMES)]
+
+
+def _pose(person: Person, actor: Actor, time: float, names: list[str], full: float) -> Posed:
+    performance = actor.performance
+    return person.place(
+        performance.expression(time, names, full), performance.joints(time), performance.translation(time)
+    )
+
+
+def _take(
+    actor: Actor,
+    person: Person,
+    place: int,
+    time: float,
+    posed: list[Posed],
+    frame: Frame,
+    names: list[str],
+    full: float,
+) -> Take:
+    performance = actor.performance
+    return Take(
+        person=actor.person,
+        shape=person.shape,
+        expression=performance.expression(time, names, full),
+        joints=performance.joints(time),
+        translation=performance.translation(time),
+        points=frame.points[place],
+        visible=frame.visible[place],
+        angles=posed[place].angles,
+    )
+
+
+def _backdrop(settings: Synth, shot: Shot) -> np.ndarray:
+    """Draw the scene's set once, wider than the picture, so that a pan moves over it."""
+    generator = np.random.default_rng([shot.background, 11])
+    wide, high = round(settings.width * 1.25), round(settings.height * 1.1)
+    if shot.background % 3 == 1:
+        # Outdoors or a wall: a sample picture; the same set-up for all shots of the scene.
+        room = picture_background(PICTURES[shot.background % len(PICTURES)][0], wide, high, generator)
+    else:
+        room = _muted(room_background(wide, high, generator))
+    if shot.kind != "empty":
+        # Each set-up looks at another part of the set, nearer for one person than for two, and out of focus.
+        zoom = 1.35 if shot.kind == "single" else 1.15
+        generator = np.random.default_rng([shot.background, shot.index, 12])
+        cut = (round(high / zoom), round(wide / zoom))
+        y, x = (int(generator.integers(0, full - part + 1)) for full, part in zip((high, wide), cut, strict=True))
+        room = cv2.resize(room[y : y + cut[0], x : x + cut[1]], (wide, high), interpolation=cv2.INTER_CUBIC)
+        room = cv2.GaussianBlur(room, (0, 0), 2.0)
+    return (room * (0.42 if shot.dark else 0.9)).astype(np.uint8)
+
+
+def _muted(image: np.ndarray) -> np.ndarray:
+    """Take most of the colour out: sets are painted in muted tones, and faces should stand out."""
+    grey = image.mean(2, keepdims=True)
+    return (grey + 0.4 * (image - grey)).astype(np.uint8)
+
+
+def _window(backdrop: np.ndarray, settings: Synth, shot: Shot, time: float) -> np.ndarray:
+    """Cut the visible part; a pan moves it by ``shot.pan`` pixels per second, to sub-pixels."""
+    rest = backdrop.shape[1] - settings.width
+    x = rest / 2 + np.clip(shot.pan * (time - 0.5 * shot.frames / settings.fps), -rest / 2 + 1, rest / 2 - 1)
+    y = (backdrop.shape[0] - settings.height) / 2
+    centre = (x + (settings.width - 1) / 2, y + (settings.height - 1) / 2)
+    return cv2.getRectSubPix(backdrop, (settings.width, settings.height), centre)
+
+
+def _expose(image: np.ndarray, shot: Shot, generator: np.random.Generator) -> np.ndarray:
+    """Add the sensor's noise, stronger in the dark scene."""
+    noise = generator.normal(0, 4.0 if shot.dark else 1.5, image.shape[:2])[..., None]
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
