@@ -98,10 +98,11 @@ def test_shape_pictures(scene: Scene, renderer: Renderer) -> None:
     vertices = scene.reference.tensor("verts")
     projected = scene.projected(vertices)
     shape = renderer.render_shape(vertices, projected)
-    scene.check("shape_images", shape, 4)
+    # The original interpolates the grey too, with weights that sum to 1 - 1e-8 / area: up to 0.06 % darker.
+    scene.check("shape_images", shape, 4, relative=7e-4)
     photo = scene.reference.tensor("photo")
     on_photo = renderer.render_shape(vertices, projected, images=photo)
-    scene.check("shape_on_photo", on_photo, 4)
+    scene.check("shape_on_photo", on_photo, 4, relative=7e-4)
     scene.check("depth", renderer.render_depth(projected), 4)
 
 

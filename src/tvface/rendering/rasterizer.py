@@ -206,12 +206,8 @@ def interpolate(fragments: Fragments, faces: Tensor, attributes: Tensor) -> Tens
         if tensor.shape[0] not in (1, batch):
             raise ValueError(f"{name} have a batch of {tensor.shape[0]}, the other side has {batch}")
     _check_indices(faces, attributes.shape[1], "faces", "attributes")
-    _check_indices(
-        fragments.face.clamp(min=0) if len(faces) == 0 else fragments.face.max(),
-        max(len(faces), 1),
-        "fragments",
-        "faces",
-    )
+    if fragments.face.device.type == "cpu" and fragments.face.numel() and int(fragments.face.max()) >= len(faces):
+        raise ValueError(f"fragments point to face {int(fragments.face.max())}, but there are only {len(faces)} faces")
     dtype = torch.promote_types(fragments.bary.dtype, attributes.dtype)
     bary = fragments.bary.to(dtype).contiguous()
     attributes = attributes.to(dtype).expand(batch, -1, -1).contiguous()

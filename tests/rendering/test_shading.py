@@ -1,0 +1,138 @@
+"""Shading and vertex normals against the original's numbers and against geometry."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tests.reference.arrays import SHARED, Reference, load
+from tests.rendering.scenes import Scene
+from tvface.rendering.shading import (
+    SH_FACTORS,
+    directional_shading,
+    point_shading,
+    sh_basis,
+    sh_shading,
+    shape_shading,
+    vertex_normals,
+)
+
+FILE = SHARED / "reference" / "deca" / "shading.npz"
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    if not FILE.is_file():
+        pytest.skip(f"needs {FILE}, which holds values of a licensed mesh")
+    return Reference(FILE, {"v_template": Scene("render").head.v_template})
+
+
+def test_factors_are_the_printed_ones() -> None:
+    printed = [0.2820948, *[1.0233267] * 3, *[0.8580855] * 3, 0.4290428, 0.2477080]
+    np.testing.assert_allclose(SH_FACTORS, printed, atol=5e-8)
+
+
+def test_basis_on_the_axes() -> None:
+    """Each basis function at +x, +y, +z, -z, by hand; xy, xz, yz at a diagonal."""
+    normals = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, -1], [0.6, 0.8, 0], [0, 0, 0]]).T.reshape(
+        1, 3, 1, 6
+    )
+    raw = sh_basis(normals)[0, :, 0].T / torch.tensor(SH_FACTORS)
+    expected = torch.tensor(
+        [
+            [1, 1, 0, 0, 0, 0, 0, 1, -1],
+            [1, 0, 1, 0, 0, 0, 0, -1, -1],
+            [1, 0, 0, 1, 0, 0, 0, 0, 2],
+            [1, 0, 0, -1, 0, 0, 0, 0, 2],
+            [1, 0.6, 0.8, 0, 0.48, 0, 0, -0.28, -1],
+            [1, 0, 0, 0, 0, 0, 0, 0, -1],
+        ]
+    )
+    torch.testing.assert_close(raw, expected, atol=1e-6, rtol=0)
+
+
+def test_basis_is_the_irradiance_of_its_band() -> None:
+    """The clamped cosine integrated against each harmonic over the sphere gives pi times the first and the others as is.
+
+    Independent of the closed forms in the module: plain numerical integration (Ramamoorthi and Hanrahan 2001, eq. 7).
+    """
+    rows, columns = (np.arange(400) + 0.5) / 400, (np.arange(800) + 0.5) / 800
+    polar, around = np.meshgrid(rows * np.pi, columns * 2 * np.pi, indexing="ij")
+    x, y, z = np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)
+    solid_angle = np.sin(polar) * (np.pi / 400) * (2 * np.pi / 800)
+    functions = [np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1]
+    normal = np.array([0.36, 0.48, 0.8])
+    cosine = np.clip(normal[0] * x + normal[1] * y + normal[2] * z, 0, None)
+    ours = sh_basis(torch.tensor(normal).reshape(1, 3, 1, 1)).flatten()
+    for index, function in enumerate(functions):
+        norm = math.sqrt((function**2 * solid_angle).sum())
+        irradiance = (cosine * function / norm * solid_angle).sum() / (math.pi if index == 0 else 1)
+        assert float(ours[index]) == pytest.approx(irradiance, abs=1e-4), index
+
+
+def test_shading_of_the_original(reference: Reference) -> None:
+    np.testing.assert_allclose(SH_FACTORS, reference["constant_factor"], atol=1e-7)
+    normals, light = reference.tensor("normals").requires_grad_(), reference.tensor("lights").requires_grad_()
+    shading = sh_shading(normals, light)
+    (shading * reference.tensor("cotangent")).sum().backward()
+    assert normals.grad is not None and light.grad is not None
+    for key, value in (("sh_shading", shading), ("grad_normals", normals.grad), ("grad_lights", light.grad)):
+        np.testing.assert_allclose(
+            value.detach(), reference[key], atol=1e-6 * np.abs(reference[key]).max(), err_msg=key
+        )
+
+
+def test_other_lights_of_the_original(reference: Reference) -> None:
+    normals, lights = reference.tensor("normals"), reference.tensor("directional")
+    shading = directional_shading(normals, lights[..., :3], lights[..., 3:]).flatten(2).transpose(1, 2)
+    np.testing.assert_allclose(shading, reference["directional_shading"], atol=1e-6)
+    listed = normals.flatten(2).transpose(1, 2)
+    shading = point_shading(reference.tensor("points"), listed, lights[..., :3], lights[..., 3:])
+    np.testing.assert_allclose(shading, reference["point_shading"], atol=1e-6)
+
+
+def test_vertex_normals_of_the_head(reference: Reference) -> None:
+    scene, vertices = Scene("render"), reference.tensor("verts")
+    np.testing.assert_allclose(
+        vertex_normals(vertices, scene.faces)[:, ::7], reference["vertex_normals.sub"], atol=1e-6
+    )
+    template = torch.from_numpy(scene.head.v_template)[None]
+    # Slivers of the template: the order of the sum shows in the fifth digit.
+    np.testing.assert_allclose(
+        vertex_normals(template, scene.faces)[:, ::7], reference["template_normals.sub"], atol=2e-5
+    )
+
+
+def test_vertex_normals_and_their_gradient_on_the_formula_mesh() -> None:
+    free = load("deca", "shading_free")
+    vertices = free.tensor("verts").requires_grad_()
+    normals = vertex_normals(vertices, torch.from_numpy(free.array("mesh_f")))
+    (normals * free.tensor("cotangent")).sum().backward()
+    np.testing.assert_allclose(normals.detach(), free["vertex_normals"], atol=1e-6)
+    assert vertices.grad is not None
+    np.testing.assert_allclose(vertices.grad, free["grad_verts"], atol=1e-5 * np.abs(free["grad_verts"]).max())
+
+
+def test_vertex_normals_are_weighted_by_area_and_vanish_without_faces() -> None:
+    vertices = torch.tensor([[[0.0, 0, 0], [3, 0, 0], [0, 1, 0], [0, 0, 1], [9, 9, 9]]])
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    normals = vertex_normals(vertices, faces)[0]
+    torch.testing.assert_close(normals[0], torch.tensor([1.0, 0, 3.0]) / math.sqrt(10))
+    torch.testing.assert_close(normals[1], torch.tensor([0.0, 0, 1]))
+    assert not normals[4].any()
+
+
+def test_shape_shading_of_a_frontal_surface() -> None:
+    """Four lights at cosine 1/sqrt(3) and one at 1, intensity 1.7, mean of five; nothing from behind."""
+    front = torch.tensor([0.0, 0, 1]).reshape(1, 3, 1, 1)
+    expected = 1.7 * (4 / math.sqrt(3) + 1) / 5
+    torch.testing.assert_close(shape_shading(front).flatten(), torch.full((3,), expected))
+    assert not shape_shading(-front).any()
+
+
+def test_wrong_shapes_are_named() -> None:
+    with pytest.raises(ValueError, match=r"\(1, 27\)"):
+        sh_shading(torch.zeros(1, 3, 2, 2), torch.zeros(1, 27))
+    with pytest.raises(ValueError, match=r"\(4, 3\)"):
+        vertex_normals(torch.zeros(4, 3), torch.zeros(2, 3, dtype=torch.int64))
