@@ -93,3 +93,39 @@ def test_wrong_inputs_are_refused():
         network(images, backward[:, :1], forward)
     with pytest.raises(ValueError, match="even sides"):
         network(images[..., :31], backward, forward)
+
+
+def test_mixed_precision_agrees_and_learns():
+    torch.manual_seed(0)
+    network = TemporalEncoder(5, TINY)
+    inputs = window(t=4)
+    with torch.no_grad():
+        codes = network.eval()(*inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = network(*inputs)
+    assert torch.allclose(mixed.float(), codes, atol=0.05 * float(codes.abs().max()))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = network.train()(*inputs).float().square().sum()
+    loss.backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+def test_true_flow_aligns_a_moving_picture():
+    """With true flow the features of a moving picture are those of the still picture, moved."""
+    torch.manual_seed(0)
+    propagation = TemporalEncoder(5, TINY).eval().propagation
+    base = torch.rand(1, 8, 24, 40)
+    t, step = 4, 3
+    spatial = torch.stack([base[..., step * i : step * i + 24] for i in range(t)], 1)  # content moves left by 3 px
+    flow = torch.zeros(1, t - 1, 2, 24, 24)
+    flow[:, :, 0] = -step
+    with torch.no_grad():
+        still = propagation(spatial[:, :1].repeat(1, t, 1, 1, 1), 0 * flow, 0 * flow)
+        moving = propagation(spatial, flow, -flow)
+        wrong = propagation(spatial, 0 * flow, 0 * flow)["forward_1"][:, 1, :, inner, inner]
+    # Away from the border (whose influence has not died out wholly here) only the picture counts.
+    inner = slice(10, 14)
+    here = moving["forward_1"][:, 1, :, inner, inner]
+    there = still["forward_1"][:, 1, :, inner, 10 + step : 14 + step]
+    assert float((here - there).abs().max()) < 1e-3
+    assert float((wrong - there).abs().max()) > 0.05

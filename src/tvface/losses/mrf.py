@@ -9,6 +9,12 @@ SIGMA = 0.5
 BIAS = 1.0
 DISTANCE_EPS = 1e-5
 
+RECOMPUTE_FROM = 32 * 32
+"""Places per map from which the pairs are recomputed for the gradient instead of kept.
+
+At 64 x 64 places one image compares 4096 x 4096 pairs, a third of a gigabyte with its intermediate results.
+"""
+
 
 def mrf_loss(predicted: tuple[torch.Tensor, torch.Tensor], target: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """Style of both layers plus content of the deeper one, which has the same formula: L(first) + 2 L(second).
@@ -26,8 +32,7 @@ def mrf_loss(predicted: tuple[torch.Tensor, torch.Tensor], target: tuple[torch.T
 def mrf_term(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """For every place of the target: how exclusively some place of the prediction resembles it.
 
-    Images are taken one by one and recomputed for the gradient, because one image of 64 x 64 places compares
-    4096 x 4096 pairs.
+    Images are taken one by one, to bound memory.
 
     Args:
         predicted: (B, C, h, w) features.
@@ -36,10 +41,10 @@ def mrf_term(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     Returns:
         Scalar: minus the logarithm of the mean relative similarity, summed over the batch.
     """
-    terms = [
-        checkpoint(_one_image, generated.flatten(1), wanted.flatten(1), use_reentrant=False)
-        for generated, wanted in zip(predicted, target, strict=True)
-    ]
+    recompute = predicted.shape[-2] * predicted.shape[-1] >= RECOMPUTE_FROM
+    terms = []
+    for one, other in zip(predicted.flatten(2), target.flatten(2), strict=True):
+        terms.append(checkpoint(_one_image, one, other, use_reentrant=False) if recompute else _one_image(one, other))
     return torch.stack(terms).sum()
 
 

@@ -6,8 +6,20 @@ Shape letters: B sequences, T frames, C channels, H and W of the images.
            --down2--> C @ H/4 --ResNet stages 1..4, global average--> 32 w --two linear layers--> code
 
 Everything but the propagation sees frames one by one, so time is folded into the batch there; batch normalisation
-then takes its statistics over B T maps. The readings of what the paper leaves open are listed in
-``shared/spec/temporal_encoder.md`` A2 and in ``docs/architecture.md``.
+then takes its statistics over B T maps, in the propagation over B maps per visited frame.
+
+Where the paper is silent or contradicts itself, this is what is built:
+
+* down1 and down2 are five residual blocks and then ONE convolution of stride 2, as section 4.4.1 says; five times
+  (3x3, 3x3, 3x3 of stride 2), as the table can be read, would divide the side by 32.
+* "Stride and padding both 1" holds for 3x3 convolutions only; the strides of ResNet stay.
+* A residual block has one batch normalisation, between its two convolutions, and no activation after the sum.
+* The head has no activation (BasicVSR++ has LeakyReLU 0.1 there); LeakyReLU has slope 0.1 elsewhere.
+* A branch sees the features of all earlier branches, as BasicVSR++'s code does ("grid"), or only of the one before,
+  as equation 7 is printed ("eq7"): ``settings.connection``.
+* The first visited frame is not aligned (equation 6 with zero history would give the alignment's bias); second-order
+  flow is the composition of two neighbouring flows; both are BasicVSR++'s.
+* Flow is an input: one frozen network makes it for both encoders, at half the images' size.
 """
 
 from __future__ import annotations
