@@ -119,12 +119,12 @@ def test_true_flow_aligns_a_moving_picture():
     spatial = torch.stack([base[..., step * i : step * i + 24] for i in range(t)], 1)  # content moves left by 3 px
     flow = torch.zeros(1, t - 1, 2, 24, 24)
     flow[:, :, 0] = -step
+    inner = slice(10, 14)
     with torch.no_grad():
         still = propagation(spatial[:, :1].repeat(1, t, 1, 1, 1), 0 * flow, 0 * flow)
         moving = propagation(spatial, flow, -flow)
         wrong = propagation(spatial, 0 * flow, 0 * flow)["forward_1"][:, 1, :, inner, inner]
     # Away from the border (whose influence has not died out wholly here) only the picture counts.
-    inner = slice(10, 14)
     here = moving["forward_1"][:, 1, :, inner, inner]
     there = still["forward_1"][:, 1, :, inner, 10 + step : 14 + step]
     assert float((here - there).abs().max()) < 1e-3
