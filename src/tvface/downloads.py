@@ -16,7 +16,7 @@ import requests
 from tvface.assets import Asset, AssetError, asset, candidates, describe_missing, inspect, place, registry, verify
 from tvface.manifests.base import atomic
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 TIMEOUT_S = 60
 
 _log = logging.getLogger("tvface.assets")
