@@ -101,7 +101,8 @@ def texels(size: int) -> Texels:
             inside &= ib < 0.5
         part = np.where(inside, kind, part)
         a, b = np.where(inside, ia, a), np.where(inside, ib, b)
-    return Texels(part, *np.moveaxis(position, -1, 0), theta, height, height > -65, a, b)
+    x, y, z = position[..., 0], position[..., 1], position[..., 2]
+    return Texels(part, x, y, z, theta, height, height > -65, a, b)
 
 
 def _neutral_at(theta: np.ndarray, height: np.ndarray) -> np.ndarray:

@@ -105,7 +105,8 @@ def make_grid(half_angles: np.ndarray, inner: int, outer: int, mouth: int) -> Gr
     below = above.copy()
     row = np.concatenate([[0], np.repeat(np.arange(1, rows), columns)])
     column = np.concatenate([[centre], np.tile(np.arange(columns), rows - 1)])
-    extra_row, extra_column = [], []
+    extra_row: list[int] = []
+    extra_column: list[int] = []
     for slit_row, first, last in slits:
         for c in range(first + 1, last):
             below[slit_row, c] = len(row) + len(extra_row)
