@@ -29,8 +29,9 @@ PORTRAIT_SHARE = 0.2  # of the persons, where portraits are given
 class Crop:
     """A training crop.
 
-    image: (S, S, 3) uint8 RGB; points: (68, 2) float32 pixels (centres at integers, may lie outside), 300-W order with the
-    contour of the 2D convention; visible: (68,) bool, neither hidden nor outside; labels: (S, S) uint8 zllrunning classes.
+    image: (S, S, 3) uint8 RGB; points: (68, 2) float32 pixels (centres at integers, may lie outside), 300-W order with
+    the contour of the 2D convention; visible: (68,) bool, neither hidden nor outside; labels: (S, S) uint8 zllrunning
+    classes, where class 6 covers frames and dark lenses only (what is seen through clear lenses keeps its class).
     """
 
     image: np.ndarray
@@ -55,7 +56,8 @@ class CropMaker:
         notes = head.notes
         if "expression_names" not in notes:
             raise ValueError(
-                f"crops need a head whose metadata has expression_names (the generic head); this one is {notes.get('source')!r}"
+                "crops need a head whose metadata has expression_names (the generic head); "
+                f"this one comes from {notes.get('source')!r}"
             )
         self.names: list[str] = list(notes["expression_names"])
         self.full = float(notes["expression_full"])
@@ -73,7 +75,7 @@ class CropMaker:
         """Draw an identity for a texture, or for a portrait."""
         if self.portraits and rng.random() < PORTRAIT_SHARE:
             texture = self.portraits[int(rng.integers(len(self.portraits)))]
-        return Person(self.stage, rng.normal(0, 0.9, self.n_shape), texture)
+        return Person(self.stage, rng.normal(0, 0.9, (self.n_shape,)), texture)
 
     def expression(self, rng: np.random.Generator) -> np.ndarray:
         """Draw an expression code: half of the named modes, lids closed in one of eight, asymmetries, small bumps."""
@@ -92,7 +94,7 @@ class CropMaker:
 
     @staticmethod
     def joints(rng: np.random.Generator) -> np.ndarray:
-        """Draw joint rotations (15,): four of ten heads turned evenly within +-72 degrees, the others near the front."""
+        """Draw joint rotations (15,): four of ten heads turned evenly within +-72 degrees, others near the front."""
         yaw = rng.uniform(-72, 72) if rng.random() < 0.4 else rng.normal(0, 20)
         pitch = rng.uniform(-35, 30) if rng.random() < 0.15 else rng.normal(0, 11)
         yaw, pitch, roll = np.clip(yaw, -72, 72), np.clip(pitch, -38, 32), np.clip(rng.normal(0, 10), -35, 35)
@@ -172,7 +174,7 @@ def make_crops(
 
 
 def stack_crops(crops: Sequence[Crop]) -> dict[str, np.ndarray]:
-    """Stack crops: images (N, S, S, 3) uint8, points (N, 68, 2) float32, visible (N, 68) bool, labels (N, S, S) uint8."""
+    """Stack crops: images (N, S, S, 3) u8, points (N, 68, 2) f32, visible (N, 68) bool, labels (N, S, S) u8."""
     return {
         "images": np.stack([crop.image for crop in crops]),
         "points": np.stack([crop.points for crop in crops]),
@@ -186,7 +188,14 @@ def _write_shard(task: tuple[str, str, int, int, int, tuple[Texture, ...]]) -> s
     crops = list(make_crops(HeadData.load(head_path), count, seed, size, portraits))
     partial = Path(target).with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, **stack_crops(crops))
+        stacked = stack_crops(crops)
+        np.savez(
+            file,
+            images=stacked["images"],
+            points=stacked["points"],
+            visible=stacked["visible"],
+            labels=stacked["labels"],
+        )
     partial.rename(target)
     return target
 
@@ -203,8 +212,8 @@ def write_shards(
 ) -> list[Path]:
     """Write crops as npz files (arrays of :func:`stack_crops`) with a pool of processes.
 
-    Shard k holds the crops of ``make_crops(..., seed=seed * 1_000_003 + k)``, so the files do not depend on the number of
-    processes.
+    Shard k holds the crops of ``make_crops(..., seed=seed * 1_000_003 + k)``, so the files do not depend on the
+    number of processes.
 
     Args:
         folder: made if absent; existing shards of the same names are overwritten.

@@ -58,7 +58,7 @@ def occlude(
     else:
         shade = 1 + 0.15 * Noise(6, 2).draw(size, size, rng)[:, :, None]
         base = rng.uniform(0.05, 0.95, 3) if rng.random() < 0.5 else np.array([0.8, 0.6, 0.5]) * rng.uniform(0.3, 1.15)
-        paint = 255 * base * shade
+        paint = np.asarray(255 * base * shade, np.float32)
     soft = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), 0.6)[:, :, None]
     mixed = np.clip(image * (1 - soft) + np.clip(paint, 0, 255) * soft, 0, 255).astype(np.uint8)
     return mixed, np.where(area, 0, labels).astype(np.uint8), area
@@ -110,4 +110,7 @@ def _compress(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     stored, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 93))])
     if not stored:
         raise RuntimeError(f"OpenCV could not compress a picture of shape {image.shape}")
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise RuntimeError(f"OpenCV could not read back a JPEG of {len(data)} bytes that it wrote")
+    return np.ascontiguousarray(decoded[:, :, ::-1])

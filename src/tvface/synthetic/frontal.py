@@ -12,6 +12,12 @@ PIXELS_PER_MM = 3.0
 LEFT, TOP, WIDTH_MM, HEIGHT_MM = -95.0, 125.0, 190.0, 260.0
 
 
+def sample(image: np.ndarray, place: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """Look an image (H, W[, C]) up at places (h, w, 2), x and y in pixels with centres at integers; 0 outside."""
+    x, y = (np.ascontiguousarray(place[:, :, k], np.float32) for k in (0, 1))
+    return np.asarray(cv2.remap(image, x, y, interpolation), image.dtype)
+
+
 class Frontal:
     """Float canvases over x = -95..95 mm, y = -135..125 mm of the neutral head."""
 
@@ -45,7 +51,7 @@ class Frontal:
 
     def to_texture(self, canvas: np.ndarray) -> np.ndarray:
         """Look the canvas up at every texel: (size, size) float32, 0 on the back of the head and off the skin."""
-        return cv2.remap(canvas, self._lookup, None, cv2.INTER_LINEAR) * self._weight
+        return sample(canvas, self._lookup) * self._weight
 
 
 def smooth_path(points: np.ndarray, count: int = 40, closed: bool = False) -> np.ndarray:

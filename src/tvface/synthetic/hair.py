@@ -20,9 +20,9 @@ COLLAR = -148.0  # mm; below it the neck is covered by cloth
 class Texture:
     """What a head looks like.
 
-    colour: (S, S, 3) uint8 RGB reflectance, row 0 at v = 1; labels: (S, S) uint8 zllrunning classes; scalp: (V,) float32,
-    0..1, how much of the hair's thickness each vertex gets; traits: looks of the parts beside the head (hair, cloth,
-    spectacles), drawn or, for a portrait, chosen to match.
+    colour: (S, S, 3) uint8 RGB reflectance, row 0 at v = 1; labels: (S, S) uint8 zllrunning classes; scalp: (V,)
+    float32, 0..1, how much of the hair's thickness each vertex gets; traits: looks of the parts beside the head
+    (hair, cloth, spectacles), drawn or, for a portrait, chosen to match.
     """
 
     name: str
@@ -64,13 +64,17 @@ def strands(atlas: Atlas, rng: np.random.Generator) -> np.ndarray:
     """Brightness of hair strands that run down from the crown: (size, size) float32 around 1."""
     columns = 1400
     fine = rng.standard_normal((24, columns), dtype=np.float32)
-    fine = cv2.GaussianBlur(fine, (0, 0), sigmaX=0.8, sigmaY=2.5, borderType=cv2.BORDER_REFLECT)
-    coarse = cv2.GaussianBlur(rng.standard_normal((24, columns), dtype=np.float32), (0, 0), sigmaX=7, sigmaY=5)
+    fine = np.asarray(cv2.GaussianBlur(fine, (0, 0), sigmaX=0.8, sigmaY=2.5), np.float32)
+    coarse = np.asarray(
+        cv2.GaussianBlur(rng.standard_normal((24, columns), dtype=np.float32), (0, 0), sigmaX=7, sigmaY=5), np.float32
+    )
     pattern = fine / fine.std() + 0.8 * coarse / coarse.std()
     wave = 3.0 * Noise(6, 2).draw(atlas.size, atlas.size, rng)
     column = ((atlas.theta + wave + 180) / 360 * (columns - 1)) % (columns - 1)
     row = np.clip((120 - atlas.position[:, :, 1]) / 250 * 23, 0, 23)
-    return 1 + 0.24 * cv2.remap(pattern, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+    return 1 + 0.24 * np.asarray(
+        cv2.remap(pattern, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR), np.float32
+    )
 
 
 def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:

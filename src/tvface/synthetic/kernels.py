@@ -1,7 +1,7 @@
 """Compiled inner loops of the scene renderer: z-buffer and shading, perspective-correct, into supersampled pictures.
 
-The training renderer's rasteriser works in normalised coordinates with orthographic weights; footage needs perspective, one
-z-buffer for many meshes and textures, and no gradients, so these loops are separate.
+The training renderer's rasteriser works in normalised coordinates with orthographic weights; footage needs
+perspective, one z-buffer for many meshes and textures, and no gradients, so these loops are separate.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
     """Enter triangles in a z-buffer.
 
     Args:
-        points: (V, 3) float32, x and y in pixels (centres at integers) and nearness (1 / depth; larger is nearer, values
-            <= 0 lie behind the camera and drop the triangle).
+        points: (V, 3) float32, x and y in pixels (centres at integers) and nearness (1 / depth; larger is nearer,
+            values <= 0 lie behind the camera and drop the triangle).
         faces: (F, 3) int32; first: number of its first triangle in ``face``.
         face: (H, W) int32 and near: (H, W) float32, written where a triangle is nearer than ``near``.
     """
@@ -53,7 +53,7 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
 
 @numba.njit(cache=True, nogil=True)
 def weights(points: np.ndarray, faces: np.ndarray, face: np.ndarray, bary: np.ndarray) -> None:
-    """Write the perspective-correct corner weights (H, W, 3) of the triangles in ``face``; empty pixels stay as they are."""
+    """Write perspective-correct corner weights (H, W, 3) of the triangles in ``face``; empty pixels are left alone."""
     for j in range(face.shape[0]):
         for i in range(face.shape[1]):
             f = face[j, i]
@@ -92,10 +92,12 @@ def shade(
 
     Args:
         points, faces, first, face: as in :func:`fill`; normals: (V, 3) float32, camera axes.
-        corners: (F, 3, 2) float32 texel coordinates at full size; texture: (h, w, 3) uint8, shrunk by ``texture_scale``.
+        corners: (F, 3, 2) float32 texel coordinates at full size; texture: (h, w, 3) uint8, shrunk by
+            ``texture_scale``.
         window: (4,) int, columns and rows [x0, x1), [y0, y1) of samples that may show the mesh.
         classes: (h', w') uint8 at full size.
-        light: (9, 3) float32, factors of the plain polynomials; gloss: strength of a soft highlight from the camera's side.
+        light: (9, 3) float32, factors of the plain polynomials; gloss: strength of a soft highlight seen from the
+            camera.
         samples: samples per pixel side.
         colour: (H, W, 4) float32, sums of RGB and of covered samples, added to; labels: (H s, W s) uint8, written.
     """

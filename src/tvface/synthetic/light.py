@@ -37,8 +37,8 @@ def directional_light(
 ) -> np.ndarray:
     """Project one lamp and an even ambient light on spherical harmonics.
 
-    The clamped cosine of a lamp from ``d`` is, to order 2, 1/4 + 1/2 (d.n) + 5/32 (3 (d.n)^2 - 1) (Ramamoorthi & Hanrahan
-    2001, up to the common factor); the polynomial of ``n`` is written out in the nine basis terms.
+    The clamped cosine of a lamp from ``d`` is, to order 2, 1/4 + 1/2 (d.n) + 5/32 (3 (d.n)^2 - 1) (Ramamoorthi &
+    Hanrahan 2001); the polynomial of ``n`` is written out in the nine basis terms.
 
     Args:
         direction: (3,) towards the lamp, camera axes, any length.

@@ -19,8 +19,8 @@ GLASSES, CLOTH, HAIR, HAT = 6, 16, 17, 18  # zllrunning classes
 class Part:
     """A textured mesh that follows the head or the trunk.
 
-    vertices: (V, 3) float32 mm, frame of :class:`Atlas`; faces: (F, 3) int32; corners: (F, 3, 2) float32 texel coordinates;
-    colour: (h, w, 3) uint8; labels: (h, w) uint8; trunk: (V,) float32, 0 follows the head, 1 the trunk.
+    vertices: (V, 3) float32 mm, frame of :class:`Atlas`; faces: (F, 3) int32; corners: (F, 3, 2) float32 texel
+    coordinates; colour: (h, w, 3) uint8; labels: (h, w) uint8; trunk: (V,) float32, 0 follows the head, 1 the trunk.
     """
 
     vertices: np.ndarray
@@ -188,7 +188,7 @@ def spectacles(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part:
     pieces = [*pieces, *mirrored, _tube(bridge, radius, False)]
     if traits.spectacles == "sun":
         for sign in (1.0, -1.0):
-            lens = np.concatenate([rim.mean(0, keepdims=True) + (0, 0, 2), rim]) * np.array([sign, 1, 1])
+            lens = np.concatenate([rim.mean(0, keepdims=True) + np.array([0, 0, 2]), rim]) * np.array([sign, 1, 1])
             fan = np.array([(0, 1 + k, 1 + (k + 1) % 28) for k in range(28)], np.int32)
             pieces.append((lens, fan if sign > 0 else fan[:, ::-1]))
     offset, vertices, faces = 0, [], []

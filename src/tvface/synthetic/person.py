@@ -44,8 +44,8 @@ def contour_row(rotation: np.ndarray) -> int:
 class Surface:
     """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
 
-    vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the colour
-    texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight.
+    vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
+    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight.
     """
 
     vertices: np.ndarray
@@ -59,8 +59,8 @@ class Surface:
 
 @dataclass(frozen=True)
 class Posed:
-    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, and the head's
-    rotation (3, 3) float64 from the neutral to the camera's axes."""
+    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, and the
+    head's rotation (3, 3) float64 from the neutral to the camera's axes."""
 
     surfaces: tuple[Surface, ...]
     landmarks: np.ndarray
@@ -237,7 +237,7 @@ class Person:
     def _move(
         self, part: Part, neutral: np.ndarray, rigid: np.ndarray, root: np.ndarray, vertices: np.ndarray
     ) -> np.ndarray:
-        """Carry a part along: the head's share by the neck joint; the trunk's by half the root's yaw, staying upright."""
+        """Carry a part along: the head's share by the neck joint, the trunk's upright with half the root's yaw."""
         if not part.trunk.any():
             return np.asarray(neutral @ rigid[1, :3, :3].T + rigid[1, :3, 3], np.float32)
         foot_neutral, foot = self.neutral[self._foot].mean(0), vertices[self._foot].mean(0)

@@ -19,7 +19,8 @@ VISIBLE_SLACK = 0.008  # metres a point may lie behind the surface that the z-bu
 class Camera:
     """A pinhole camera at the origin looking along -z (x right, y up, z to the camera).
 
-    focal: pixels; centre: (x, y) of the optical axis in pixels, pixel centres at integers; width, height of the picture.
+    focal: pixels; centre: (x, y) of the optical axis in pixels, pixel centres at integers; width, height: of the
+    picture.
     """
 
     focal: float
@@ -49,8 +50,8 @@ class Frame:
     """A rendered picture.
 
     image: (H, W, 3) uint8 RGB; labels: (H, W) uint8 zllrunning classes, 0 background; person: (H, W) int8, which person
-    a pixel shows, -1 none; depth: (H, W) float32 metres, +inf where nothing is; points: (P, 68, 2) float32 pixels, visible:
-    (P, 68) bool, neither hidden nor outside the picture.
+    a pixel shows, -1 none; depth: (H, W) float32 metres, +inf where nothing is; points: (P, 68, 2) float32 pixels;
+    visible: (P, 68) bool, neither hidden nor outside the picture.
     """
 
     image: np.ndarray
@@ -106,7 +107,8 @@ def render_scene(
             texture = surface.levels[_level(surface, points)]
             kernels.shade(
                 points, surface.normals, surface.faces, surface.corners, start, face, window, texture,
-                texture.shape[1] / surface.labels.shape[1], surface.labels, polynomial, surface.gloss, samples, total, fine,
+                texture.shape[1] / surface.labels.shape[1], surface.labels, polynomial, surface.gloss, samples,
+                total, fine,
             )  # fmt: skip
     image = _composite(total, background, samples)
     labels = np.zeros((height, width), np.uint8)
@@ -158,14 +160,14 @@ def _level(surface: Surface, points: np.ndarray) -> int:
 
 
 def _visible(points: np.ndarray, near: np.ndarray, samples: int) -> np.ndarray:
-    """Which projected points (68, 3) lie in the picture and at the surface that the z-buffer shows near them: (68,) bool."""
+    """Which projected points (68, 3) lie in the picture and at the surface shown near them: (68,) bool."""
     rows, columns = near.shape
     x = np.round((points[:, 0] + 0.5) * samples - 0.5).astype(int)
     y = np.round((points[:, 1] + 0.5) * samples - 0.5).astype(int)
     inside = (points[:, 2] > 0) & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
     visible = np.zeros(len(points), bool)
     for i in np.flatnonzero(inside):
-        # A point on the outline may fall just beside it: any sample around that shows the point's depth, or nothing, will do.
+        # A point on the outline may fall just beside it: one sample around with the point's depth, or empty, will do.
         around = near[max(y[i] - 1, 0) : y[i] + 2, max(x[i] - 1, 0) : x[i] + 2]
         depth = np.where(around > 0, 1 / np.maximum(around, 1e-9), np.inf)
         visible[i] = bool((depth >= 1 / points[i, 2] - VISIBLE_SLACK).any())
@@ -187,7 +189,7 @@ def average_frames(frames: Sequence[Frame]) -> Frame:
 
 
 def overlay(frame_image: np.ndarray, points: np.ndarray, visible: np.ndarray, scale: int = 3) -> np.ndarray:
-    """Enlarge a picture and draw the points, green where visible and red where hidden (for looking, not for training)."""
+    """Enlarge a picture and draw the points, green where visible and red where hidden, to be looked at."""
     large = cv2.resize(frame_image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for (x, y), shown in zip(points, visible, strict=True):
         place = (round((x + 0.5) * scale - 0.5), round((y + 0.5) * scale - 0.5))

@@ -62,13 +62,13 @@ class SkinPainter:
         folds, bags, mouth, crows = frontal.empty(), frontal.empty(), frontal.empty(), frontal.empty()
         for side in (np.ones(2), mirror):
             wing, corner = half[35], half[54]
-            fold = np.array([wing + (3, 4), wing + (10, -4), corner + (6, 6), corner + (7, -4)])
+            fold = np.stack([wing, wing, corner, corner]) + np.array([(3, 4), (10, -4), (6, 6), (7, -4)])
             frontal.stroke(folds, smooth_path(fold) * side, 1.2)
             bag = points[[42, 47, 46, 45], :2] + np.array([(1, -4), (0, -6), (0, -6), (-1, -5)])
             frontal.stroke(bags, smooth_path(bag) * side, 1.5)
             outer = half[45]
             for dy in (4.0, 0.5, -3.0):
-                line = np.array([outer + (6, dy * 0.5), outer + (11, dy), outer + (17, dy * 2)])
+                line = outer + np.array([(6, dy * 0.5), (11, dy), (17, dy * 2)])
                 frontal.stroke(crows, smooth_path(line) * side, 0.6)
         line = np.concatenate([points[[48]], points[[60, 61, 62, 63, 64]], points[[54]]])[:, :2]
         frontal.stroke(mouth, smooth_path(line), 1.1)
@@ -99,7 +99,7 @@ class SkinPainter:
         """Draw both brows hair by hair: (size, size) float32 opacity."""
         frontal, points = self.frontal, self.atlas.landmarks
         canvas = frontal.empty()
-        for order, side in ((range(22, 27), 1.0), (range(21, 16, -1), -1.0)):
+        for order in (range(22, 27), range(21, 16, -1)):
             path = smooth_path(points[list(order), :2], 60)
             count = int(90 + 170 * traits.brow_density)
             at = rng.uniform(0, 1, count)
@@ -200,9 +200,8 @@ class SkinPainter:
             opacity = np.clip(area * traits.stubble * (0.22 + 0.28 * dots), 0, 0.8)
             self._mix(colour, np.array([0.26, 0.25, 0.26]) * (1 - 0.6 * traits.darkness), opacity)
         if traits.beard or traits.moustache:
-            strands = cv2.GaussianBlur(
-                rng.standard_normal((size, size), dtype=np.float32), (0, 0), sigmaX=0.7, sigmaY=3
-            )
+            white = rng.standard_normal((size, size), dtype=np.float32)
+            strands = np.asarray(cv2.GaussianBlur(white, (0, 0), sigmaX=0.7, sigmaY=3), np.float32)
             strands /= strands.std()
             full = np.maximum(self.beard_area * traits.beard, self.moustache_area * traits.moustache) * (1 - self.lips)
             edge = np.clip(full * 1.5 + 0.12 * strands * (full > 0.02), 0, 1)

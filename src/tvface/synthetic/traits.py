@@ -76,9 +76,14 @@ class Traits:
     hat: str  # "", "cap" or "beanie"
 
 
+def rgb(colour: np.ndarray) -> tuple[float, float, float]:
+    """Turn an array of three into a tuple of plain floats."""
+    r, g, b = (float(value) for value in colour)
+    return r, g, b
+
+
 def _jitter(rng: np.random.Generator, colour: np.ndarray, spread: float) -> tuple[float, float, float]:
-    r, g, b = np.clip(colour * (1 + rng.normal(0, spread, 3)) * (1 + rng.normal(0, spread)), 0.02, 0.97)
-    return float(r), float(g), float(b)
+    return rgb(np.clip(colour * (1 + rng.normal(0, spread, 3)) * (1 + rng.normal(0, spread)), 0.02, 0.97))
 
 
 def draw_traits(seed: int) -> Traits:

@@ -1,0 +1,148 @@
+"""Fit of the head to an annotated portrait: pose, identity and expression from 68 points."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.cbook
+import matplotlib.image
+import numpy as np
+from scipy.optimize import least_squares
+from skimage import data
+
+from tvface.synthetic.person import Stage, rotation_matrix
+from tvface.synthetic.scene_render import Camera
+
+POINTS_FILE = Path(__file__).resolve().parents[3] / "resources" / "portraits.tsv"
+PORTRAITS = ("astronaut", "grace_hopper")
+FOCAL_PER_SIDE = 3.0  # pitch and focal length are confounded in one view; a portrait lens (spec 2.1)
+N_SHAPE, N_EXPRESSION = 40, 35
+
+
+@dataclass(frozen=True)
+class PortraitFit:
+    """The head that explains a portrait.
+
+    shape (S,), expression (E,): codes; joints (15,): axis-angle, radians; translation (3,): metres, camera
+    coordinates; camera: of the photograph; error: mean distance of the 68 points in percent of the outer eye distance.
+    """
+
+    shape: np.ndarray
+    expression: np.ndarray
+    joints: np.ndarray
+    translation: np.ndarray
+    camera: Camera
+    error: float
+
+
+def portrait_picture(name: str) -> np.ndarray:
+    """Return the photograph, RGB uint8 (H, W, 3): NASA's portrait of Eileen Collins (public domain, in scikit-image) or
+    the US Navy's of Grace Hopper (public domain, in matplotlib).
+
+    Raises:
+        KeyError: the name is not one of :data:`PORTRAITS`.
+    """
+    if name == "astronaut":
+        return np.ascontiguousarray(data.astronaut()[:, :, :3])
+    if name == "grace_hopper":
+        path = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+        return np.ascontiguousarray(matplotlib.image.imread(str(path))[:, :, :3])
+    raise KeyError(f"no portrait named {name!r}; valid: {', '.join(PORTRAITS)}")
+
+
+def portrait_points(name: str, path: Path = POINTS_FILE) -> np.ndarray:
+    """Read the 68 points of a portrait: (68, 2) float64 pixels, centres at integers, 300-W order.
+
+    Raises:
+        ValueError: the table has not exactly the points 0..67 of this portrait.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["portrait"] == name]
+    if [int(row["point"]) for row in rows] != list(range(68)):
+        raise ValueError(f"{path}: expected the points 0..67 of {name!r} in order, found {len(rows)} rows")
+    return np.array([(float(row["x"]), float(row["y"])) for row in rows])
+
+
+def fit_portrait(stage: Stage, points: np.ndarray, width: int, height: int) -> PortraitFit:
+    """Fit the generic head to 68 points by least squares (spec 2.1).
+
+    Residuals are in percent of the outer eye distance, weighted (jaw .45, chin, inner lips and ridge .8);
+    priors pull the codes to the mean.
+
+    Args:
+        stage: of the generic head, whose metadata names its modes.
+        points: (68, 2) pixels; width, height: of the photograph.
+
+    Raises:
+        RuntimeError: the optimiser did not converge.
+    """
+    camera = Camera.central(FOCAL_PER_SIDE * max(width, height), width, height)
+    names, full = stage.head.notes["expression_names"], float(stage.head.notes["expression_full"])
+    moving = [i for i, name in enumerate(names[:N_EXPRESSION]) if not name.startswith("lid_")]
+    unit = np.linalg.norm(points[45] - points[36]) / 100
+    weight = np.ones(68)
+    weight[:17], weight[8], weight[60:], weight[27:31] = 0.45, 0.8, 0.8, 0.8
+
+    def unpack(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        expression = np.zeros(N_EXPRESSION)
+        expression[moving] = x[7 + N_SHAPE :] * full
+        joints = np.zeros(15)
+        joints[:3], joints[6] = x[:3], x[6]
+        return x[7 : 7 + N_SHAPE], expression, joints, x[3:6]
+
+    def project(x: np.ndarray) -> np.ndarray:
+        shape, expression, joints, translation = unpack(x)
+        rotations = rotation_matrix(joints.reshape(5, 3))
+        vertices, _ = stage.deform(stage.identity(shape), expression, rotations)
+        return camera.project(stage.landmarks(vertices, rotations) + translation)[:, :2].astype(np.float64)
+
+    prior = np.concatenate([[4.0], np.ones(N_SHAPE), np.full(len(moving), 1.5)])
+    prior[
+        [
+            1 + i
+            for i, name in enumerate(stage.head.notes["shape_names"][:N_SHAPE])
+            if name in ("forehead", "head_d", "crown")
+        ]
+    ] = 6.0
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        distance = (project(x) - points) / unit * weight[:, None]
+        return np.concatenate([distance.ravel(), prior * x[6:]])
+
+    start = np.zeros(7 + N_SHAPE + len(moving))
+    width_m = np.linalg.norm(
+        np.diff(stage.landmarks(stage.template, np.tile(np.eye(3), (5, 1, 1)))[[36, 45], :2], axis=0)
+    )
+    depth = camera.focal * width_m / (100 * unit)
+    eyes = points[36:48].mean(0)
+    start[3:6] = (
+        (eyes[0] - camera.centre[0]) * depth / camera.focal,
+        (camera.centre[1] - eyes[1]) * depth / camera.focal,
+        -depth,
+    )
+    low, high = np.full(len(start), -np.inf), np.full(len(start), np.inf)
+    low[6], high[6] = -0.02, 0.5
+    low[7 : 7 + N_SHAPE], high[7 : 7 + N_SHAPE] = -3, 3
+    low[7 + N_SHAPE :], high[7 + N_SHAPE :] = -1.0, 1.6
+    scale = np.ones(len(start))
+    scale[:3], scale[3:5], scale[5], scale[6] = 0.1, 0.01, 0.2, 0.1
+
+    def jacobian(x: np.ndarray) -> np.ndarray:
+        # The head is computed in float32: steps of a thousandth of each scale stay well above its rounding.
+        base, columns = residuals(x), []
+        for index, step in enumerate(1e-3 * scale):
+            moved = x.copy()
+            moved[index] += step if x[index] + step <= high[index] else -step
+            columns.append((residuals(moved) - base) / (moved[index] - x[index]))
+        return np.stack(columns, axis=1)
+
+    found = least_squares(residuals, start, jacobian, bounds=(low, high), x_scale=scale, max_nfev=40)
+    if found.status < 0:
+        raise RuntimeError(f"the portrait fit did not converge: {found.message}")
+    shape, expression, joints, translation = unpack(found.x)
+    error = float(np.linalg.norm(project(found.x) - points, axis=1).mean() / unit)
+    codes = np.zeros(stage.shape.shape[1]), np.zeros(stage.expression.shape[1])
+    codes[0][:N_SHAPE], codes[1][:N_EXPRESSION] = shape, expression
+    return PortraitFit(codes[0].astype(np.float32), codes[1].astype(np.float32), joints, translation, camera, error)
