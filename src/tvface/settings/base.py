@@ -166,4 +166,6 @@ def _field_schema(hint: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
             schema["minimum"] = metadata["low"]
         if metadata.get("high") is not None:
             schema["maximum"] = metadata["high"]
+        # YAML 1.1 reads 1e-4 as a word; the parser takes it, so the schema does.
+        return {"anyOf": [schema, {"type": "string", "pattern": r"^[-+]?[0-9.]+[eE][-+]?[0-9]+$"}]}
     return schema
