@@ -64,6 +64,8 @@ def inputs(stage: str, settings: Settings, shard: str = "") -> Files:
         EpisodeError: no such episode.
         MissingAsset: the stage needs weights or licensed files that are not there.
     """
+    if shard and SHARD[stage] == "episode":
+        find_episode(settings, shard)
     found = _READERS[stage](settings, shard)
     if stage in _WITH_ASSETS and (shard or stage == "head"):
         found["assets"] = assets.require(settings, stage)
@@ -134,22 +136,22 @@ def _sequences(settings: Settings, shard: str) -> Files:
     }
 
 
-def _landmarks(settings: Settings, shard: str) -> Files:
+def _crops(settings: Settings, shard: str) -> Files:
     return {
         "sequences": _one("sequences", "manifest", settings, shard),
         "crops": _one("sequences", "crops", settings, shard),
     }
 
 
-def _masks(settings: Settings, shard: str) -> Files:
-    return {**_landmarks(settings, shard), **_faces(settings, shard)}
+def _labels(settings: Settings, shard: str) -> Files:
+    return {**_crops(settings, shard), **_faces(settings, shard)}
 
 
 def _dataset(settings: Settings, shard: str) -> Files:
     if not shard:
         return {"manifests": _all("dataset", "manifest", settings, _names(settings))}
     return {
-        **_landmarks(settings, shard),
+        **_crops(settings, shard),
         "landmarks": _one("landmarks", "manifest", settings, shard),
         "masks": _one("masks", "manifest", settings, shard),
         "labels": _one("masks", "labels", settings, shard),
@@ -234,8 +236,8 @@ _READERS = {
     "faces": _faces,
     "identities": _identities,
     "sequences": _sequences,
-    "landmarks": _landmarks,
-    "masks": _masks,
+    "landmarks": _labels,
+    "masks": _labels,
     "dataset": _dataset,
     "train": _train,
     "reconstruct": _reconstruct,

@@ -16,7 +16,7 @@ from tvface.stages.table import PHASES, STAGES, stage_code, stage_settings, trai
 MODULES = {
     "__init__.py": "",
     "stages/__init__.py": "",
-    "stages/faces.py": "from tvface.stages import base\nfrom tvface.media.images import decode\nimport tvface.mathematics",
+    "stages/faces.py": "from tvface.stages import base\nfrom tvface.media.images import a\nimport tvface.mathematics",
     "stages/frames.py": "def run():\n    from tvface.media import images\n",
     "stages/base.py": "import tvface.settings\n",
     "settings/__init__.py": "",
@@ -84,12 +84,13 @@ def test_a_new_import_is_followed(tree: Path) -> None:
     assert len({before, first, code_digest("tvface.stages.frames")}) == 3
 
 
-def test_data_files_of_packages_count(tree: Path) -> None:
+def test_data_files_count_where_the_stage_reads_them(tree: Path) -> None:
     template = tree / "media" / "page.j2"
     template.write_text("a")
-    before = code_digest("tvface.stages.frames")
+    with_data, without = code_digest("tvface.stages.frames", data=["tvface.media"]), code_digest("tvface.stages.frames")
     template.write_text("b")
-    assert code_digest("tvface.stages.frames") != before
+    assert code_digest("tvface.stages.frames", data=["tvface.media"]) != with_data
+    assert code_digest("tvface.stages.frames") == without
 
 
 def test_chosen_backend_counts(tree: Path) -> None:

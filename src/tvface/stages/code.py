@@ -29,24 +29,22 @@ NOT_FOLLOWED = (
 
 
 def code_digest(module: str, backends: Mapping[str, str] | None = None, data: Iterable[str] = ()) -> str:
-    """Return 16 hexadecimal digits over the import closure of ``module`` inside tvface, data files of its packages too.
+    """Return 16 hexadecimal digits over the import closure of ``module`` inside tvface.
 
     Args:
         module: dotted name, e.g. ``tvface.stages.faces``.
         backends: registry package -> name of the chosen backend.
-        data: packages that count as well, for the files in them.
+        data: packages whose files that are not modules (templates) count.
     """
     total = hashlib.sha256()
-    for name in sorted(closure(module, backends) | set(data)):
-        total.update(name.encode())
-        path = _file(name)
+    files = [_file(name) for name in sorted(closure(module, backends))]
+    for package in sorted(data):
+        folder = SOURCE.joinpath(*package.split(".")[1:])
+        files += sorted(path for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc"))
+    for path in files:
         assert path is not None
+        total.update(path.relative_to(SOURCE).as_posix().encode())
         total.update(path.read_bytes())
-        if path.name == "__init__.py":
-            for data in sorted(path.parent.iterdir()):  # page templates and the like
-                if data.is_file() and data.suffix not in (".py", ".pyc"):
-                    total.update(data.name.encode())
-                    total.update(data.read_bytes())
     return total.hexdigest()[:16]
 
 
