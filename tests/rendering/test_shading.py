@@ -53,7 +53,7 @@ def test_basis_on_the_axes() -> None:
 
 
 def test_basis_is_the_irradiance_of_its_band() -> None:
-    """The clamped cosine integrated against each harmonic over the sphere gives pi times the first and the others as is.
+    """The clamped cosine integrated against each harmonic over the sphere gives pi times the first and the others.
 
     Independent of the closed forms in the module: plain numerical integration (Ramamoorthi and Hanrahan 2001, eq. 7).
     """

@@ -1,0 +1,165 @@
+"""Errors of reconstructed shapes: alignment, per-vertex errors, distance of points to a surface.
+
+Lengths go in as metres (the head's unit) and, where the name ends in ``_mm``, come out as millimetres.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import roma
+import torch
+from scipy.spatial import cKDTree
+from trimesh.triangles import closest_point
+
+METRES_TO_MM = 1000.0
+ALIGNMENTS = ("none", "rigid", "similarity")
+_PAIRS_PER_CHUNK = 1 << 18
+
+
+class Alignment(NamedTuple):
+    """Map of points p to ``scale * rotation @ p + translation``; leading dimensions are a batch.
+
+    rotation: (..., 3, 3), determinant 1. translation: (..., 3). scale: (...), 1 for a rigid one.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    scale: np.ndarray
+
+    def apply(self, points: np.ndarray) -> np.ndarray:
+        """Map points (..., N, 3)."""
+        rotated = np.einsum("...ij,...nj->...ni", self.rotation, points)
+        return self.scale[..., None, None] * rotated + self.translation[..., None, :]
+
+
+def procrustes(source: np.ndarray, target: np.ndarray, *, scale: bool, weights: np.ndarray | None = None) -> Alignment:
+    """Fit the rigid motion (with ``scale``: the similarity) that takes ``source`` to ``target`` in least squares.
+
+    source, target: (..., N, 3) corresponding points, N >= 3, any one unit. weights: (..., N) >= 0. Reflections are not
+    allowed. Computed in float64. Raises ValueError for shapes that differ, fewer than three points, values that are not
+    finite, or a source whose points all coincide when a scale is wanted.
+    Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    _check_pair(source, target)
+    if source.shape[-2] < 3:
+        raise ValueError(f"an alignment needs at least 3 points, got {source.shape[-2]}")
+    if not (np.isfinite(source).all() and np.isfinite(target).all()):
+        raise ValueError("points to align must be finite: drop missing ones, or give them a value and the weight 0")
+    if scale and not np.ptp(source, axis=-2).any(-1).all():
+        raise ValueError("the scale is undefined: all source points of an item coincide")
+    weight = None if weights is None else torch.from_numpy(np.asarray(weights, np.float64))
+    rotation, translation, *size = roma.rigid_points_registration(
+        torch.from_numpy(source), torch.from_numpy(target), weights=weight, compute_scaling=scale
+    )
+    factor = size[0].numpy() if size else np.ones(source.shape[:-2])
+    return Alignment(rotation.numpy(), translation.numpy(), factor)
+
+
+def align_rigid(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return ``source`` (..., N, 3) moved rigidly onto ``target`` (see ``procrustes``), float64."""
+    return procrustes(source, target, scale=False).apply(np.asarray(source, np.float64))
+
+
+def align_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return ``source`` (..., N, 3) moved and scaled onto ``target`` (see ``procrustes``), float64."""
+    return procrustes(source, target, scale=True).apply(np.asarray(source, np.float64))
+
+
+def vertex_errors_mm(predicted: np.ndarray, truth: np.ndarray, alignment: str = "none") -> np.ndarray:
+    """Return the distance of each predicted vertex to its true place, (..., V), millimetres.
+
+    predicted, truth: (..., V, 3) metres, one topology. alignment: 'none', 'rigid' or 'similarity', fitted per item over
+    all vertices. Raises ValueError for another name or shapes that differ.
+    """
+    predicted, truth = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
+    _check_pair(predicted, truth)
+    if alignment not in ALIGNMENTS:
+        raise ValueError(f"alignment {alignment!r} is unknown: use one of {', '.join(ALIGNMENTS)}")
+    if alignment != "none":
+        predicted = procrustes(predicted, truth, scale=alignment == "similarity").apply(predicted)
+    return np.linalg.norm(predicted - truth, axis=-1) * METRES_TO_MM
+
+
+def vertex_nme(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the mean vertex distance of each item divided by the size of the true face, (...), no unit.
+
+    predicted, truth: (..., V, 3), or (..., V, 2) in the picture, in one unit. The size is the square root of the area
+    of the true vertices' bounding box in x and y, as for AFLW2000-3D (Feng et al., "Joint 3D face reconstruction and
+    dense alignment with position map regression network", ECCV 2018). Raises ValueError where that area is 0.
+    """
+    predicted, truth = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
+    _check_pair(predicted, truth)
+    area = np.prod(np.ptp(truth[..., :2], axis=-2), axis=-1)
+    if not (area > 0).all():
+        raise ValueError("the true vertices of an item have a bounding box without area: nothing to normalise by")
+    return np.linalg.norm(predicted - truth, axis=-1).mean(-1) / np.sqrt(area)
+
+
+def point_to_mesh(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return the exact distance of each point to the nearest place on a surface, (P,), in the unit of the points.
+
+    points: (P, 3), vertices: (V, 3), faces: (F, 3) integer with at least one face.
+
+    Of a triangle without area only the corners count. The nearest vertex bounds the distance; only triangles whose
+    bounding sphere comes nearer are tested. They are grouped by size (octaves), so that a few large ones do not widen the
+    search among the small ones.
+    """
+    points, vertices = np.asarray(points, np.float64), np.asarray(vertices, np.float64)
+    faces = np.asarray(faces, np.int64)
+    if points.ndim != 2 or points.shape[1] != 3 or vertices.ndim != 2 or vertices.shape[1] != 3:
+        raise ValueError(f"points must be (P, 3) and vertices (V, 3), got {points.shape} and {vertices.shape}")
+    if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
+        raise ValueError(f"faces must be (F, 3) with at least one face, got {faces.shape}")
+    if not (np.isfinite(points).all() and np.isfinite(vertices[faces]).all()):
+        raise ValueError("points and vertices must be finite")
+    triangles = vertices[faces]
+    centres = triangles.mean(1)
+    radii = np.linalg.norm(triangles - centres[:, None], axis=-1).max(1)
+    best = cKDTree(vertices[np.unique(faces)]).query(points)[0] if len(points) else np.zeros(0)
+    octaves = np.floor(np.log2(np.maximum(radii, np.finfo(np.float64).tiny))).astype(int)
+    for octave in np.unique(octaves):
+        members = np.flatnonzero(octaves == octave)
+        reach = best + radii[members].max()
+        found = cKDTree(centres[members]).query_ball_point(points, reach)
+        counts = np.fromiter((len(near) for near in found), np.int64, len(found))
+        owner = np.repeat(np.arange(len(points)), counts)
+        triangle = (
+            members[np.concatenate([np.asarray(near, np.int64) for near in found])] if len(owner) else members[:0]
+        )
+        for start in range(0, len(owner), _PAIRS_PER_CHUNK):
+            part = slice(start, start + _PAIRS_PER_CHUNK)
+            queries = points[owner[part]]
+            nearest = closest_point(triangles[triangle[part]], queries)
+            # A triangle without area has no barycentric coordinates (NaN); its corners are in the bound already.
+            np.fmin.at(best, owner[part], np.linalg.norm(nearest - queries, axis=1))
+    return best
+
+
+def scan_errors_mm(
+    scan: np.ndarray,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    landmarks: np.ndarray,
+    scan_landmarks: np.ndarray,
+    *,
+    scale: bool = False,
+) -> np.ndarray:
+    """Return the distance of each scan point to a reconstructed mesh after alignment by landmarks, (P,), millimetres.
+
+    scan: (P, 3) metres. vertices: (V, 3) metres, faces: (F, 3). landmarks: (L, 3) on the mesh, scan_landmarks: (L, 3)
+    on the scan, corresponding, L >= 3. The mesh moves rigidly (``scale``: by a similarity) onto the scan.
+    It is the first step of the NoW benchmark's protocol; NoW goes on to refine the alignment by the distances
+    themselves, so these errors are usually larger and not comparable with its tables.
+    """
+    aligned = procrustes(landmarks, scan_landmarks, scale=scale).apply(np.asarray(vertices, np.float64))
+    return point_to_mesh(scan, aligned, faces) * METRES_TO_MM
+
+
+def _check_pair(first: np.ndarray, second: np.ndarray) -> None:
+    if first.shape != second.shape or first.ndim < 2 or first.shape[-1] not in (2, 3):
+        raise ValueError(
+            f"the two sets of points must have one shape (..., N, 3), got {first.shape} and {second.shape}"
+        )
