@@ -12,8 +12,6 @@ rule landmarks_episode:
         crops=rules.sequences_episode.output.crops,
         frames=rules.frames_episode.output.manifest,
         store=rules.frames_episode.output.store,
-        frames=rules.frames_episode.output.manifest,
-        store=rules.frames_episode.output.store,
         assets=required("landmarks"),
     output:
         manifest=f"{RESULTS}/landmarks/{{episode}}.parquet",
