@@ -1,0 +1,99 @@
+"""Windows, sampling, coordinates."""
+
+import numpy as np
+import pytest
+
+from tvface.manifests import read
+from tvface.manifests.dataset import DATASET
+from tvface.training.data import Clip, DataError, Sampler, fixed_windows, load_clips, resize_flow, stack, starts_of
+
+
+def clip(name: str = "c", frames: int = 6, crossing: tuple[int, ...] = ()) -> Clip:
+    """Frame t has the colour t, its landmarks t / 10, its flow t + 1 (backward) and -t - 1 (forward)."""
+    t = np.arange(frames)
+    flow = np.stack([t[:-1] + 1, -t[:-1] - 1])[:, :, None, None, None]
+    return Clip(
+        name,
+        np.broadcast_to(t[:, None, None, None], (frames, 8, 8, 3)).astype(np.uint8),
+        np.full((frames, 8, 8), 255, np.uint8),
+        np.broadcast_to(t[:, None, None] / 10, (frames, 68, 2)).astype(np.float32),
+        np.broadcast_to(flow, (2, frames - 1, 2, 4, 4)).astype(np.float16),
+        np.isin(t, crossing),
+        8,
+    )
+
+
+def test_a_window_keeps_frames_points_and_flow_together():
+    window = stack([clip(), clip()], [1, 3], 3)
+    assert window.images.shape == (2, 3, 3, 8, 8) and window.masks.shape == (2, 3, 1, 8, 8)
+    np.testing.assert_allclose(window.images[:, :, 0, 0, 0] * 255, [[1, 2, 3], [3, 4, 5]], atol=1e-4)
+    np.testing.assert_allclose(window.landmarks[:, :, 0, 0], [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]], atol=1e-6)
+    # The flow of pair i, i + 1 stands at i.
+    np.testing.assert_allclose(window.flows_backward[:, :, 0, 0, 0], [[2, 3], [4, 5]])
+    np.testing.assert_allclose(window.flows_forward[:, :, 0, 0, 0], [[-2, -3], [-4, -5]])
+    assert window.names == ("c[1]", "c[3]")
+
+
+def test_windows_avoid_shot_boundaries_where_they_can():
+    assert starts_of(clip(crossing=(3,)), 3) == [0, 3]
+    assert starts_of(clip(crossing=(3,)), 4) == [0, 1, 2], "no window is whole: all are allowed"
+    assert starts_of(clip(crossing=(0,)), 6) == [0], "a boundary before the first frame cuts nothing"
+
+
+def test_a_sequence_shorter_than_the_window_is_refused():
+    with pytest.raises(DataError, match=r"has 2 frames, fewer than train\.frames 3"):
+        starts_of(clip(frames=2), 3)
+
+
+def test_an_epoch_sees_every_sequence_once_in_another_order_each_time():
+    clips = [clip(f"c{i}") for i in range(7)]
+    sampler = Sampler(clips, batch=2, frames=3, seed=5)
+    names = [n.split("[")[0] for step in range(7) for n in sampler.window(step).names]
+    assert sorted(names[:7]) == sorted(names[7:]) == [f"c{i}" for i in range(7)]
+    assert names[:7] != names[7:]
+    assert sampler.steps(2) == 7 and sampler.steps(1) == 4
+    again = [n for step in range(7) for n in Sampler(clips, 2, 3, 5).window(step).names]
+    assert again == [n for step in range(7) for n in sampler.window(step).names]
+    assert again != [n for step in range(7) for n in Sampler(clips, 2, 3, 6).window(step).names]
+
+
+def test_two_processes_see_what_one_sees_with_a_doubled_batch():
+    clips = [clip(f"c{i}") for i in range(5)]
+    one = Sampler(clips, 4, 3, 0)
+    two = [Sampler(clips, 2, 3, 0, rank, 2) for rank in range(2)]
+    for step in range(4):
+        assert one.window(step).names == two[0].window(step).names + two[1].window(step).names
+
+
+def test_validation_windows_cover_every_sequence():
+    names = [n for w in fixed_windows([clip(f"c{i}") for i in range(3)], 3, 2) for n in w.names]
+    assert names == ["c0[2]", "c1[2]", "c2[2]"]
+
+
+def test_flow_scales_with_its_grid():
+    flow = np.zeros((2, 1, 2, 32, 32), np.float16)
+    flow[:, :, 0] = 4
+    flow[:, :, 1] = -2
+    small = resize_flow(flow, 16)
+    assert small.shape == (2, 1, 2, 16, 16)
+    np.testing.assert_allclose(small[:, :, 0], 2, rtol=1e-3)
+    np.testing.assert_allclose(small[:, :, 1], -1, rtol=1e-3)
+
+
+def test_a_stored_sequence_comes_back(project, tiny):
+    rows = read(project / "dataset.parquet", DATASET).rows
+    clips = load_clips(rows[rows["split"] == "train"], 32, tiny.masks.classes)
+    assert len(clips) == 4 and clips[0].images.shape == (5, 32, 32, 3) and clips[0].flow.shape == (2, 4, 2, 16, 16)
+    first = rows[(rows["sequence"] == clips[0].name) & (rows["position"] == 2)].iloc[0]
+    wanted = np.asarray(first["points68"]).reshape(68, 2) / 64 * 2 - 1
+    np.testing.assert_allclose(clips[0].landmarks[2], wanted, rtol=1e-6)
+    # Labels are 1 in 16:48 of 64, so the mask covers 8:24 of 32.
+    assert clips[0].masks[0, 8:24, 8:24].min() == 255 and clips[0].masks[0].sum() == 255 * 16 * 16
+    # The picture moves 2 px of 64 per frame: 0.5 px of the 16 px grid.
+    np.testing.assert_allclose(clips[0].flow[0, 0, 0, 4:-4, 4:-4].mean(), 0.5, atol=0.1)
+
+
+def test_an_odd_size_is_refused(project, tiny):
+    rows = read(project / "dataset.parquet", DATASET).rows
+    with pytest.raises(DataError, match="is odd"):
+        load_clips(rows, 33, tiny.masks.classes)

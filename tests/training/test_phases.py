@@ -1,0 +1,136 @@
+"""What each phase trains and computes; the permutation of codes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.conftest import bumpy_head
+from tvface import assets
+from tvface.manifests import read
+from tvface.manifests.dataset import DATASET
+from tvface.training.data import Sampler, load_clips
+from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.phases import LossNetworks, PhaseTask, permutations
+
+
+@pytest.fixture
+def window(project, tiny):
+    rows = read(project / "dataset.parquet", DATASET).rows
+    return Sampler(load_clips(rows[rows["split"] == "train"], 32, tiny.masks.classes), 2, 3, 0).window(0)
+
+
+def build(tiny, phase: str, model: str = "deca", **changes) -> PhaseTask:
+    spec = ModelSpec.of(model, tiny.train, tiny.head, 0)
+    settings = dataclasses.replace(getattr(tiny.train, phase), **changes)
+    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, LossNetworks(), 0)
+
+
+def changed(task: PhaseTask, window) -> set[str]:
+    """Take one step of plain gradient descent; return the parts whose state changed, running statistics included."""
+    before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    torch.stack(list(task(window, 0).values())).sum().backward()
+    torch.optim.SGD(task.trained(), lr=1e-2).step()
+    after = task.model.state_dict()
+    return {name.split(".")[0] for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+
+
+@pytest.mark.parametrize("model", ["deca", "temporal"])
+@pytest.mark.parametrize(
+    ("phase", "trained"),
+    [
+        ("pretrain", {"coarse_encoder"}),
+        ("coarse", {"coarse_encoder"}),
+        ("detail", {"detail_encoder", "detail_decoder"}),
+    ],
+)
+def test_a_phase_changes_what_it_trains_and_nothing_else(tiny, window, model, phase, trained):
+    assert changed(build(tiny, phase, model), window) == trained
+
+
+def test_terms_without_weight_are_not_computed(tiny, window, monkeypatch):
+    task = build(tiny, "pretrain")
+    monkeypatch.setattr(task.model, "render", lambda *_: pytest.fail("pretraining needs no rendering"))
+    assert set(task(window, 0)) == {"landmark", "eye", "lip", "shape", "expression"}
+    assert "photometric" in task.off and "photometric" not in task.terms
+
+
+def test_weights_multiply_their_terms(tiny, window):
+    plain = build(tiny, "coarse", consistency=False)
+    weights = dataclasses.replace(tiny.train.coarse.weights, landmark=3.0)
+    heavy = build(tiny, "coarse", consistency=False, weights=weights)
+    a, b = plain(window, 0), heavy(window, 0)
+    torch.testing.assert_close(b["landmark"], 3 * a["landmark"])
+    torch.testing.assert_close(b["photometric"], a["photometric"])
+
+
+def test_permutations_stay_inside_their_sequence():
+    names = ("a[0]", "b[1]", "c[0]")
+    drawn = [permutations(names, 5, step, 0) for step in range(8)]
+    for order in drawn:
+        assert np.array_equal(np.sort(order.reshape(3, 5), axis=1), np.arange(15).reshape(3, 5))
+    assert len({tuple(order.tolist()) for order in drawn}) > 4
+    # A window's permutation does not depend on its place in the batch, so not on the process that holds it.
+    other = permutations(("c[0]", "a[0]"), 5, 3, 0)
+    assert torch.equal(other[5:] - 5, drawn[3][:5])
+
+
+def test_shape_codes_are_swapped_and_nothing_else(tiny, window, monkeypatch):
+    task = build(tiny, "coarse")
+    seen = []
+    geometry = task.model.geometry
+    monkeypatch.setattr(task.model, "geometry", lambda codes: seen.append(codes) or geometry(codes))
+    task(window, 4)
+    (codes,) = seen
+    order = permutations(window.names, 3, 4, 0)
+    count = 2 * 3
+    assert codes.shape.shape[0] == 2 * count
+    torch.testing.assert_close(codes.shape[count:], codes.shape[:count][order])
+    assert not torch.equal(codes.shape[count:], codes.shape[:count])
+    for name in ("texture", "expression", "pose", "camera", "light"):
+        assert torch.equal(getattr(codes, name)[count:], getattr(codes, name)[:count]), name
+
+
+def test_detail_codes_are_swapped_and_nothing_else(tiny, window, monkeypatch):
+    task = build(tiny, "detail")
+    seen = []
+    detail = task.model.detail
+    monkeypatch.setattr(task.model, "detail", lambda codes, geometry: seen.append(codes) or detail(codes, geometry))
+    task(window, 4)
+    (codes,) = seen
+    torch.testing.assert_close(codes.detail[6:], codes.detail[:6][permutations(window.names, 3, 4, 0)])
+    assert torch.equal(codes.shape[6:], codes.shape[:6])
+
+
+def test_validation_permutes_nothing(tiny, window, monkeypatch):
+    task = build(tiny, "coarse")
+    monkeypatch.setattr("tvface.training.phases.permutations", lambda *_: pytest.fail("permuted in validation"))
+    task.eval()
+    assert set(task(window, None)) == set(task.terms)
+
+
+def test_a_term_whose_network_is_absent_is_refused(tiny, monkeypatch, tmp_path):
+    monkeypatch.setattr(assets, "place", lambda name: tmp_path / name)
+    weights = dataclasses.replace(tiny.train.coarse.weights, identity=0.2)
+    with pytest.raises(assets.MissingAsset, match="vggface2"):
+        LossNetworks.load(weights, "coarse", torch.device("cpu"))
+    assert LossNetworks.load(weights, "detail", torch.device("cpu")).identity is None
+
+
+def test_a_phase_with_all_weights_zero_is_refused(tiny):
+    zero = {field.name: 0.0 for field in dataclasses.fields(tiny.train.coarse.weights)}
+    with pytest.raises(ValueError, match="nothing to train"):
+        build(tiny, "coarse", weights=type(tiny.train.coarse.weights)(**zero))
+
+
+def test_the_first_head_is_frontal_lit_and_of_the_wanted_scale(tiny, window):
+    model = FaceModel(ModelSpec.of("deca", tiny.train, tiny.head, 0), bumpy_head()).eval()
+    with torch.no_grad():
+        codes = model.encode_coarse(window)
+        rendering = model.render(codes, model.geometry(codes))
+    np.testing.assert_allclose(codes.camera[:, 0], tiny.train.initial_scale, atol=1)
+    assert codes.pose.abs().max() < 0.2
+    assert rendering.alpha.mean() > 0.1
+    drawn = rendering.shading[rendering.alpha.expand_as(rendering.shading) > 0]
+    np.testing.assert_allclose(drawn.mean(), 1, atol=0.3)
