@@ -136,4 +136,4 @@ def masks(t: Texels) -> tuple[np.ndarray, np.ndarray]:
     sigma = size / 128
     face = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), sigma)
     eyes = np.isin(t.part, (EYE_LEFT, EYE_RIGHT)).astype(np.float32)
-    return face, np.clip(np.maximum(face, cv2.GaussianBlur(eyes, (0, 0), sigma / 2)), 0, 1)
+    return face, np.maximum(face, eyes)
