@@ -11,9 +11,9 @@ import numpy as np
 from tvface.head.data import HeadData
 from tvface.settings.synth import Synth
 from tvface.synthetic.backgrounds import PICTURES, picture_background, room_background
-from tvface.synthetic.casting import expression_names
+from tvface.synthetic.casting import Member, expression_names
 from tvface.synthetic.light import directional_light
-from tvface.synthetic.person import Person, Posed
+from tvface.synthetic.person import Posed
 from tvface.synthetic.scene_render import Camera, Frame, average_frames, render_scene
 from tvface.synthetic.script import Actor, Shot
 
@@ -48,7 +48,7 @@ class FilmedFrame:
     takes: tuple[Take, ...]
 
 
-def film(settings: Synth, shots: list[Shot], people: Mapping[str, Person], head: HeadData) -> Iterator[FilmedFrame]:
+def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head: HeadData) -> Iterator[FilmedFrame]:
     """Yield every video frame of an episode.
 
     Args:
@@ -102,16 +102,19 @@ def _exposure(shot: Shot, time: float, fps: float) -> list[float]:
     return [time + SHUTTER / fps * (k / (SUBFRAMES - 1) - 0.5) for k in range(SUBFRAMES)]
 
 
-def _pose(person: Person, actor: Actor, time: float, names: list[str], full: float) -> Posed:
+def _expression(member: Member, actor: Actor, time: float, names: list[str], full: float) -> np.ndarray:
+    return (member.resting + actor.performance.expression(time, names, full)).astype(np.float32)
+
+
+def _pose(member: Member, actor: Actor, time: float, names: list[str], full: float) -> Posed:
     performance = actor.performance
-    return person.place(
-        performance.expression(time, names, full), performance.joints(time), performance.translation(time)
-    )
+    expression = _expression(member, actor, time, names, full)
+    return member.person.place(expression, performance.joints(time), performance.translation(time))
 
 
 def _take(
     actor: Actor,
-    person: Person,
+    member: Member,
     place: int,
     time: float,
     posed: list[Posed],
@@ -119,13 +122,12 @@ def _take(
     names: list[str],
     full: float,
 ) -> Take:
-    performance = actor.performance
     return Take(
         person=actor.person,
-        shape=person.shape,
-        expression=performance.expression(time, names, full),
-        joints=performance.joints(time),
-        translation=performance.translation(time),
+        shape=member.person.shape,
+        expression=_expression(member, actor, time, names, full),
+        joints=actor.performance.joints(time),
+        translation=actor.performance.translation(time),
         points=frame.points[place],
         visible=frame.visible[place],
         angles=posed[place].angles,
