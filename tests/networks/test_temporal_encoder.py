@@ -129,3 +129,22 @@ def test_true_flow_aligns_a_moving_picture():
     there = still["forward_1"][:, 1, :, inner, 10 + step : 14 + step]
     assert float((here - there).abs().max()) < 1e-3
     assert float((wrong - there).abs().max()) > 0.05
+
+
+def test_folding_time_into_the_batch_changes_nothing():
+    """Frame by frame, as Table 1 reads, against the folded computation."""
+    torch.manual_seed(0)
+    network = TemporalEncoder(5, TINY).eval()
+    images, backward, forward = window()
+    with torch.no_grad():
+        spatial = [network.down1(network.head(images[:, i])) for i in range(3)]
+        branches = network.propagation(torch.stack(spatial, 1), backward, forward)
+        codes = [
+            network.layers(
+                network.encoder(network.down2(network.fusion(torch.cat([g, *(b[:, i] for b in branches.values())], 1))))
+            )
+            for i, g in enumerate(spatial)
+        ]
+        folded = network(images, backward, forward)
+    assert torch.allclose(folded, torch.stack(codes, 1), atol=1e-5 * float(folded.abs().max()))
+    assert not torch.allclose(folded[:, 0], folded[:, 2], atol=1e-3 * float(folded.abs().max()))
