@@ -15,7 +15,7 @@ from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
 
 HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
-CONTOUR_POINTS = 17
+MAX_YAW = 39  # degrees, last row of the contour table
 
 
 def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
@@ -32,12 +32,10 @@ def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
 
 
 def contour_row(rotation: np.ndarray) -> int:
-    """Return the row of FLAME's contour table for a head rotation (3, 3) = root @ neck."""
-    euler = np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0]))
-    yaw = int(np.round(np.clip(-np.degrees(euler), -90, 39)))
-    if yaw >= 0:
-        return yaw
-    return 78 if yaw < -39 else 39 - yaw
+    """Return the row of the contour table for a head rotation (3, 3) = root @ neck, as ``HeadModel`` does."""
+    yaw = np.degrees(np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0])))
+    rounded = int(np.round(np.clip(yaw, -MAX_YAW, MAX_YAW)))
+    return rounded if rounded >= 0 else MAX_YAW - rounded
 
 
 @dataclass(frozen=True)
@@ -125,13 +123,12 @@ class Stage:
         return self.template + (self.shape[:, : len(code)] @ code).reshape(-1, 3)
 
     def deform(
-        self, neutral: np.ndarray, expression: np.ndarray, rotations: np.ndarray, extra: np.ndarray | None = None
+        self, neutral: np.ndarray, expression: np.ndarray, rotations: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Apply expression, pose blend shapes and linear blend skinning.
 
         Args:
-            neutral: (V, 3) metres; expression: (E,) or shorter; rotations: (5, 3, 3); extra: (V, 3) metres added to the
-                surface after the joints are found (hair), or None.
+            neutral: (V, 3) metres; expression: (E,) or shorter; rotations: (5, 3, 3).
 
         Returns:
             Vertices (V, 3) float32 and the joints' rigid transforms (5, 4, 4) float64 from neutral to posed space.
@@ -142,8 +139,6 @@ class Stage:
         if self.pose_basis is not None:
             feature = (rotations[1:] - np.eye(3)).reshape(-1).astype(np.float32)
             vertices = vertices + (feature @ self.pose_basis).reshape(-1, 3)
-        if extra is not None:
-            vertices = vertices + extra
         world = np.zeros((5, 4, 4))
         for joint, parent in enumerate(self.head.parents):
             local = np.eye(4)
@@ -152,9 +147,18 @@ class Stage:
             world[joint] = world[parent] @ local if parent >= 0 else local
         rigid = world.copy()
         rigid[:, :3, 3] -= np.einsum("jab,jb->ja", world[:, :3, :3], joints)
-        blended = (self.head.skinning @ rigid[:, :3].reshape(5, 12).astype(np.float32)).reshape(-1, 3, 4)
+        blended = self._blend(rigid)
         posed = np.einsum("vab,vb->va", blended[:, :, :3], vertices) + blended[:, :, 3]
         return np.ascontiguousarray(posed, np.float32), rigid
+
+    def _blend(self, rigid: np.ndarray) -> np.ndarray:
+        """Mix the joints' transforms by the skinning weights: (V, 3, 4) float32."""
+        flat = rigid[:, :3].reshape(5, 12).astype(np.float32)
+        return np.asarray((self.head.skinning @ flat).reshape(-1, 3, 4), np.float32)
+
+    def turn(self, rigid: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Turn offsets (V, 3) of the neutral vertices with the skin: (V, 3) float32."""
+        return np.asarray(np.einsum("vab,vb->va", self._blend(rigid)[:, :, :3], offsets), np.float32)
 
     def landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
         """Return the 68 points of the 2D convention (68, 3) on posed vertices, as ``HeadModel.landmarks2d`` does."""
@@ -213,8 +217,9 @@ class Person:
         """Pose head, hair, clothes and spectacles; arguments as :meth:`pose`."""
         rotations = rotation_matrix(np.asarray(joints).reshape(5, 3))
         shift = np.asarray(translation, np.float32)
-        vertices, rigid = self.stage.deform(self.neutral, expression, rotations, self.hair)
-        landmarks = self.stage.landmarks(vertices, rotations) + shift
+        bare, rigid = self.stage.deform(self.neutral, expression, rotations)
+        landmarks = self.stage.landmarks(bare, rotations) + shift  # on the skin, under the hair
+        vertices = bare + self.stage.turn(rigid, self.hair)
         head = self.stage.head
         surfaces = [
             Surface(

@@ -1,0 +1,118 @@
+"""Training crops."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facenet_pytorch import MTCNN
+
+from tvface.head.data import HeadData
+from tvface.synthetic.crops import CropMaker, make_crops, stack_crops, write_shards
+from tvface.synthetic.degrade import degrade, motion_kernel, occlude
+from tvface.synthetic.hair import procedural_texture
+from tvface.synthetic.light import flat_light
+from tvface.synthetic.person import Person, Stage
+from tvface.synthetic.scene_render import Camera, render_scene
+from tvface.synthetic.skin import SkinPainter
+
+
+@pytest.fixture(scope="module")
+def crops(head: HeadData) -> dict[str, np.ndarray]:
+    return stack_crops(list(make_crops(head, 24, seed=3, size=96)))
+
+
+def test_crops_have_valid_classes_points_and_shapes(crops: dict[str, np.ndarray]) -> None:
+    assert crops["images"].shape == (24, 96, 96, 3) and crops["images"].dtype == np.uint8
+    assert crops["labels"].max() <= 18 and {0, 1, 10, 17} <= set(np.unique(crops["labels"]).tolist())
+    points, visible = crops["points"], crops["visible"]
+    assert visible.mean() > 0.6
+    inside = ((points > -0.51) & (points < 95.51)).all(2)
+    assert (visible <= inside).all()  # nothing outside is called visible
+    height = np.ptp(points[:, :, 1], axis=1) / 96
+    assert height.min() > 0.25 and height.max() < 1.0
+    # the box of a detector lies around the points: their centre is a little below the crop's middle
+    assert 0.42 < np.median(0.5 * (points.max(1) + points.min(1))[:, 1]) / 96 < 0.65
+
+
+def test_visible_nose_and_mouth_points_lie_on_their_classes(crops: dict[str, np.ndarray]) -> None:
+    right, total = 0, 0
+    for points, visible, labels in zip(crops["points"], crops["visible"], crops["labels"], strict=True):
+        for index, classes in ((28, (10,)), (29, (10,)), (62, (11, 12, 13)), (66, (11, 12, 13)), (57, (13, 1))):
+            if visible[index]:
+                x, y = np.round(points[index]).astype(int)
+                around = labels[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+                right += bool(np.isin(around, classes).any())
+                total += 1
+    assert total > 60 and right / total > 0.97
+
+
+def test_equal_seeds_give_equal_crops(head: HeadData) -> None:
+    one = stack_crops(list(make_crops(head, 3, seed=11, size=64)))
+    two = stack_crops(list(make_crops(head, 3, seed=11, size=64)))
+    other = stack_crops(list(make_crops(head, 3, seed=12, size=64)))
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+    assert (one["images"] != other["images"]).any()
+
+
+def test_many_heads_are_turned_far() -> None:
+    generator = np.random.default_rng(0)
+    rotations = [CropMaker.joints(generator) for _ in range(400)]
+    yaw = np.degrees([abs(joints[1] + joints[4]) for joints in rotations])
+    assert 0.25 < (yaw > 30).mean() < 0.6
+
+
+def test_shards_do_not_depend_on_who_writes_them(head: HeadData, tmp_path: Path) -> None:
+    head.save(tmp_path / "head.npz")
+    paths = write_shards(tmp_path / "out", 5, seed=2, processes=1, head=tmp_path / "head.npz", size=64, per_shard=3)
+    assert [path.name for path in paths] == ["crops_0000.npz", "crops_0001.npz"]
+    expected = stack_crops(list(make_crops(head, 2, seed=2 * 1_000_003 + 1, size=64)))
+    with np.load(paths[1], allow_pickle=False) as shard:
+        assert set(shard.files) == {"images", "points", "visible", "labels"}
+        for name, array in expected.items():
+            np.testing.assert_array_equal(shard[name], array)
+    with pytest.raises(ValueError, match="count 0"):
+        write_shards(tmp_path, 0, 1, 1, tmp_path / "head.npz")
+
+
+def test_a_head_without_named_expressions_is_refused(head: HeadData) -> None:
+    flame = dataclasses.replace(head, meta='{"source": "flame", "licence": "x"}')
+    with pytest.raises(ValueError, match="expression_names"):
+        CropMaker(flame)
+
+
+def test_occluder_takes_classes_away_and_damage_keeps_the_size() -> None:
+    generator = np.random.default_rng(4)
+    image, labels = np.full((64, 64, 3), 120, np.uint8), np.ones((64, 64), np.uint8)
+    for _ in range(10):
+        covered, classes, area = occlude(image, labels, generator)
+        np.testing.assert_array_equal(classes == 0, area)
+        assert area.any() == (np.abs(covered.astype(int) - 120).max() > 0) or not area.any()
+        assert degrade(covered, generator).shape == (64, 64, 3)
+    for length, angle in ((2.0, 0.0), (7.0, 1.0)):
+        assert motion_kernel(length, angle).sum() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_mtcnn_finds_frontal_people(stage: Stage, painter: SkinPainter) -> None:
+    detector = MTCNN(keep_all=False, device="cpu")
+    generator = np.random.default_rng(8)
+    found = 0
+    for seed in range(20):
+        texture = procedural_texture(painter, stage.head.faces, seed)
+        person = Person(stage, generator.normal(0, 0.8, 100), texture)
+        joints = np.zeros(15)
+        joints[:3] = generator.normal(0, 0.12, 3)
+        posed = person.place(np.zeros(1), joints, np.array([0.0, -0.02, -1.1]))
+        frame = render_scene(
+            [posed], Camera.central(480, 160, 160), flat_light(), np.full((160, 160, 3), 110, np.uint8)
+        )
+        boxes, _ = detector.detect(frame.image)
+        low, high = frame.points[0].min(0), frame.points[0].max(0)
+        if boxes is not None:
+            box = np.asarray(boxes[0], float)
+            centre = 0.5 * (box[:2] + box[2:])
+            found += bool((centre > low).all() and (centre < high).all())
+    assert found >= 18
