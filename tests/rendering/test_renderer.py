@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.rendering.scenes import Scene
+from tvface.rendering import shape_view
 from tvface.rendering.renderer import Renderer, sample
 from tvface.rendering.shading import sh_shading, vertex_normals
 
@@ -104,6 +105,18 @@ def test_shape_pictures(scene: Scene, renderer: Renderer) -> None:
     on_photo = renderer.render_shape(vertices, projected, images=photo)
     scene.check("shape_on_photo", on_photo, 4, relative=7e-4)
     scene.check("depth", renderer.render_depth(projected), 4)
+    shown = renderer.render_shape(vertices, projected, images=torch.full((1, 3, 224, 224), 100.0))[:, 0] < 50
+    scene.check_bits("shape_alpha", shown)
+
+
+def test_shape_picture_leaves_out_what_faces_away() -> None:
+    """z of the projected normal, smaller is towards the viewer: drawn up to 0.15, the background elsewhere."""
+    normals = torch.tensor([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1).expand(1, 3, 1, 3)
+    z = torch.tensor([-1.0, 0.14, 0.16]).reshape(1, 1, 1, 3)
+    picture = shape_view.shade(normals, z, torch.ones(1, 1, 1, 3), torch.full((1, 3, 1, 3), 9.0))
+    assert (picture[0, 0, 0] == 9).tolist() == [False, False, True]
+    uncovered = shape_view.shade(normals, z, torch.zeros(1, 1, 1, 3))
+    assert not uncovered.any()
 
 
 def test_landmark_visibility(scene: Scene, renderer: Renderer) -> None:

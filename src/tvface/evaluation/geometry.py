@@ -104,8 +104,8 @@ def point_to_mesh(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -
     points: (P, 3), vertices: (V, 3), faces: (F, 3) integer with at least one face.
 
     Of a triangle without area only the corners count. The nearest vertex bounds the distance; only triangles whose
-    bounding sphere comes nearer are tested. They are grouped by size (octaves), so that a few large ones do not widen the
-    search among the small ones.
+    bounding sphere comes nearer are tested. They are grouped by size (octaves), so that a few large ones do not
+    widen the search among the small ones.
     """
     points, vertices = np.asarray(points, np.float64), np.asarray(vertices, np.float64)
     faces = np.asarray(faces, np.int64)
