@@ -1,7 +1,9 @@
 """Second-order deformable alignment against the original's numbers."""
 
+import numpy as np
 import pytest
 import torch
+from torchvision.ops import deform_conv2d
 
 from tests.reference.arrays import filled, keys, load, shapes
 from tvface.networks.alignment import SecondOrderDeformableAlignment
@@ -86,3 +88,18 @@ def test_flow_beyond_the_map_and_half_precision():
 def test_impossible_groups_are_refused(groups):
     with pytest.raises(ValueError, match="offset groups"):
         SecondOrderDeformableAlignment(channels=4, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("case", "options"), [("a", {"padding": 1}), ("b", {"stride": 2, "padding": 2, "dilation": 2}), ("nomask", {})]
+)
+def test_the_library_kernel_keeps_its_conventions(case, options):
+    """torchvision's deformable convolution, values and gradients: offsets as (y, x) per tap per group, zero outside."""
+    reference = load("net", "deform_conv2d")
+    names = ["x", "offset", "weight", "bias"] + ([] if case == "nomask" else ["mask"])
+    tensors = {name: reference.tensor(f"{case}_{name}").requires_grad_() for name in names}
+    out = deform_conv2d(**{"input" if k == "x" else k: v for k, v in tensors.items()}, **options)
+    (out * reference.tensor(f"{case}_grad_out")).sum().backward()
+    assert np.allclose(out.detach().numpy(), reference[f"{case}_out"], atol=1e-10)
+    for name, tensor in tensors.items():
+        assert np.allclose(tensor.grad.numpy(), reference[f"{case}_grad_{name}"], atol=1e-10), name
