@@ -72,8 +72,8 @@ def test_folder_of_videos(tmp_path: Path) -> None:
         touch(tmp_path / "My Show" / name)
     found = list_episodes(settings(videos=str(tmp_path / "My Show")))
     assert [(episode.show, episode.name) for episode in found] == [
-        ("My_Show", "ep2"),
-        ("My_Show", "ep10"),
+        ("ep2", "ep2"),
+        ("ep10", "ep10"),
         ("sub", "ep3"),
     ]
     assert all(episode.kind == "video" and episode.clips == (episode.name,) for episode in found)
@@ -88,8 +88,16 @@ def test_list_of_files_and_folders_without_repetition(tmp_path: Path) -> None:
 def test_same_stem_in_two_folders_gets_the_folder_in_front(tmp_path: Path) -> None:
     for show in ("castle", "friends"):
         touch(tmp_path / show / "pilot.mp4")
-    names = [episode.name for episode in list_episodes(settings(videos=str(tmp_path)))]
-    assert names == ["castle_pilot", "friends_pilot"]
+    found = list_episodes(settings(videos=str(tmp_path)))
+    assert [(episode.show, episode.name) for episode in found] == [
+        ("castle", "castle_pilot"),
+        ("friends", "friends_pilot"),
+    ]
+    loose = list_episodes(settings(videos=[str(tmp_path / "castle"), str(tmp_path / "friends")]))
+    assert [(episode.show, episode.name) for episode in loose] == [
+        ("castle_pilot", "castle_pilot"),
+        ("friends_pilot", "friends_pilot"),
+    ]
 
 
 def test_same_stem_in_one_folder_is_refused(tmp_path: Path) -> None:

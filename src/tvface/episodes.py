@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,24 +95,26 @@ def synthetic_episodes(settings: Settings) -> list[Episode]:
 
 
 def video_episodes(places: Iterable[str]) -> list[Episode]:
-    """Return one episode per video file; a folder stands for all videos below it, its own name for the show.
+    """Return one episode per video file; a folder stands for all videos below it.
 
+    A video in a sub-folder belongs to the show of that name: its people are recognised across the show's episodes. A
+    video named itself, or lying directly in a named folder, is a show of its own, so that one more changes no other.
     Videos of one stem (``a/pilot.mp4``, ``b/pilot.mp4``) get their folder's name in front.
 
     Raises:
         EpisodeError: a place does not exist, is no video, or is a folder without videos.
     """
-    files: dict[Path, None] = {}
-    for place in places:
-        files.update(dict.fromkeys(_videos_at(Path(place))))
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for path in files:
-        by_stem[safe_name(path.stem)].append(path)
+    shows: dict[Path, str | None] = {}
+    for place in map(Path, places):
+        for path in _videos_at(place):
+            loose = path == place or path.parent == place
+            shows[path] = None if loose else safe_name(path.parent.name)
+    stems = Counter(safe_name(path.stem) for path in shows)
     episodes = []
-    for path in files:
-        stem, show = safe_name(path.stem), safe_name(path.absolute().parent.name)
-        name = stem if len(by_stem[stem]) == 1 else f"{show}_{stem}"
-        episodes.append(Episode(show, name, "video", (path,), (name,)))
+    for path, show in shows.items():
+        stem = safe_name(path.stem)
+        name = stem if stems[stem] == 1 else f"{safe_name(path.absolute().parent.name)}_{stem}"
+        episodes.append(Episode(show or name, name, "video", (path,), (name,)))
     return episodes
 
 

@@ -1,0 +1,106 @@
+"""What Snakemake would do: the demo, the other configurations, and its refusals before the first job."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.checkout import Checkout
+from tvface.layout import inputs, outputs
+from tvface.settings import load
+from tvface.stages.table import PHASES, STAGES
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("checkout"))
+
+
+def stages(messages: list[str]) -> Counter[str]:
+    return Counter(message.partition(":")[0] for message in messages)
+
+
+def test_demo_has_every_stage(checkout: Checkout) -> None:
+    counts = stages(checkout.messages())
+    episodes = load([checkout.folder / "config.yaml"]).synth.episodes
+    assert counts.pop("") if "" in counts else True
+    per_episode = ("synth", "frames", "faces", "sequences", "landmarks", "masks")
+    assert {stage: counts[stage] for stage in STAGES} == {
+        **dict.fromkeys(per_episode, episodes),
+        "dataset": episodes + 1,
+        "train": 2 * len(PHASES),
+        "reconstruct": 2,
+        **dict.fromkeys(("head", "identities", "evaluate", "render", "report"), 1),
+    }
+
+
+def test_wrong_setting_is_named_with_its_nearest(checkout: Checkout) -> None:
+    answer = checkout.snakemake("-n", "--config", "faces={min_fase: 30}")
+    assert answer.returncode != 0
+    assert "unknown setting 'faces.min_fase': did you mean min_face" in answer.stdout + answer.stderr
+
+
+def test_paper_run_refuses_to_start_without_its_files(checkout: Checkout, tmp_path: Path) -> None:
+    for clip in ("castle_frames/castle_s01e01_seg02_clip_00", "friends_frames/friends_s06e24-25_seg02_clip_40"):
+        (tmp_path / clip).mkdir(parents=True)
+    answer = checkout.snakemake("-n", "--configfile", "workflow/configs/tvqa.yaml", "--config", f"tvqa={tmp_path}")
+    text = answer.stdout + answer.stderr
+    assert answer.returncode != 0
+    for name in ("flame", "fan", "bisenet", "inception_resnet", "spynet", "vggface2", "vgg19"):
+        assert f"- {name} (stage " in text
+    for part in ("licence:", "https://flame.is.tue.mpg.de", "resources/licensed/generic_model.pkl", "without it:"):
+        assert part in text
+
+
+def test_own_footage(checkout: Checkout, tmp_path: Path) -> None:
+    arguments = ("--configfile", "workflow/configs/videos.yaml", "--config", f"videos={tmp_path}")
+    answer = checkout.snakemake("-n", *arguments)
+    assert answer.returncode != 0 and "holds no video" in answer.stdout + answer.stderr
+    for name in ("one.mp4", "two.mkv"):
+        (tmp_path / name).touch()
+    counts = stages(checkout.messages(*arguments))
+    assert (counts["synth"], counts["frames"], counts["identities"]) == (0, 2, 2)
+
+
+def test_target_by_name(checkout: Checkout) -> None:
+    counts = stages(checkout.messages("dataset"))
+    assert counts["dataset"] > 1 and not counts["train"] and not counts["head"]
+
+
+def test_commands_read_and_write_what_the_rules_do(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tvface <stage>` uses tvface.layout, Snakemake the rules: both name the same files for every job."""
+    checkout.pretend()
+    monkeypatch.chdir(checkout.folder)
+    monkeypatch.setattr("tvface.assets.ROOT", checkout.folder)
+    settings = load(["config.yaml"])
+    made = {row["output_file"]: row for row in checkout.summary() if row["rule"] not in ("-", "")}
+    seen = set()
+    for stage, shard in jobs(settings.synth.episodes):
+        written = flat(outputs(stage, settings, shard).values())
+        read = flat(inputs(stage, settings, shard).values())
+        for path in written:
+            assert path in made, f"no rule makes {path}"
+            assert set(made[path]["input-file(s)"].replace("-", "-").split(",")) - {"", "-"} == set(read), path
+        seen |= set(written)
+    assert seen == set(made)
+
+
+def jobs(episodes: int) -> list[tuple[str, str]]:
+    names = [f"demo_s01e{number:02d}" for number in range(1, episodes + 1)]
+    sharded = ("synth", "frames", "faces", "sequences", "landmarks", "masks", "dataset")
+    return [
+        *((stage, name) for stage in sharded for name in names),
+        ("identities", "demo"),
+        *(("train", f"{model}/{phase}") for model in ("deca", "temporal") for phase in PHASES),
+        ("reconstruct", "deca"),
+        ("reconstruct", "temporal"),
+        *((stage, "") for stage in ("head", "dataset", "evaluate", "render", "report")),
+    ]
+
+
+def flat(values: object) -> list[str]:
+    return [str(path) for value in values for path in (value if isinstance(value, list) else [value])]  # type: ignore[attr-defined]
