@@ -32,7 +32,7 @@ def test_unit_length_and_empty_batches(embedder) -> None:
 def test_one_face_under_other_light_is_nearer_than_another_face(embedder) -> None:
     face = aligned_crop(data.astronaut(), EYES)
     darker = np.clip(face.astype(float) * 0.6, 0, 255).astype(np.uint8)
-    moved = aligned_crop(data.astronaut(), EYES + (1.5, -1))
+    moved = aligned_crop(data.astronaut(), EYES + np.array([1.5, -1]))
     other = aligned_crop(
         np.ascontiguousarray(data.cat()), np.array([(180, 100), (260, 100), (222, 150), (195, 175), (250, 175)])
     )

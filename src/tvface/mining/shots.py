@@ -141,13 +141,14 @@ def find_shots(
             cut[k] = cut[k + 1] = False
             state[k] = "flash"
 
-    for span in (2, 3, 4):
+    for span in (4, 3, 2):
         for k in range(count - span):
-            inside = slice(k + 1, k + span + 1)
-            if cut[inside].any() or (state[k : k + span + 1] != "valid").any():
+            if (state[k : k + span + 1] != "valid").any() or not _is_blend(cropped[k : k + span + 1]):
                 continue
-            colours, _, structure = measures(k, k + span) if not cut[k + span] else (0.0, 0.0, 0.0)
-            if colours > settings.dissolve and structure >= settings.structure and _is_blend(cropped[k : k + span + 1]):
+            colours, _, structure = measures(k, k + span)
+            if colours > settings.dissolve and structure >= settings.structure:
+                # Two mixtures far apart may have passed for a cut; the dissolve has one, in its middle.
+                cut[k + 1 : k + span + 1] = False
                 cut[k + (span + 1) // 2] = True
                 state[k + 1 : k + span] = "dissolve"
 
@@ -171,11 +172,11 @@ def _is_blend(frames: NDArray[np.uint8]) -> bool:
     size = float(np.linalg.norm(change))
     if size == 0:
         return False
-    before = 0.05
+    before = 0.15  # under it the frame is the first one with some motion
     for frame in frames[1:-1]:
         moved = frame.astype(np.float32).ravel() - first
         share = float(moved @ change) / size**2
-        if not before < share < 0.95 or np.linalg.norm(moved - share * change) > 0.35 * size:
+        if not before < share < 0.85 or np.linalg.norm(moved - share * change) > 0.35 * size:
             return False
         before = share
     return True
