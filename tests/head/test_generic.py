@@ -205,7 +205,7 @@ def test_uv_does_not_overlap(generic: HeadData) -> None:
     assert (np.abs(area) > 1e-9).all()
     for kind in np.unique(p.face_part):
         assert len(np.unique(np.sign(area[p.face_part == kind]))) == 1
-    assert np.abs(area[p.face_part == SKIN]).sum() == pytest.approx(0.8, abs=0.01)
+    assert np.abs(area[p.face_part == SKIN]).sum() == pytest.approx(0.984 * 0.792, abs=0.005)
     boxes = [
         (uv[generic.uv_faces[p.face_part == k]].min((0, 1)), uv[generic.uv_faces[p.face_part == k]].max((0, 1)))
         for k in (0, 1, 2, 3, 5, 6)
@@ -240,7 +240,7 @@ def test_masks(generic: HeadData) -> None:
     labels = generic.labels[::2, ::2]
     assert (generic.face_mask[np.isin(labels, (NOSE, U_LIP, L_LIP, 2, 3))] > 0.9).all()
     assert (generic.face_mask[np.isin(labels, (HAIR, CLOTH, L_EYE, R_EYE))] < 0.6).all()
-    assert (generic.face_eye_mask[np.isin(labels, (L_EYE, R_EYE))] > 0.4).all()
+    assert (generic.face_eye_mask[np.isin(labels, (L_EYE, R_EYE))] > 0.5).mean() > 0.95
     assert (generic.face_eye_mask >= generic.face_mask).all()
 
 

@@ -23,6 +23,7 @@ from tvface.head.generic.parts import (
 from tvface.head.generic.sculpt import grid, skin
 
 SKIN_FOOT = 0.2  # v of the end of the neck
+MARGIN = 0.008  # the skin keeps away from the border, where sampling mixes in what lies outside the picture
 _HEIGHTS = np.array([115.0, 60.0, -110.0, -120.0, -172.0])
 _DEPTHS = np.array([0.0, 0.12, 0.78, 0.83, 1.0])
 # left, bottom, width, height of each island in UV
@@ -40,7 +41,7 @@ def skin_uv(theta: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Return (..., 2) UV of skin at azimuth (rad) and row height (mm)."""
     u = 0.5 + 0.5 * np.sign(theta) * (1 - (1 - np.abs(theta) / np.pi) ** 2.2)
     depth = np.interp(-height, -_HEIGHTS, _DEPTHS)
-    return np.stack([u, 1 - (1 - SKIN_FOOT) * depth], -1)
+    return np.stack([0.5 + (1 - 2 * MARGIN) * (u - 0.5), 1 - MARGIN - (1 - MARGIN - SKIN_FOOT) * depth], -1)
 
 
 def uv_map() -> tuple[np.ndarray, np.ndarray]:
@@ -87,9 +88,9 @@ def texels(size: int) -> Texels:
     centres = (np.arange(size) + 0.5) / size
     u, v = np.meshgrid(centres, 1 - centres)
     part = np.where(v >= SKIN_FOOT, SKIN, -1)
-    depth = np.clip((1 - v) / (1 - SKIN_FOOT), 0, 1)
+    depth = np.clip((1 - MARGIN - v) / (1 - MARGIN - SKIN_FOOT), 0, 1)
     height = -np.interp(depth, _DEPTHS, -_HEIGHTS)
-    away = np.abs(2 * u - 1)
+    away = np.minimum(np.abs(2 * u - 1) / (1 - 2 * MARGIN), 1)
     theta = np.sign(u - 0.5) * np.pi * (1 - (1 - away) ** (1 / 2.2))
     position = _neutral_at(theta, height)
     a, b = np.zeros_like(u), np.zeros_like(u)

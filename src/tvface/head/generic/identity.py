@@ -51,8 +51,8 @@ def _named() -> dict[str, Field]:
         "cheek": lambda x, y, z, s: (1.0 * gauss(x, y, 48, -24, 18, 15), 0 * x, 3.0 * gauss(x, y, 46, -24, 17, 15)),
         "lip_thick": lambda x, y, z, s: (
             0 * x,
-            (1.6 * gauss(x, y, 0, -58.5, 22, 4.5) - 1.8 * gauss(x, y, 0, -73, 22, 5)) * _front(s),
-            1.6 * (gauss(x, y, 0, -61, 18, 4.5) + gauss(x, y, 0, -70, 18, 5)) * _front(s),
+            (1.2 * gauss(x, y, 0, -58.5, 22, 4.5) - 1.4 * gauss(x, y, 0, -73, 22, 5)) * _front(s),
+            1.3 * (gauss(x, y, 0, -61, 18, 4.5) + gauss(x, y, 0, -70, 18, 5)) * _front(s),
         ),
         "mouth_w": lambda x, y, z, s: (
             3.0 * (x / 26) * gauss(x, y, 14, -65, 24, 15) * _front(s),
@@ -116,13 +116,13 @@ def _stay_on_eyes(field: np.ndarray, rest: Skin) -> tuple[np.ndarray, np.ndarray
         centre = EYE_CENTRE * (side, 1, 1)
         away = rest.position - centre
         distance = np.linalg.norm(away, axis=1)
-        near = (1 - smoothstep(distance, 17.0, 26.0)) * (rest.position[:, 2] > 60)
+        near = (1 - smoothstep(distance, 18.0, 27.0)) * (rest.position[:, 2] > 60)
         close = near > 0.5
         shifts[k] = field[close].mean(0)
         relative = field - shifts[k]
         normal = away / distance[:, None]
         towards = (relative * normal).sum(1, keepdims=True) * normal
-        touching = (1 - smoothstep(distance, 16.0, 22.0)) * (rest.position[:, 2] > 60)
+        touching = (1 - smoothstep(distance, 17.5, 23.0)) * (rest.position[:, 2] > 60)
         out -= touching[:, None] * towards
     return out, shifts
 

@@ -6,6 +6,7 @@ Heights follow the measured corrections of spec synthetic.md 5-6 (brows lower, r
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from tvface.head.data import CONTOUR_ROWS
 from tvface.head.generic.grid import Grid
@@ -152,29 +153,29 @@ def jaw_embedding() -> tuple[Embedding, Embedding]:
         flipped = position[nearest[k]] * (-1, 1, 1)
         nearest[16 - k] = int(np.argmin(((position - flipped) ** 2).sum(1)))
     rest = position[nearest]
+    tree = cKDTree(position)
+    halves = {sign: np.flatnonzero(np.sign(position[:, 0]) == sign) for sign in (-1.0, 1.0)}
     table = np.zeros((CONTOUR_ROWS, 17), np.int64)
     for row in range(CONTOUR_ROWS):
         yaw = row if row <= 39 else 39 - row
-        table[row] = _contour_at(np.radians(yaw), position, rest, np.array(nearest))
+        table[row] = nearest
+        if yaw:
+            far = np.arange(9, 17) if yaw > 0 else np.arange(0, 8)
+            outermost = _silhouette(np.radians(yaw), position[halves[float(np.sign(yaw))]], rest[far])
+            share = float(smoothstep(abs(yaw), 0, 12))
+            table[row, far] = tree.query((1 - share) * rest[far] + share * outermost)[1]
     return (faces[table], bary[table]), (faces[nearest], bary[nearest])
 
 
-def _contour_at(yaw: float, position: np.ndarray, rest: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    chosen = nearest.copy()
-    if yaw == 0:
-        return chosen
+def _silhouette(yaw: float, position: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Return (k,3) the outermost of the points (n,3) along the frontal rays from the middle of the face to ``rest``
+    (k,3), seen after a turn by ``yaw`` rad about the middle."""
     turned = _turn(position - _CONTOUR_CENTRE, yaw)[:, :2]
-    far = np.arange(9, 17) if yaw > 0 else np.arange(0, 8)
-    share = float(smoothstep(abs(np.degrees(yaw)), 0, 12))
-    for k in far:
-        frontal = rest[k, :2] - _CONTOUR_CENTRE[:2]
-        ray = frontal / np.linalg.norm(frontal)
-        # The ray leans towards the middle as the face turns, since the far half gets narrower.
-        along, across = turned @ ray, turned @ np.array([-ray[1], ray[0]])
-        outermost = int(np.argmax(along - across**2 / 6.0))
-        target = (1 - share) * rest[k] + share * position[outermost]
-        chosen[k] = int(np.argmin(((position - target) ** 2).sum(1)))
-    return chosen
+    rays = rest[:, :2] - _CONTOUR_CENTRE[:2]
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    along = turned @ rays.T
+    across = turned @ np.stack([-rays[:, 1], rays[:, 0]])
+    return position[np.argmax(along - across**2 / 6.0, axis=0)]
 
 
 def _turn(points: np.ndarray, yaw: float) -> np.ndarray:

@@ -11,14 +11,14 @@ from tvface.head.generic.regions import Regions, regions
 from tvface.head.generic.sculpt import gauss, smoothstep
 
 SKIN_TONE = np.array([0.72, 0.53, 0.43])
-LIP_TONE = np.array([0.60, 0.34, 0.32])
+LIP_TONE = np.array([0.61, 0.37, 0.34])
 HAIR_TONE = np.array([0.20, 0.14, 0.10])
 BAG_TONE = np.array([0.28, 0.10, 0.12])
 TEETH_TONE = np.array([0.84, 0.80, 0.72])
 CLOTH_TONE = np.array([0.30, 0.33, 0.38])
 SCLERA_TONE = np.array([0.84, 0.80, 0.77])
 IRIS_TONE = np.array([0.33, 0.24, 0.17])
-IRIS_RADIUS, PUPIL_RADIUS = 0.212, 0.09  # of the island's radius: 6.1 and 2.6 mm on the ball
+IRIS_RADIUS, PUPIL_RADIUS = 0.190, 0.080  # of the island's radius: 5.8 and 2.5 mm on the ball
 
 
 def _mix(image: np.ndarray, weight: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -53,8 +53,9 @@ def albedo_mean(size: int) -> np.ndarray:
         + 0.08 * gauss(x, y, 0, -79, 15, 4)
     )
     image *= 1 - (front * np.clip(shade, 0, 0.85))[..., None]
-    image *= 1 - (r.neck * 0.12)[..., None]
-    image = _mix(image, 0.85 * np.clip(r.upper_lip + r.lower_lip, 0, 1), LIP_TONE)
+    below_chin = r.neck * (1 - smoothstep(np.abs(t.theta), 1.2, 1.9))
+    image *= 1 - (below_chin * 0.12)[..., None]
+    image = _mix(image, 0.75 * np.clip(r.upper_lip + r.lower_lip, 0, 1), LIP_TONE)
     image *= 1 - (0.10 * r.upper_lip)[..., None]
     line = front * np.exp(-(((t.height + 65) / 1.1) ** 2)) * (1 - smoothstep(x, 24, 27))
     image *= 1 - 0.45 * line[..., None]
@@ -87,7 +88,7 @@ def albedo_basis(columns: int, size: int) -> tuple[np.ndarray, list[str]]:
     ]
     bare = _bare(t, r)
     for k, (name, wave) in enumerate(_waves(t)):
-        tint = ((1.0, 0.92, 0.85), (0.5, -0.25, -0.25), (0.9, 0.95, 1.0))[k % 3]
+        tint = ((1.0, 0.92, 0.85), (0.35, -0.15, -0.18), (1.0, 0.95, 0.90))[k % 3]
         strength = 0.014 / (1 + 0.1 * k)
         found.append((name, strength * (wave * bare)[..., None] * np.array(tint)))
     if len(found) < columns:
@@ -116,16 +117,16 @@ def _tones(t: Texels, r: Regions) -> list[tuple[str, np.ndarray, tuple[float, fl
     speckle = front * np.clip(speckle / speckle.std() - 1.0, 0, 2) * gauss(x, y, 22, -22, 34, 22)
     return [
         ("melanin", bare, (-0.090, -0.095, -0.088)),
-        ("blood", bare, (0.012, -0.018, -0.015)),
-        ("yellow", bare, (0.008, 0.006, -0.018)),
-        ("lips_red", lips, (0.030, -0.025, -0.018)),
+        ("blood", bare, (0.012, -0.015, -0.020)),
+        ("yellow", bare, (0.006, 0.005, -0.014)),
+        ("lips_red", lips, (0.020, -0.018, -0.014)),
         ("lips_light", lips, (0.035, 0.030, 0.028)),
         ("brow_dark", r.brow, (-0.060, -0.055, -0.050)),
         ("brow_faint", r.brow, (0.070, 0.055, 0.045)),
         ("cheeks_red", front * gauss(x, y, 42, -28, 19, 17), (0.008, -0.025, -0.022)),
         ("hair_light", r.hair + 0.5 * r.brow, (0.130, 0.095, 0.055)),
         ("hair_red", r.hair + 0.5 * r.brow, (0.045, 0.005, -0.015)),
-        ("hair_grey", r.hair, (0.080, 0.085, 0.090)),
+        ("hair_grey", r.hair, (0.085, 0.085, 0.085)),
         ("iris_light", iris, (0.080, 0.075, 0.060)),
         ("iris_blue", iris, (-0.045, 0.015, 0.080)),
         ("sclera", eye, (0.025, 0.030, 0.035)),
@@ -134,7 +135,7 @@ def _tones(t: Texels, r: Regions) -> list[tuple[str, np.ndarray, tuple[float, fl
         ("eye_shadow", front * gauss(x, y, 31, 8, 16, 6), (-0.040, -0.045, -0.040)),
         ("nose_red", front * gauss(x, y, 0, -36, 15, 12), (0.006, -0.020, -0.020)),
         ("forehead", front * gauss(x, y, 0, 42, 50, 20), (0.030, 0.028, 0.026)),
-        ("freckles", speckle, (-0.035, -0.040, -0.040)),
+        ("freckles", speckle, (-0.020, -0.024, -0.024)),
         ("neck", r.neck, (-0.030, -0.032, -0.030)),
         ("cloth_light", r.cloth, (0.130, 0.130, 0.130)),
         ("cloth_blue", r.cloth, (-0.070, 0.000, 0.090)),

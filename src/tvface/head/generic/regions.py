@@ -60,7 +60,8 @@ class Regions:
 
 def hairline(theta: np.ndarray) -> np.ndarray:
     """Return the row height (mm) of the hair's border at azimuth theta (rad)."""
-    return np.interp(np.degrees(np.abs(theta)), _HAIRLINE[:, 0], _HAIRLINE[:, 1])
+    strands = 1.6 * np.sin(37 * theta + 0.4) + 1.2 * np.sin(83 * theta + 1.0)
+    return np.interp(np.degrees(np.abs(theta)), _HAIRLINE[:, 0], _HAIRLINE[:, 1]) + strands
 
 
 def brow_distance(t: Texels) -> tuple[np.ndarray, np.ndarray]:
@@ -84,18 +85,18 @@ def regions(t: Texels) -> Regions:
     x = np.abs(t.x)
     distance, place = brow_distance(t)
     half = 3.4 - 1.7 * place
-    brow = 1 - smoothstep(distance - half, -0.5, 0.8)
+    brow = 1 - smoothstep(distance - half, -1.2, 1.4)
     upper_edge = np.interp(x, [0, 6, 16, 25.5], [_UPPER_LIP[2][1], _UPPER_LIP[1][1], _UPPER_LIP[0][1], -66.2])
     lower_edge = np.interp(x, [0, 8, 16, 25.5], [_LOWER_LIP[0][1], _LOWER_LIP[1][1], _LOWER_LIP[2][1], -66.2])
-    across = 1 - smoothstep(x, 24.5, 26.5)
-    upper_lip = front * t.above * across * (1 - smoothstep(t.y - upper_edge, -0.4, 0.6))
-    lower_lip = front * ~t.above * across * smoothstep(t.y - lower_edge, -0.6, 0.4)
+    across = 1 - smoothstep(x, 24.0, 26.8)
+    upper_lip = front * t.above * across * (1 - smoothstep(t.y - upper_edge, -0.9, 1.1))
+    lower_lip = front * ~t.above * across * smoothstep(t.y - lower_edge, -1.1, 0.9)
     wide = np.interp(-t.y, [-6, 8, 26, 36, 43, 47, 49.5], [6.5, 8.5, 12, 17.5, 17.5, 12, 6])
     nose = front * (1 - smoothstep(x - wide, -1.0, 1.0)) * smoothstep(-t.y, -7, -4) * (1 - smoothstep(-t.y, 48, 50))
     along = 72 * (np.abs(t.theta) - np.radians(97))
     up = t.y + 8 - 0.12 * along
     ear = skin * (1 - smoothstep(np.hypot(along / 12.5, up / 29.5), 0.98, 1.1))
-    hair = skin * smoothstep(t.height - hairline(t.theta), -2.0, 2.0) * (1 - ear)
+    hair = skin * smoothstep(t.height - hairline(t.theta), -3.0, 3.0) * (1 - ear)
     cloth = skin * smoothstep(CLOTH_HEIGHT - t.height, -0.5, 0.5)
     neck = skin * smoothstep(-t.height, 107, 110) * (1 - cloth) * (1 - hair)
     return Regions(brow, upper_lip, lower_lip, nose, ear, neck, hair, cloth)

@@ -16,30 +16,48 @@ from scipy.interpolate import PchipInterpolator
 
 from tvface.head.generic.grid import EAR_SPAN, EYE_CORNERS, MOUTH_CORNER, Grid, make_grid
 
-EYE_CENTRE = np.array([31.3, 0.3, 64.9])  # of the eye on the subject's left
-EYE_RADIUS = 14.6
-LID_RADIUS = 15.4
+EYE_CENTRE = np.array([31.3, 0.3, 63.5])  # of the eye on the subject's left
+# Larger than life (12 mm), so that no gap opens beside it in the corners; its front stays where it belongs.
+EYE_RADIUS = 16.0
+LID_RADIUS = 16.8
 UPPER_LID, LOWER_LID = 4.9, 3.6  # heights of the open lids over the slit's row
 LID_CLOSED = -3.3  # height of the upper lid that meets the lower one
 
-# row height, half width, front, back, exponent
+# row height, half width, front, exponent
 _SECTIONS = np.array(
     [
-        [20, 74, 94, 98, 2.30],
-        [5, 73, 90, 98.5, 2.35],
-        [-10, 71.5, 88.5, 96, 2.35],
-        [-30, 70, 88, 91.5, 2.30],
-        [-45, 67.5, 88, 87.5, 2.20],
-        [-65, 63.5, 87, 83, 2.10],
-        [-80, 59.5, 85, 79, 2.05],
-        [-95, 55.5, 84, 73, 2.00],
-        [-104, 52, 82, 69, 2.00],
-        [-110, 49.5, 76, 65.5, 2.00],
-        [-114, 48, 66, 64, 2.00],
-        [-119, 48, 56, 62.5, 2.00],
-        [-128, 50, 49, 61, 2.00],
-        [-145, 54, 47, 60, 2.00],
-        [-172, 60, 50, 63, 2.00],
+        [20, 74, 94, 2.30],
+        [5, 73, 90, 2.35],
+        [-10, 71.5, 88.5, 2.35],
+        [-30, 70, 88, 2.30],
+        [-45, 67.5, 88, 2.20],
+        [-65, 63.5, 87, 2.10],
+        [-80, 59.5, 85, 2.05],
+        [-95, 55.5, 84, 2.00],
+        [-104, 52, 82, 2.00],
+        [-110, 49.5, 76, 2.00],
+        [-114, 48, 66, 2.00],
+        [-119, 48, 56, 2.00],
+        [-128, 50, 49, 2.00],
+        [-145, 54, 47, 2.00],
+        [-172, 60, 50, 2.00],
+    ]
+)
+
+# y, half width, back: behind the ears the section goes by the height itself, not by the lifted row
+_BACK = np.array(
+    [
+        [20, 74, 98],
+        [5, 73.2, 98.5],
+        [-10, 71.0, 96],
+        [-25, 66.5, 90.5],
+        [-40, 60.5, 80],
+        [-52, 55.5, 71],
+        [-66, 52.0, 64.5],
+        [-85, 51.0, 61],
+        [-110, 53.0, 60],
+        [-140, 57.0, 61.5],
+        [-172, 60.0, 63],
     ]
 )
 
@@ -99,15 +117,27 @@ def gauss(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: flo
 
 
 def sections(height: np.ndarray) -> np.ndarray:
-    """Return (..., 4) half width, front, back (mm) and exponent of the cross-sections at the row heights."""
-    table = _SECTIONS[::-1]
-    raw = PchipInterpolator(table[:, 0], table[:, 1:])
-    # The mean over neighbouring rows takes away the kinks of the table, which show as bands in the shading.
-    share = np.exp(-((_BLUR / _BLUR[-1] * 2) ** 2))
-    curve = np.tensordot(share / share.sum(), raw(np.clip(height + _BLUR.reshape(-1, *[1] * height.ndim), -172, 20)), 1)
+    """Return (n,3) half width, front depth (mm) and exponent of the cross-sections at the row heights (n,)."""
+    table = _smooth(_SECTIONS, height)
+    return np.concatenate([table[:, :2] * _dome(height), table[:, 2:]], -1)
+
+
+def back_sections(y: np.ndarray) -> np.ndarray:
+    """Return (n,2) half width and depth (mm) of the back of the head at the heights y (n,)."""
+    return _smooth(_BACK, y) * _dome(y)
+
+
+def _dome(height: np.ndarray) -> np.ndarray:
     up = np.clip((height - 20) / 95, 0, 1)
-    dome = np.maximum(1 - up**2.25, 0) ** (1 / 2.25)
-    return np.concatenate([curve[..., :3] * dome[..., None], curve[..., 3:]], -1)
+    return np.maximum(1 - up**2.25, 0)[:, None] ** (1 / 2.25)
+
+
+def _smooth(table: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Interpolate a table (descending first column) and average over neighbours: its kinks would show as bands."""
+    table = table[::-1]
+    curve = PchipInterpolator(table[:, 0], table[:, 1:])
+    share = np.exp(-((_BLUR / _BLUR[-1] * 2) ** 2))
+    return np.tensordot(share / share.sum(), curve(np.clip(at + _BLUR[:, None], table[0, 0], table[-1, 0])), 1)
 
 
 def lift(theta: np.ndarray, height: np.ndarray) -> np.ndarray:
@@ -118,7 +148,7 @@ def lift(theta: np.ndarray, height: np.ndarray) -> np.ndarray:
 
 
 def _angle_at(x: float, height: float) -> float:
-    a, front, _, n = sections(np.array([height]))[0]
+    a, front, n = sections(np.array([height]))[0]
     z = front * (1 - (x / a) ** n) ** (1 / n)
     return float(np.arctan2(x, z))
 
@@ -154,13 +184,15 @@ def skin(upper_lid: tuple[float, float] = (UPPER_LID, UPPER_LID)) -> Skin:
     """Return the neutral skin with the upper lids at these heights (subject's right, left)."""
     g = grid()
     height, theta = g.height[g.row], g.theta[g.column]
-    a, front, back, n = np.moveaxis(sections(height), -1, 0)
+    y = height + lift(theta, height)
+    a, front, n = np.moveaxis(sections(height), -1, 0)
+    back_a, back = np.moveaxis(back_sections(y), -1, 0)
+    a = a + smoothstep(np.degrees(np.abs(theta)), 78, 118) * (back_a - a)
     depth = np.where(np.abs(theta) <= np.pi / 2, front, back)
     a, depth = np.maximum(a, 1e-9), np.maximum(depth, 1e-9)
     radius = ((np.abs(np.sin(theta)) / a) ** n + (np.abs(np.cos(theta)) / depth) ** n) ** (-1 / n)
     x, z = radius * np.sin(theta), radius * np.cos(theta)
     x[g.column == len(g.theta) - 1] = 0.0
-    y = height + lift(theta, height)
     front_side = smoothstep(np.cos(theta), 0, 0.35)
     x = x - np.sign(x) * 3 * np.exp(-(((np.degrees(np.abs(theta)) - 62) / 20) ** 2) - ((y - 22) / 16) ** 2)
     z = z + front_side * _relief(np.abs(x), y)
@@ -238,7 +270,7 @@ def _corner_depth(position: np.ndarray, g: Grid, side: int) -> np.ndarray:
     change = np.zeros(len(position))
     slit_row, first, last = g.slits[0] if side < 0 else g.slits[1]
     inner, outer = (last, first) if side < 0 else (first, last)
-    for corner, target, sx, sy in ((inner, 75.5, 5.0, 6.0), (outer, 72.5, 6.0, 6.5)):
+    for corner, target, sx, sy in ((inner, 73.0, 5.0, 6.5), (outer, 72.3, 6.0, 6.5)):
         vertex = g.above[slit_row, corner]
         at = position[vertex]
         change += (target - at[2]) * gauss(position[:, 0], position[:, 1], at[0], at[1], sx, sy)
