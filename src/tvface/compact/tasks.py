@@ -111,7 +111,7 @@ class ParserTask(Task):
 
     name = "parser"
     file = PARSER
-    size = 160
+    size = 128
     framing = Framing(window=2.0, scale=0.25, shift=0.08, turn=0.3, up=0.0)
     occluded = 0.25
 
@@ -124,14 +124,15 @@ class ParserTask(Task):
         return CompactParser()
 
     def loss(self, output: Tensor, views: Views) -> Tensor:
-        logits = F.interpolate(output.float(), views.labels.shape[-2:], mode="bilinear", align_corners=False)
-        entropy = F.cross_entropy(logits, views.labels, self.weights)
-        mass = logits.softmax(1)
-        truth = F.one_hot(views.labels, CLASSES).permute(0, 3, 1, 2).to(mass.dtype)
-        overlap = 2 * (mass * truth).sum((0, 2, 3))
-        total = (mass + truth).sum((0, 2, 3))
-        present = truth.sum((0, 2, 3)) > 0
-        return entropy + 0.5 * (1 - (overlap / total.clamp_min(1))[present]).mean()
+        # One label of each 2 x 2 that a logit covers, another one for every picture: a quarter of the work of
+        # enlarging the logits, and on average at the same place.
+        labels = torch.stack([label[i % 2 :: 2, i // 2 % 2 :: 2] for i, label in enumerate(views.labels)])
+        entropy = F.cross_entropy(output, labels, self.weights)
+        mass = output.softmax(1)
+        hit = torch.zeros(CLASSES).index_add(0, labels.flatten(), mass.gather(1, labels[:, None]).flatten())
+        count = torch.bincount(labels.flatten(), minlength=CLASSES)
+        overlap = 2 * hit / (mass.sum((0, 2, 3)) + count).clamp_min(1)
+        return entropy + 0.5 * (1 - overlap[count > 0]).mean()
 
     @torch.inference_mode()
     def judge(self, net: nn.Module, batches: Iterable[Views]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Recipe:
     decay: float = 1e-4
     seed: int = 0
     held_out: int = 400
-    report_every: int = 250
+    report_every: int = 200
     half: bool = True  # bfloat16 where the hardware is fast at it; the weights stay float32
 
 

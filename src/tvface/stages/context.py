@@ -53,7 +53,7 @@ class Surroundings:
                 f"{row.episode}; run frames and what follows again"
             )
         file, offset, length = self._pictures.loc[key]
-        transform = np.asarray(row.transform, np.float64).reshape(2, 3).copy()
+        transform = np.asarray(row["transform"], np.float64).reshape(2, 3).copy()
         transform[:, 2] += self.pad
         return warp_crop(self._picture((file, int(offset), int(length))), transform, self.size)
 
