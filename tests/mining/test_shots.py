@@ -118,6 +118,17 @@ def test_shot_and_reverse_shot_are_one_scene() -> None:
     assert b.shape == a.shape
 
 
+def test_a_cut_between_two_heads_in_one_place_is_found() -> None:
+    def portrait(seed: int, k: int) -> np.ndarray:
+        frame = view(scenery(seed), 100 + k).copy()
+        cv2.ellipse(frame, (160, 90), (50, 65), 0, 0, 360, (200 - 60 * seed, 150, 120), -1)
+        cv2.ellipse(frame, (160, 40), (50, 30), 0, 0, 360, (30, 30, 30), -1)
+        return frame
+
+    table = shots_of([portrait(1, k) for k in range(5)] + [portrait(2, k) for k in range(5)])
+    assert table.structure[5] < 0.95 and starts(table) == [5]
+
+
 def test_structure_of_flat_pictures() -> None:
     flat, textured = np.full((36, 64), 80, np.uint8), thumbnail(view(scenery(1)))[..., 0]
     assert structure_change(flat, flat) == 0 and structure_change(flat, textured) == 1

@@ -1,9 +1,9 @@
 """Shot and scene boundaries of one clip from thumbnails of its sampled frames (spec B5.1-3).
 
 At 3 frames/s people and cameras move far between neighbours, so colour and luma distances alone cannot tell a cut
-from motion: in dark footage a head that leaves the picture changes both as much as a cut does. A cut is the only
-event after which *no* part of the picture is found again near its old place. So a colour or luma change makes a cut
-only where the blocks of one thumbnail are not found in the other by normalised cross-correlation.
+from motion: in dark footage a head that leaves the picture changes both as much as a cut does. After a cut, though,
+hardly any part of the picture is found again near its old place by normalised cross-correlation. A cut is where the
+change of colour and the part that is not found again add up to enough; luma is measured and recorded only.
 """
 
 from __future__ import annotations
@@ -124,20 +124,20 @@ def find_shots(
         brightness = float(np.abs(grey[a].astype(np.float32) - grey[b]).mean() / 255)
         return colours, brightness, structure_change(grey[a], grey[b])
 
-    def differ(colours: float, brightness: float, structure: float) -> bool:
-        return structure >= settings.structure and (colours > settings.histogram or brightness > settings.luma)
+    def differ(colours: float, structure: float) -> bool:
+        return colours + structure >= settings.cut
 
     distances = np.zeros((count, 3), np.float32)
     for k in range(1, count):
         distances[k] = measures(k - 1, k)
-    cut = np.array([k > 0 and differ(*map(float, distances[k])) for k in range(count)], bool)
+    cut = np.array([k > 0 and differ(distances[k, 0], distances[k, 2]) for k in range(count)], bool)
     state = np.full(count, "valid", object)
 
     for k in range(1, count - 1):
         if not (cut[k] and cut[k + 1]):
             continue
         colours, _, structure = measures(k - 1, k + 1)
-        if colours < settings.flash and structure < settings.structure:
+        if colours < settings.flash and not differ(colours, structure):
             cut[k] = cut[k + 1] = False
             state[k] = "flash"
 
@@ -146,7 +146,7 @@ def find_shots(
             if (state[k : k + span + 1] != "valid").any() or not _is_blend(cropped[k : k + span + 1]):
                 continue
             colours, _, structure = measures(k, k + span)
-            if colours > settings.dissolve and structure >= settings.structure:
+            if colours > settings.dissolve and differ(colours, structure):
                 # Two mixtures far apart may have passed for a cut; the dissolve has one, in its middle.
                 cut[k + 1 : k + span + 1] = False
                 cut[k + (span + 1) // 2] = True
