@@ -14,7 +14,7 @@ from tvface.synthetic import kernels
 
 EMPTY, SKIN, RIGHT_EYE, LEFT_EYE, MOUTH = 0, 1, 2, 3, 4
 NOSE_TIP_DEPTH = 110.7  # mm in front of the ear axis on the neutral generic head (spec 1.4)
-MOUTH_LABEL = 11  # zllrunning
+SKIN_LABEL, MOUTH_LABEL, NECK_LABEL, CLOTH_LABEL, HAIR_LABEL = 1, 11, 14, 16, 17  # zllrunning
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Atlas:
             forward from the ear axis. Undefined where ``part`` is EMPTY.
         theta: (size, size) float32, azimuth in degrees, 0 in front, positive to the subject's left.
         part: (size, size) uint8, EMPTY, SKIN, RIGHT_EYE, LEFT_EYE or MOUTH.
-        labels: (size, size) uint8, zllrunning classes of the bald head.
+        labels: (size, size) uint8, zllrunning classes of the bald, bare head.
         face: (size, size) int32, triangle of the texel, -1 where empty; bary: (size, size, 3) float32.
         nearest: (2, size, size) int32, row and column of the nearest texel that is not EMPTY.
         landmarks: (68, 3) float32, the neutral head's points in the same millimetres.
@@ -119,6 +119,10 @@ def build_atlas(head: HeadData, size: int = 512) -> Atlas:
     part = np.where(filled, parts[head.faces[shown]].max(axis=2), EMPTY).astype(np.uint8)
     nearest = ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
     labels = cv2.resize(head.labels, (size, size), interpolation=cv2.INTER_NEAREST)
+    # The head's map wears hair and a collar of its own; here both depend on the person.
+    skin = part == SKIN
+    labels[skin & (labels == HAIR_LABEL)] = SKIN_LABEL
+    labels[skin & (labels == CLOTH_LABEL)] = NECK_LABEL
     eyes = [vertices[parts == eye] for eye in (RIGHT_EYE, LEFT_EYE)]
     centres = np.stack([0.5 * (eye.max(0) + eye.min(0)) for eye in eyes])
     radius = float(np.median(np.linalg.norm(eyes[0] - centres[0], axis=1)))
