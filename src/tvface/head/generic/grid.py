@@ -15,7 +15,7 @@ import numpy as np
 POLE_HEIGHT = 115.0  # mm, crown
 EYE_ROW = 0.0  # mm, height of the row that is slit for the eyes
 MOUTH_ROW = -65.0  # mm, height of the row that is slit for the mouth
-EYE_CORNERS = (17.0, 45.2)  # mm from the mid-plane, inner and outer
+EYE_CORNERS = (16.8, 44.5)  # mm from the mid-plane, inner and outer
 MOUTH_CORNER = 25.5  # mm from the mid-plane
 EAR_SPAN = (74.0, 114.0)  # deg, columns are denser here
 

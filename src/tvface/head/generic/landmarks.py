@@ -14,8 +14,8 @@ from tvface.head.generic.parts import SKIN, parts
 from tvface.head.generic.sculpt import grid, skin, smoothstep
 
 # frontal (x, y) in mm of the points on the subject's right; the others are mirrored
-_BROW = ((-50, 14.5), (-42.5, 19.0), (-34, 20.5), (-25, 19.3), (-15.5, 16.6))
-_RIDGE = ((0, 1), (0, -11), (0, -22), (0, -33))
+_BROW = ((-51, 14.5), (-43.5, 19.0), (-35, 20.5), (-26, 19.3), (-16.5, 16.6))
+_RIDGE = ((0, 1), (0, -11), (0, -22.5), (0, -34))
 _FOOT = ((-12.0, -44.0), (-6.3, -46.4), (0, -48.5))
 _UPPER_LIP = ((-16, -60.3), (-6, -57.6), (0, -58.4))
 _LOWER_LIP = ((0, -75.2), (-8, -74.4), (-16, -71.2))

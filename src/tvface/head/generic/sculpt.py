@@ -221,7 +221,7 @@ def _mouth_line(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     near = np.exp(-(((height + 65) / 7) ** 2)) * front_side
     bow = 0.7 * np.exp(-(((np.abs(x) - 5) / 3.5) ** 2)) - 0.5 * np.exp(-((x / 3) ** 2))
-    return x, y + near * (bow - 1.2 * smoothstep(np.abs(x), 16, 27) * (1 - smoothstep(np.abs(x), 30, 45))), z
+    return x, y + near * (bow - 0.3 * smoothstep(np.abs(x), 16, 27) * (1 - smoothstep(np.abs(x), 30, 45))), z
 
 
 def _ears(position: np.ndarray, theta: np.ndarray, y: np.ndarray) -> np.ndarray:
