@@ -78,6 +78,8 @@ def _draw_face(picture: np.ndarray, face: Face) -> None:
     cv2.line(patch, (round(left[0]), round(left[1])), (round(right[0]), round(right[1])), (150, 30, 40), side // 14)
     x0, y0 = round(face.x - face.side / 2), round(face.y - face.side / 2)
     part = picture[max(y0, 0) : y0 + side, max(x0, 0) : x0 + side]
+    if 0 in part.shape or x0 + side <= 0 or y0 + side <= 0:
+        return
     part[:] = np.clip(patch, 0, 255)[max(-y0, 0) :, max(-x0, 0) :][: part.shape[0], : part.shape[1]]
 
 

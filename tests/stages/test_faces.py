@@ -1,0 +1,104 @@
+"""Stages faces and identities over drawn footage."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.stages.show import Face, Show, talking
+from tvface.manifests import read
+from tvface.manifests.faces import FACES
+from tvface.manifests.frames import FRAMES
+from tvface.manifests.identities import IDENTITIES
+from tvface.media.images import encode_png
+from tvface.settings import SettingsError
+
+
+def faces_of(show: Show, name: str, pictures: list[np.ndarray], **blocks: object) -> pd.DataFrame:
+    path = show.video(f"{name}.mp4", pictures)
+    settings = show.settings(videos=str(path), **blocks)
+    show.run_frames(settings, name, path)
+    show.run_faces(settings, name)
+    return read(show.path("faces", f"{name}.parquet"), FACES).rows
+
+
+def test_faces_have_boxes_tracks_and_unit_embeddings(show: Show) -> None:
+    script = [[Face(0, x=100 + 4 * k, mouth=0.05 * (k % 2)), Face(1, x=240, side=60)] for k in range(6)]
+    rows = faces_of(show, "pilot", show.pictures(script))
+    assert len(rows) == 12 and rows["face"].tolist() == [0, 1] * 6
+    assert np.allclose(rows["x0"][::2], 100 + 4 * np.arange(6) - 45)
+    assert rows["track"].tolist() == [0, 1] * 6
+    assert np.allclose(np.linalg.norm(np.stack(rows["embedding"]), axis=1), 1, atol=1e-5)
+    assert np.allclose(np.stack(rows["points5"])[0].reshape(5, 2), script[0][0].points, atol=1e-4)
+
+
+def test_a_cut_ends_tracks_and_an_identity_swap_splits_them(show: Show) -> None:
+    first = show.pictures(talking(0, 4) + talking(3, 4), place=1)
+    rows = faces_of(show, "pilot", first + show.pictures(talking(3, 4), place=5))
+    assert rows["track"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert rows["shot"].tolist() == [0] * 8 + [1] * 4
+
+
+def test_low_scores_outside_boxes_and_skipped_frames_are_counted(show: Show) -> None:
+    script = talking(0, 5)
+    script[1] = [Face(0, score=0.5)]
+    script[2] = [Face(0), Face(1, x=-60, side=80)]
+    pictures = show.pictures(script)
+    pictures[4] = pictures[3]
+    path = show.video("pilot.mp4", pictures)
+    settings = show.settings(videos=str(path))
+    show.run_frames(settings, "pilot", path)
+    show.run_faces(settings, "pilot")
+    manifest = read(show.path("faces", "pilot.parquet"), FACES)
+    assert manifest.rows["frame"].tolist() == [0, 2, 3]
+    assert manifest.dropped == {"score": 1, "outside": 1, "frame_duplicate": 1}
+    assert manifest.provenance["weights"] == {"drawn": "0" * 64}
+
+
+def test_batches_hold_one_size_and_the_wanted_number(show: Show) -> None:
+    pictures = show.pictures(talking(0, 7))
+    pictures[4:] = [np.ascontiguousarray(picture[:, :300]) for picture in pictures[4:]]
+    clip = show.clip("castle", "castle_s01e01_seg01_clip_00", pictures)
+    settings = show.settings(tvqa="frames_hq", shows=["castle"], faces={"batch": 3})
+    show.run_frames(settings, "castle_s01e01", [clip])
+    show.run_faces(settings, "castle_s01e01")
+    assert show.detector.batches == [3, 1, 3]
+
+
+def test_a_video_without_faces_passes_through_every_stage(show: Show) -> None:
+    path = show.video("empty.mp4", show.pictures([[]] * 5))
+    settings = show.settings(videos=str(path))
+    show.run_all(settings, "videos", "empty", path)
+    assert len(read(show.path("frames", "empty.parquet"), FRAMES).rows) == 5
+    assert len(read(show.path("faces", "empty.parquet"), FACES).rows) == 0
+    assert len(read(show.path("identities", "videos.parquet"), IDENTITIES).rows) == 0
+
+
+def test_people_are_named_in_order_over_the_episodes_of_a_show(show: Show) -> None:
+    one = faces_of(show, "e1", show.pictures(talking(1, 5), place=1) + show.pictures(talking(3, 5), place=5))
+    two = faces_of(show, "e2", show.pictures(talking(3, 5), place=5) + show.pictures(talking(0, 5), place=6))
+    assert one["track"].nunique() == two["track"].nunique() == 2
+    show.run_identities(show.settings(), "videos", ["e1", "e2"])
+    rows = read(show.path("identities", "videos.parquet"), IDENTITIES).rows
+    assert rows["person"].tolist() == ["p000", "p001", "p001", "p002"] and rows["faces"].tolist() == [5] * 4
+    assert rows["distance"].max() < 0.2
+
+
+def test_two_faces_of_one_frame_are_two_people_whatever_the_threshold(show: Show) -> None:
+    faces_of(show, "twins", show.pictures([[Face(0, x=90), Face(0, x=230)]] * 5))
+    show.run_identities(show.settings(identities={"threshold": 2.0}), "videos", ["twins"])
+    assert read(show.path("identities", "videos.parquet"), IDENTITIES).rows["person"].nunique() == 2
+
+
+def test_a_cast_gallery_names_people(show: Show) -> None:
+    faces_of(show, "e1", show.pictures(talking(1, 5), place=1) + show.pictures(talking(3, 5), place=5))
+    gallery = show.folder / "cast" / "videos" / "Ada"
+    gallery.mkdir(parents=True)
+    (gallery / "a.png").write_bytes(encode_png(show.pictures(talking(3, 1), place=5)[0]))
+    settings = show.settings(identities={"cast": "cast"})
+    show.run_identities(settings, "videos", ["e1"])
+    assert read(show.path("identities", "videos.parquet"), IDENTITIES).rows["person"].tolist() == ["p000", "Ada"]
+    with pytest.raises(SettingsError, match="cast/other"):
+        show.run_identities(settings, "other", ["e1"])
+    (gallery / "a.png").write_bytes(encode_png(show.pictures([[]])[0]))
+    with pytest.raises(SettingsError, match="Ada"):
+        show.run_identities(settings, "videos", ["e1"])
