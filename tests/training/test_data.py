@@ -5,7 +5,17 @@ import pytest
 
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
-from tvface.training.data import Clip, DataError, Sampler, fixed_windows, load_clips, resize_flow, stack, starts_of
+from tvface.training.data import (
+    Clip,
+    DataError,
+    Sampler,
+    fixed_windows,
+    load_clips,
+    move,
+    resize_flow,
+    stack,
+    starts_of,
+)
 
 
 def clip(name: str = "c", frames: int = 6, crossing: tuple[int, ...] = ()) -> Clip:
@@ -97,3 +107,33 @@ def test_an_odd_size_is_refused(project, tiny):
     rows = read(project / "dataset.parquet", DATASET).rows
     with pytest.raises(DataError, match="is odd"):
         load_clips(rows, 33, tiny.masks.classes)
+
+
+def test_an_augmented_window_moves_pixels_points_and_flow_alike():
+    size = 32
+    still = clip(frames=3)
+    images = np.zeros((3, size, size, 3), np.uint8)
+    images[:, 20, 9] = 255  # a dot at x = 9, y = 20 ...
+    landmarks = np.zeros((3, 68, 2), np.float32)
+    landmarks[:] = np.array([9, 20]) / size * 2 - 1  # ... where the landmarks are
+    flow = np.ones((2, 2, 2, 16, 16), np.float16)
+    dot = Clip("d", images, images[..., 0], landmarks, flow, still.crossing[:3], size)
+    window = stack([dot, dot], [0, 0], 3)
+    moved = move(window, np.array([1.5, 1.0]), np.array([[0.125, -0.25], [0.0, 0.0]]))
+    for b, (x, y) in enumerate([(15.5 + 1.5 * (9 - 15.5) + 4, 15.5 + 1.5 * (20 - 15.5) - 8), (9, 20)]):
+        picture = moved.images[b, 1, 0]
+        ys, xs = np.mgrid[:size, :size]
+        centre = [(picture.numpy() * grid).sum() / picture.numpy().sum() for grid in (xs, ys)]
+        np.testing.assert_allclose(centre, [x, y], atol=0.1)
+        np.testing.assert_allclose((moved.landmarks[b, 1, 5] + 1) / 2 * size, [x, y], atol=1e-4)
+        assert moved.masks[b, 1, 0, round(y), round(x)] > 0.3
+    np.testing.assert_allclose(moved.flows_backward[0, 0, :, 8, 8], 1.5, atol=1e-5)
+    np.testing.assert_allclose(moved.flows_backward[1], 1, atol=1e-5)
+
+
+def test_augmentation_depends_on_seed_and_step_alone():
+    clips = [clip(f"c{i}") for i in range(4)]
+    windows = [Sampler(clips, 2, 3, seed, 0, 1, 0.2, 0.1).window(3) for seed in (0, 0, 1)]
+    assert np.array_equal(windows[0].landmarks, windows[1].landmarks)
+    assert not np.array_equal(windows[0].landmarks, windows[2].landmarks)
+    assert not np.array_equal(windows[0].landmarks, Sampler(clips, 2, 3, 0).window(3).landmarks)

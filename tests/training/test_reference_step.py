@@ -134,11 +134,14 @@ def check(steps, prefix, terms, gradients, rtol):
     for name, value in terms.items():
         # The identity value is near float32's resolution of a cosine (README of the references).
         tolerance = 2e-3 if name == "identity" else 1e-4
-        np.testing.assert_allclose(float(value.detach()), steps[f"{prefix}.{NAMES[name]}"], rtol=tolerance, err_msg=name)
+        np.testing.assert_allclose(
+            float(value.detach()), steps[f"{prefix}.{NAMES[name]}"], rtol=tolerance, err_msg=name
+        )
     np.testing.assert_allclose(float(sum(terms.values()).detach()), steps[f"{prefix}.all_loss"], rtol=5e-5)
-    wanted = {k.removeprefix(f"{prefix}.grad_norm."): v for k, v in steps.outputs.items() if f"{prefix}.grad_norm" in k}
-    assert len(wanted) >= 7
-    for name, value in wanted.items():
+    start = f"{prefix}.grad_norm."
+    norms = {k.removeprefix(start): v for k, v in steps.outputs.items() if k.startswith(start)}
+    assert len(norms) >= 7
+    for name, value in norms.items():
         if value > 1e-6:  # the bias before a batch normalisation has no gradient, only noise
             np.testing.assert_allclose(gradients[name], value, rtol=rtol, err_msg=name)
 

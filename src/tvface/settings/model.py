@@ -32,7 +32,7 @@ class Flow:
 
     backend: Literal["dis", "spynet"] = option("dis", "OpenCV's DIS, or SPyNet with its weights")
     size: int = option(112, "side at which the flow is stored (half the crop)", unit="px", low=16)
-    weights: str = option("resources/weights/spynet_sintel_final.safetensors", "SPyNet's weights")
+    weights: str = option("resources/weights/spynet_20210409-c6c1bd09.pth", "SPyNet's weights")
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,10 @@ class Train:
     models: tuple[str, ...] = option(("deca", "temporal"), "what to train: deca, temporal or both")
     frames: int = option(5, "frames T per training window", low=1)
     image_size: int = option(224, "side of the network's input", unit="px", low=32)
+    augment_scale: float = option(
+        0.125, "training windows are enlarged by 1 - this .. 1 + this (DECA: 1.4 .. 1.8 boxes)", low=0, high=0.5
+    )
+    augment_shift: float = option(0.0, "and moved by up to this part of their side", low=0, high=0.5)
     uv_size: int = option(256, "side of the detail maps", unit="px", low=32)
     render_size: int = option(224, "side of rendered images in the losses", unit="px", low=32)
     precision: Literal["32-true", "bf16-mixed"] = option("32-true", "arithmetic of the networks")

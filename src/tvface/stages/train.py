@@ -91,7 +91,16 @@ def _train(
         face_model.load_weights(load_weights(initial, spec))
     networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device)
     task = phases.PhaseTask(face_model, phase, chosen, networks, settings.seed)
-    sampler = Sampler(clips["train"], chosen.batch, train.frames, settings.seed, fabric.global_rank, fabric.world_size)
+    sampler = Sampler(
+        clips["train"],
+        chosen.batch,
+        train.frames,
+        settings.seed,
+        fabric.global_rank,
+        fabric.world_size,
+        train.augment_scale,
+        train.augment_shift,
+    )
     steps = steps_of(chosen, sampler, f"train.{phase}")
     described = train_settings(settings, model, phase)
     store = CheckpointStore(

@@ -149,6 +149,39 @@ def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> Window:
     )
 
 
+def move(window: Window, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> Window:
+    """Scale every window about its centre and shift it: one transform for its T frames, so that no motion is made up.
+
+    Args:
+        window: any.
+        scale: (B,) enlargement.
+        shift: (B,2) part of the side, x right, y down.
+
+    Returns:
+        The window with images, masks, landmarks and flow moved alike. What comes from outside is black, outside of the
+        mask and without flow.
+    """
+    count, frames, _, size, _ = window.images.shape
+    s, t = torch.from_numpy(scale).float(), torch.from_numpy(shift).float()
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 / s
+    theta[:, :, 2] = -2 * t / s[:, None]
+
+    def warp(maps: torch.Tensor) -> torch.Tensor:
+        b, n, c, h, w = maps.shape
+        grid = F.affine_grid(theta, [b, n * c, h, w], align_corners=False)
+        return F.grid_sample(maps.flatten(1, 2), grid, align_corners=False).unflatten(1, (n, c))
+
+    # Landmarks lie half a pixel off the sampling coordinates (pixel centres at integers; see Clip).
+    centre = -1 / size
+    landmarks = (window.landmarks - centre) * s.view(-1, 1, 1, 1) + centre + 2 * t.view(-1, 1, 1, 2)
+    flows = [
+        warp(flow) * s.view(-1, 1, 1, 1, 1) if frames > 1 else flow
+        for flow in (window.flows_backward, window.flows_forward)
+    ]
+    return Window(warp(window.images), warp(window.masks), landmarks, flows[0], flows[1], window.names)
+
+
 def starts_of(clip: Clip, length: int) -> list[int]:
     """Return the first frames of the windows of this length, without those that a shot boundary cuts if any are whole.
 
@@ -179,6 +212,8 @@ class Sampler:
     seed: int
     rank: int = 0
     world: int = 1
+    augment_scale: float = 0.0
+    augment_shift: float = 0.0
 
     def steps(self, epochs: int) -> int:
         """Return the steps of this many passes over the sequences, rounded up."""
@@ -187,15 +222,21 @@ class Sampler:
     def window(self, step: int) -> Window:
         """Return this process's windows of a step (counted from 0)."""
         first = (step * self.world + self.rank) * self.batch
-        chosen, starts = [], []
+        chosen, starts, drawn = [], [], []
         for number in range(first, first + self.batch):
             epoch, place = divmod(number, len(self.clips))
             order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.clips))
             clip = self.clips[order[place]]
             options = starts_of(clip, self.frames)
+            generator = np.random.default_rng((self.seed, 2, number))
             chosen.append(clip)
-            starts.append(options[np.random.default_rng((self.seed, 2, number)).integers(len(options))])
-        return stack(chosen, starts, self.frames)
+            starts.append(options[generator.integers(len(options))])
+            drawn.append(generator.uniform(-1, 1, 3))
+        window = stack(chosen, starts, self.frames)
+        if self.augment_scale == 0 and self.augment_shift == 0:
+            return window
+        numbers = np.stack(drawn)
+        return move(window, 1 + self.augment_scale * numbers[:, 0], self.augment_shift * numbers[:, 1:])
 
 
 def fixed_windows(clips: Sequence[Clip], frames: int, batch: int) -> Iterator[Window]:
