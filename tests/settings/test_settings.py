@@ -50,6 +50,14 @@ def test_values_keep_their_types() -> None:
     assert parse_settings({"frames": {"fps": 5}}).frames.fps == 5.0
 
 
+def test_nested_values_of_snakemakes_command_line_are_text() -> None:
+    given = {"synth": {"enabled": "false", "episodes": "2"}, "train": {"coarse": {"epochs": "3", "steps": "null"}}}
+    chosen = parse_settings(given)
+    assert (chosen.synth.enabled, chosen.synth.episodes) == (False, 2)
+    assert (chosen.train.coarse.epochs, chosen.train.coarse.steps) == (3, None)
+    jsonschema.validate(given, json_schema(Settings))
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Settings().seed = 3  # type: ignore[misc]

@@ -56,7 +56,8 @@ class Checkout:
         answer = self.snakemake("--dry-run", *arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         lines = (answer.stdout + answer.stderr).splitlines()
-        return [line.partition(": ")[2] for line in lines if line.startswith("Job ")]
+        told = [line.partition(": ")[2] for line in lines if line.startswith("Job ")]
+        return [message for message in told if message]  # rules that only collect targets have no message
 
     def summary(self, *arguments: str) -> list[dict[str, str]]:
         """Return Snakemake's table of all files of the run: output_file, rule, input-file(s), plan ..."""

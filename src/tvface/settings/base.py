@@ -66,7 +66,7 @@ def parse(kind: type[T], mapping: Mapping[str, Any] | None, where: str = "") -> 
 def _convert(hint: Any, value: Any, path: str, metadata: Mapping[str, Any]) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        if value is None and type(None) in arguments:
+        if type(None) in arguments and (value is None or (value == "null" and str not in arguments)):
             return None
         failures = []
         for choice in arguments:
@@ -101,6 +101,8 @@ def _convert(hint: Any, value: Any, path: str, metadata: Mapping[str, Any]) -> A
 
 def _scalar(hint: Any, value: Any, path: str, metadata: Mapping[str, Any]) -> Any:
     if hint is bool:
+        if value in ("true", "false"):  # nested values of snakemake --config come as text
+            return value == "true"
         if not isinstance(value, bool):
             raise SettingsError(f"{path}: expected true or false, got {value!r}")
         return value
@@ -153,7 +155,7 @@ def _field_schema(hint: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
     if origin in (Union, types.UnionType):
         return {"anyOf": [_field_schema(choice, metadata) for choice in arguments]}
     if hint is type(None):
-        return {"type": "null"}
+        return {"enum": [None, "null"]}
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin is tuple:
@@ -166,6 +168,8 @@ def _field_schema(hint: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
             schema["minimum"] = metadata["low"]
         if metadata.get("high") is not None:
             schema["maximum"] = metadata["high"]
-        # YAML 1.1 reads 1e-4 as a word; the parser takes it, so the schema does.
-        return {"anyOf": [schema, {"type": "string", "pattern": r"^[-+]?[0-9.]+[eE][-+]?[0-9]+$"}]}
+        # YAML 1.1 reads 1e-4 as a word, and nested values of snakemake --config come as text: the parser takes both.
+        return {"anyOf": [schema, {"type": "string", "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}]}
+    if hint is bool:
+        return {"anyOf": [schema, {"enum": ["true", "false"]}]}
     return schema
