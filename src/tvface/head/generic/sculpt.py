@@ -270,7 +270,7 @@ def _corner_depth(position: np.ndarray, g: Grid, side: int) -> np.ndarray:
     change = np.zeros(len(position))
     slit_row, first, last = g.slits[0] if side < 0 else g.slits[1]
     inner, outer = (last, first) if side < 0 else (first, last)
-    for corner, target, sx, sy in ((inner, 73.0, 5.0, 6.5), (outer, 72.3, 6.0, 6.5)):
+    for corner, target, sx, sy in ((inner, 70.9, 5.0, 6.5), (outer, 72.3, 6.0, 6.5)):
         vertex = g.above[slit_row, corner]
         at = position[vertex]
         change += (target - at[2]) * gauss(position[:, 0], position[:, 1], at[0], at[1], sx, sy)
