@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (SettingsError, AssetError, *_input_errors()) as error:
+    except Exception as error:
+        if not isinstance(error, (SettingsError, AssetError, *_input_errors())):
+            raise
         print(f"tvface: {error}", file=sys.stderr)
         return EXIT_WRONG_INPUT
     return 0
@@ -41,6 +43,8 @@ def _input_errors() -> tuple[type[Exception], ...]:
         "tvface.media.images": "MediaError",
         "tvface.head.data": "HeadError",
         "tvface.compact.weights": "WeightsError",
+        "tvface.training.weights": "WeightsError",
+        "tvface.training.data": "DataError",
     }
     return tuple(getattr(sys.modules[module], name) for module, name in places.items() if module in sys.modules)
 
