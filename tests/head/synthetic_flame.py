@@ -30,7 +30,7 @@ CscMatrix = type("csc_matrix", (_State,), {"__module__": "scipy.sparse.csc"})
 
 def chumpy(array: np.ndarray) -> Any:
     """Return an object that pickles as chumpy's Ch around ``array``."""
-    return Ch(x=array, _dirty_vars=(), _cache={})
+    return Ch(x=array, _dirty_vars=set(), _cache={})
 
 
 def columns_matrix(dense: np.ndarray) -> Any:

@@ -97,6 +97,8 @@ _NAMES: dict[tuple[str, str], Any] = {
     ("copyreg", "_reconstructor"): _new_object,
     ("__builtin__", "object"): object,
     ("builtins", "object"): object,
+    ("__builtin__", "set"): set,
+    ("builtins", "set"): set,
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
@@ -128,7 +130,11 @@ class _Unpickler(pickle.Unpickler):
 def check_file(path: Path, what: str) -> None:
     """Raise HeadError unless ``path`` is a file that can be the named thing."""
     if not path.is_file():
-        raise HeadError(f"{path}: {what} is missing (it is licensed and not shipped); see the README where to get it")
+        raise HeadError(
+            f"{path}: {what} is missing. It is licensed and not shipped: FLAME and its albedo come from flame.is.tue.mpg.de "
+            "(registration), the other files from DECA's repository, folder data. Name your copy in the settings head.*, "
+            "or set head.model: generic"
+        )
     start = path.read_bytes()[:512].lstrip()
     if start[:1] == b"<" and b"html" in start.lower():
         raise HeadError(f"{path}: a web page was saved instead of {what}; log in to its site and download it again")
