@@ -131,9 +131,9 @@ def check_file(path: Path, what: str) -> None:
     """Raise HeadError unless ``path`` is a file that can be the named thing."""
     if not path.is_file():
         raise HeadError(
-            f"{path}: {what} is missing. It is licensed and not shipped: FLAME and its albedo come from flame.is.tue.mpg.de "
-            "(registration), the other files from DECA's repository, folder data. Name your copy in the settings head.*, "
-            "or set head.model: generic"
+            f"{path}: {what} is missing. It is licensed and not shipped: FLAME and its albedo come from "
+            "flame.is.tue.mpg.de (registration), the other files from DECA's repository, folder data. Name your copy in "
+            "the settings head.*, or set head.model: generic"
         )
     start = path.read_bytes()[:512].lstrip()
     if start[:1] == b"<" and b"html" in start.lower():
