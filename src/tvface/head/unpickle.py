@@ -132,7 +132,7 @@ def check_file(path: Path, what: str) -> None:
     if not path.is_file():
         raise HeadError(
             f"{path}: {what} is missing. It is licensed and not shipped: FLAME and its albedo come from "
-            "flame.is.tue.mpg.de (registration), the other files from DECA's repository, folder data. Name your copy in "
+            "flame.is.tue.mpg.de (registration), the other files from DECA's repository, folder data. Name yours in "
             "the settings head.*, or set head.model: generic"
         )
     start = path.read_bytes()[:512].lstrip()
