@@ -14,7 +14,7 @@ class Backend(FlowBackend):
 
     def __init__(self) -> None:
         self.weights: dict[str, str] = {}
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._dis.setFinestScale(0)
 
     def flow(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -23,5 +23,6 @@ class Backend(FlowBackend):
         for a, b in zip(first, second, strict=True):
             grey = (cv2.cvtColor(a, cv2.COLOR_RGB2GRAY), cv2.cvtColor(b, cv2.COLOR_RGB2GRAY))
             # None: start from zero. A passed array would be both the start and the result.
-            flows.append(self._dis.calc(grey[0], grey[1], None).transpose(2, 0, 1))
+            found = self._dis.calc(*grey, None)  # type: ignore[call-overload]  # the stubs forget None
+            flows.append(found.transpose(2, 0, 1))
         return np.asarray(np.stack(flows), np.float32)

@@ -68,7 +68,7 @@ def glb(
         visual=trimesh.visual.TextureVisuals(uv=np.asarray(uv, np.float64)[pairs[:, 1]], material=material),
         process=False,
     )
-    return bytes(mesh.export(file_type="glb"))
+    return bytes(trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh)))
 
 
 def plain_obj(vertices: Vertices, faces: Faces) -> bytes:

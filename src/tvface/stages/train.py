@@ -15,7 +15,7 @@ from tvface.head.data import HeadData
 from tvface.manifests import digest, read, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.train import TRAIN
-from tvface.settings import Settings, SettingsError
+from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
 from tvface.stages.base import Paths, logger, provenance, stage_code, train_settings
 from tvface.training import phases
@@ -50,8 +50,22 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         torch.set_num_threads(threads)
         _train(_fabric(settings), settings, inputs, outputs, model, phase)
         return
-    fabric = _fabric(settings)
-    fabric.launch(_train, settings, dict(inputs), dict(outputs), model, phase, max(1, threads // devices))
+    # Fabric walks through the arguments of a process and refuses frozen dataclasses: plain values travel instead.
+    arguments = (as_mapping(settings), dict(inputs), dict(outputs), model, phase, max(1, threads // devices))
+    _fabric(settings).launch(_train_in_process, *arguments)  # type: ignore[arg-type]  # launch passes them on
+
+
+def _train_in_process(
+    fabric: Fabric,
+    values: dict[str, Any],
+    inputs: dict[str, Any],
+    outputs: dict[str, Any],
+    model: str,
+    phase: str,
+    threads: int,
+) -> None:
+    torch.set_num_threads(threads)
+    _train(fabric, parse_settings(values), inputs, outputs, model, phase)
 
 
 def _fabric(settings: Settings) -> Fabric:
@@ -66,11 +80,7 @@ def _fabric(settings: Settings) -> Fabric:
     )
 
 
-def _train(
-    fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, model: str, phase: str, threads: int = 0
-) -> None:
-    if threads:
-        torch.set_num_threads(threads)
+def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, model: str, phase: str) -> None:
     log = logger("train")
     train, chosen = settings.train, getattr(settings.train, phase)
     rows = read(inputs["dataset"], DATASET).rows

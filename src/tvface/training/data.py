@@ -6,6 +6,7 @@ step sees depends on the seed and the step alone, so a resumed or distributed ru
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,8 +64,8 @@ class Window:
 
     def to(self, device: torch.device) -> Window:
         """Return the window on another device."""
-        tensors = (self.images, self.masks, self.landmarks, self.flows_backward, self.flows_forward)
-        return Window(*(tensor.to(device, non_blocking=True) for tensor in tensors), names=self.names)
+        names = ("images", "masks", "landmarks", "flows_backward", "flows_forward")
+        return dataclasses.replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
 
 def load_clips(rows: pd.DataFrame, size: int, mask_classes: Sequence[int]) -> list[Clip]:

@@ -178,4 +178,5 @@ def _mean_over_processes(fabric: Fabric, values: dict[str, float]) -> dict[str, 
     if fabric.world_size == 1:
         return values
     reduced = fabric.all_reduce(torch.tensor(list(values.values()), device=fabric.device), reduce_op="mean")
+    assert isinstance(reduced, torch.Tensor)
     return dict(zip(values, reduced.tolist(), strict=True))

@@ -92,9 +92,9 @@ def _climb(
             for part in range(3):
                 after[:, part, part] += gain[:, part]
             scores = _scores(after, wanted)
-            entity, part = np.unravel_index(int(scores.argmax()), scores.shape)
-            if scores[entity, part] > score:
-                score, move = float(scores[entity, part]), (factor, int(entity), int(part))
+            entity, target = divmod(int(scores.argmax()), 3)
+            if scores[entity, target] > score:
+                score, move = float(scores[entity, target]), (factor, entity, target)
         current = float(_scores(_kept(cells, counts, labels), wanted))
         if move is None or score <= current + 1e-9:
             return current
