@@ -4,6 +4,9 @@ At 3 frames/s people and cameras move far between neighbours, so colour and luma
 from motion: in dark footage a head that leaves the picture changes both as much as a cut does. After a cut, though,
 hardly any part of the picture is found again near its old place by normalised cross-correlation. A cut is where the
 change of colour and the part that is not found again add up to enough; luma is measured and recorded only.
+
+Two set-ups of one defocused room change less than a head that leaves the picture. Their cut still stands alone among
+quiet neighbours, as the motion of a head does not: a smaller change of both kinds is a cut if it is prominent.
 """
 
 from __future__ import annotations
@@ -131,6 +134,7 @@ def find_shots(
     for k in range(1, count):
         distances[k] = measures(k - 1, k)
     cut = np.array([k > 0 and differ(distances[k, 0], distances[k, 2]) for k in range(count)], bool)
+    cut |= _prominent(distances[:, 0], distances[:, 2], settings)
     state = np.full(count, "valid", object)
 
     for k in range(1, count - 1):
@@ -158,6 +162,26 @@ def find_shots(
     shot = _join_short(np.cumsum(cut).astype(np.int32), histograms, settings.min_frames)
     scene = _scenes(shot, times, histograms, settings)
     return ShotTable(shot, scene, [str(s) for s in state], *(distances[:, i].copy() for i in range(3)))
+
+
+def _prominent(colours: Array, structure: Array, settings: Shots) -> NDArray[np.bool_]:
+    """Find quiet cuts: both kinds of change together exceed ``quiet`` and stand far above the frames around them.
+
+    One neighbour may be as large (another cut nearby); a clip's first frames, with fewer than three neighbours, have
+    nothing to stand out from.
+    """
+    total = colours + structure
+    found = np.zeros(len(total), bool)
+    for k in range(1, len(total)):
+        around = np.sort(np.concatenate([total[max(1, k - 5) : k], total[k + 1 : k + 6]]))
+        if len(around) < 3:
+            continue
+        found[k] = (
+            colours[k] >= settings.quiet_histogram
+            and total[k] >= settings.quiet
+            and total[k] >= settings.prominence * around[-2]
+        )
+    return found
 
 
 def _largest_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:

@@ -24,7 +24,9 @@ class Settings:
     """One run of the pipeline."""
 
     results: str = option("results", "folder of everything the run makes")
-    videos: str | tuple[str, ...] | None = option(None, "video file, folder of videos (each its own show; sub-folders are shows), or list of these")
+    videos: str | tuple[str, ...] | None = option(
+        None, "video file, folder of videos (each its own show; sub-folders are shows), or list of these"
+    )
     tvqa: str | None = option(None, "folder that holds TVQA's *_frames folders")
     shows: tuple[str, ...] = option(("castle", "friends"), "TVQA shows to use")
     sheet: str | None = option(None, "sample sheet (TSV: show, episode, source) instead of listing folders")

@@ -16,6 +16,11 @@ class Shots:
     # sum with the part of the picture that has no counterpart separates them: 5 cuts in real clips 1.37-1.80, 252
     # splices of 7 clips 1.44 and more, motion up to 0.96, a change of light alone at most 1.
     cut: float = option(1.15, "histogram distance + unmatched part of the picture that make a cut", low=0, high=2)
+    # Set-ups of one defocused room sum to 0.66-1.15 at 7 to 25 times their neighbours; motion in real clips that
+    # changes colour by 0.18 or more reaches 1.3 times.
+    quiet: float = option(0.55, "a smaller sum is a cut if it stands out and ...", low=0, high=2)
+    quiet_histogram: float = option(0.16, "... its histogram distance is at least this and ...", low=0, high=1)
+    prominence: float = option(4.0, "... the sum is this many times that of the frames around it", low=1)
     flash: float = option(0.15, "histogram distance under which the frames around a flash are alike", low=0, high=1)
     dissolve: float = option(0.50, "histogram distance over 2 to 4 frames that makes a dissolve", low=0, high=1)
     # 1 joins nothing: a joined shot would hide a cut inside, and the last shot of a clip may be short by right.

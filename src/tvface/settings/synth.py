@@ -12,8 +12,8 @@ class Synth:
     """The embedded show: rendered footage with exact ground truth."""
 
     enabled: bool = option(True, "use the embedded show as input")
-    episodes: int = option(3, "episodes", low=1)
-    seconds: float = option(40.0, "length of an episode", unit="s", low=4)
+    episodes: int = option(4, "episodes", low=1)
+    seconds: float = option(36.0, "length of an episode", unit="s", low=4)
     width: int = option(640, "picture width", unit="px", low=64)
     height: int = option(360, "picture height", unit="px", low=64)
     fps: float = option(25.0, "frame rate", unit="Hz", low=1)

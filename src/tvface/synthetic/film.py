@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -136,11 +137,13 @@ def _take(
 
 def _backdrop(settings: Synth, shot: Shot) -> np.ndarray:
     """Draw the scene's set once, wider than the picture, so that a pan moves over it."""
-    generator = np.random.default_rng([shot.background, 11])
+    # The reverse shot of a conversation looks at another wall.
+    wall = zlib.crc32(shot.actors[0].person.encode()) if shot.kind == "single" else 0
+    generator = np.random.default_rng([shot.background, 11, wall])
     wide, high = round(settings.width * 1.25), round(settings.height * 1.1)
     if shot.background % 3 == 1:
         # Outdoors or a wall: a sample picture; the same set-up for all shots of the scene.
-        room = picture_background(PICTURES[shot.background % len(PICTURES)][0], wide, high, generator)
+        room = picture_background(PICTURES[(shot.background + wall) % len(PICTURES)][0], wide, high, generator)
     else:
         room = _muted(room_background(wide, high, generator))
     if shot.kind != "empty":
