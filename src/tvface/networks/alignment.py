@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 
 import torch
+import torchvision.ops
 from torch import nn
 from torch.nn import functional as F
-from torchvision.ops import deform_conv2d
 
+from tvface.networks import deformable
 from tvface.networks.warp import at_least_float32
 
 TAPS = 9
@@ -136,12 +137,14 @@ class SecondOrderDeformableAlignment(nn.Module):
             moved.append(offset[:, 2 * half :] + flow_2.flip(1).repeat(1, half, 1, 1))
         # torchvision's kernel has no bfloat16; under autocast it would cast by itself, elsewhere it would fail.
         with torch.autocast(value.device.type, enabled=False):
-            out = deform_conv2d(
+            arguments = (
                 at_least_float32(value),
                 torch.cat(moved, dim=1),
                 at_least_float32(self.weight[:, : value.shape[1]]),
                 at_least_float32(self.bias),
-                padding=1,
-                mask=torch.sigmoid(mask),
             )
+            if value.device.type == "cpu" and min(value.shape[2:]) > 1:
+                out = deformable.deform_conv2d(*arguments, torch.sigmoid(mask))
+            else:
+                out = torchvision.ops.deform_conv2d(*arguments, padding=1, mask=torch.sigmoid(mask))
         return out.to(value.dtype)

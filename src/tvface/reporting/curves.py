@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 
-import cv2
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from tvface.media.images import decode
 
 PHASES = ("pretrain", "coarse", "detail")
 
@@ -32,8 +33,7 @@ def training_curves(curves: pd.DataFrame) -> np.ndarray | None:
     figure.tight_layout()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    picture = cv2.imdecode(np.frombuffer(buffer.getvalue(), np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return decode(buffer.getvalue())
 
 
 def _totals(axis: Axes, rows: pd.DataFrame, models: list[str]) -> None:
