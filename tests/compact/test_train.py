@@ -39,8 +39,10 @@ RECIPE = Recipe(steps=6, batch=4, held_out=4, report_every=3, half=False)
 
 @pytest.mark.parametrize("task", [_SmallLandmarks(), _SmallParser()], ids=lambda task: task.name)
 def test_the_loss_falls(task: Task, drawn: Samples, tmp_path: Path) -> None:
-    _, curve = train(task, drawn, Recipe(steps=18, batch=4, held_out=4, report_every=6, half=False), tmp_path / "c.pt")
-    assert [row["step"] for row in curve] == [6, 12, 18]
+    _, curve = train(
+        task, drawn, Recipe(steps=24, batch=4, rate=1e-2, held_out=4, report_every=8, half=False), tmp_path / "c.pt"
+    )
+    assert [row["step"] for row in curve] == [8, 16, 24]
     assert curve[-1]["loss"] < 0.9 * curve[0]["loss"]
 
 
@@ -85,6 +87,27 @@ def test_the_command_writes_weights_and_card(tmp_path: Path) -> None:
     assert bundle.about["recipe"]["steps"] == 2 and bundle.size == 128
     card = (tmp_path / LANDMARKS).with_suffix(".md").read_text()
     assert bundle.sha256 in card and "--steps 2" in card and "nme %" in card
+    first = bundle.sha256
+    (tmp_path / "more").mkdir()
+    main(
+        [
+            *words,
+            "--threads",
+            "1",
+            "--rate",
+            "1e-9",
+            "--start",
+            str(tmp_path / LANDMARKS),
+            "--out",
+            str(tmp_path / "more"),
+        ]
+    )
+    further = load_bundle(tmp_path / "more" / LANDMARKS)
+    assert further.about["recipe"]["start"] == first
+    for name, value in bundle.net.named_parameters():
+        assert torch.allclose(value, further.net.get_parameter(name), atol=1e-6), "a rate of zero changes nothing"
+    commands = (tmp_path / "more" / LANDMARKS).with_suffix(".md").read_text()
+    assert commands.index("--float32") < commands.index("--start")
     assert not list(tmp_path.glob(".*")), "the checkpoint goes when the weights are there"
     assert (tmp_path / LANDMARKS).stat().st_size < 4_000_000
 
@@ -128,7 +151,7 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_crops_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SamplesError, match="no shards"):
         samples.load(tmp_path)
-    np.savez(tmp_path / "a.npz", images=np.zeros((2, 8, 8, 3), np.uint8))
+    np.savez(tmp_path / "crops_0000.npz", images=np.zeros((2, 8, 8, 3), np.uint8))
     with pytest.raises(SamplesError, match="without points, labels"):
         samples.load(tmp_path)
     with pytest.raises(SamplesError, match="make more crops"):

@@ -92,14 +92,14 @@ def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     count = len(images)
     grey = images.mean(1, keepdim=True)
     wash = torch.rand(count, 1, 1, 1, generator=generator)
-    wash = torch.where(wash < 0.15, 1.0, wash * 0.3)  # some wholly grey
+    wash = torch.where(wash < 0.08, 1.0, wash * 0.2)  # some wholly grey
     x = images + wash * (grey - images)
-    x = x.clamp_min(1e-4) ** torch.exp(0.35 * _symmetric(generator, count, 1, 1, 1))
-    x = x * torch.exp(0.25 * _symmetric(generator, count, 1, 1, 1) + 0.1 * _symmetric(generator, count, 3, 1, 1))
+    x = x.clamp_min(1e-4) ** torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1))
+    x = x * torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1) + 0.08 * _symmetric(generator, count, 3, 1, 1))
     middle = x.mean((1, 2, 3), keepdim=True)
-    x = middle + (x - middle) * torch.exp(0.3 * _symmetric(generator, count, 1, 1, 1))
+    x = middle + (x - middle) * torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1))
     x = _coarsen(x, generator)
-    noise = 0.04 * torch.rand(count, 1, 1, 1, generator=generator) ** 2
+    noise = 0.02 * torch.rand(count, 1, 1, 1, generator=generator) ** 2
     return (x + noise * torch.randn(x.shape, generator=generator)).clamp(0, 1)
 
 
@@ -128,14 +128,14 @@ def occlude(views: Views, generator: torch.Generator, part: float) -> Views:
 
 
 def _coarsen(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur a fifth of the pictures, and shrink and enlarge another fifth."""
+    """Blur a tenth of the pictures, and shrink and enlarge another tenth; the crops have such damage already."""
     order = torch.randperm(len(x), generator=generator)
-    fifth = len(x) // 5
+    tenth = len(x) // 10
     size = x.shape[-1]
-    if fifth == 0:
+    if tenth == 0:
         return x
     x = x.clone()
-    blurred, coarse = order[:fifth], order[fifth : 2 * fifth]
+    blurred, coarse = order[:tenth], order[tenth : 2 * tenth]
     sigma = 0.5 + 1.5 * float(torch.rand(1, generator=generator))
     reach = torch.arange(-4, 5, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (reach / sigma) ** 2)

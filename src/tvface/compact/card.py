@@ -30,6 +30,13 @@ _LIMITS = {
 }
 
 
+def _commands(about: Mapping[str, Any]) -> list[str]:
+    """Return the commands in order, those of the weights it started from first."""
+    earlier = _commands(about["start"]) if about["start"] else []
+    made = [line for line in (about["crops_command"], about["command"]) if line]
+    return [*earlier, *(line for line in made if line not in earlier)]
+
+
 def write_card(
     weights: Path,
     task: Task,
@@ -49,12 +56,12 @@ def write_card(
         "## How it was made",
         "",
         "```",
-        *([about["crops_command"]] if about["crops_command"] else []),
-        about["command"],
+        *_commands(about),
         "```",
         "",
         f"{about['crops']:,} rendered crops, the last {about['recipe']['held_out']} held out; seed "
-        f"{about['recipe']['seed']}; {about['recipe']['steps']:,} steps of {about['recipe']['batch']}; "
+        f"{about['recipe']['seed']}; {about['recipe']['steps']:,} steps of {about['recipe']['batch']}"
+        f"{', after those of the weights it started from' if about['start'] else ''}; "
         f"{seconds / 60:.0f} minutes in its last run on {platform.machine()} with {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}.",
         "",

@@ -12,12 +12,12 @@ import argparse
 import logging
 import multiprocessing
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tvface.compact.samples import Samples
+from tvface.compact.samples import Samples, SamplesError
 from tvface.head import generic
 from tvface.head.data import HeadData
 from tvface.manifests.base import atomic
@@ -25,11 +25,14 @@ from tvface.settings.model import Head
 from tvface.synthetic.crops import PERSON_EVERY, TEXTURE_EVERY, CropMaker
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.person import Posed
+from tvface.synthetic.portrait import load_portraits
 from tvface.synthetic.scene_render import Camera
 
 log = logging.getLogger("tvface.compact")
 
 SIZE = 208
+HEAD = "head.npz"
+PORTRAITS = "portraits"
 # Side of a crop in mean sides of the box of its 68 points: room for the parser's window, turned and shifted.
 WIDE = (2.2, 3.2)
 
@@ -69,21 +72,44 @@ def make(head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Seq
 def _shard(task: tuple[Path, int, int]) -> Path:
     path, count, seed = task
     if not path.is_file():  # a stopped run goes on where it was
-        samples = make(generic.build(Head()), count, seed)
+        head = HeadData.load(path.parent / HEAD)
+        portraits = [portrait.texture for portrait in load_portraits(head, path.parent / PORTRAITS)]
+        samples = make(head, count, seed, portraits=portraits)
         with atomic(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=samples.images, points=samples.points, labels=samples.labels)
     return path
 
 
-def write(folder: Path, count: int, seed: int, processes: int, per_shard: int = 250) -> Iterable[Path]:
-    """Write shards for :func:`tvface.compact.samples.load`; yields each path when its shard is there."""
+def write(folder: Path, count: int, seed: int, processes: int, per_shard: int = 250) -> Iterator[Path]:
+    """Write shards for :func:`tvface.compact.samples.load`; yields each path when its shard is there.
+
+    The generic head of the present source and the portraits made for it are written into the folder first; a folder
+    made with another head is refused.
+
+    Raises:
+        SamplesError: the folder holds crops of another head.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _write_head(folder)
     tasks = [
         (folder / f"crops_{index:04d}.npz", min(per_shard, count - start), seed * 100_003 + index)
         for index, start in enumerate(range(0, count, per_shard))
     ]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         yield from pool.imap(_shard, tasks)
+
+
+def _write_head(folder: Path) -> None:
+    head = generic.build(Head())
+    stored = folder / HEAD
+    if stored.is_file():
+        before = HeadData.load(stored)
+        same = before.v_template.shape == head.v_template.shape and np.array_equal(before.v_template, head.v_template)
+        if not same or not np.array_equal(before.shape_basis, head.shape_basis):
+            raise SamplesError(f"{folder}: its crops were made with another head; delete it or name another folder")
+    else:
+        head.save(stored)
+    load_portraits(head, folder / PORTRAITS)  # fitted once, then read by every process
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

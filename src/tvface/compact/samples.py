@@ -74,14 +74,14 @@ class Samples:
 
 
 def load(folder: Path) -> Samples:
-    """Read all shards ``*.npz`` of a folder, in order of their names.
+    """Read all shards ``crops_*.npz`` of a folder, in order of their names.
 
     Raises:
         SamplesError: no shard, or one without the three arrays of equal length.
     """
-    shards = sorted(folder.glob("*.npz"))
+    shards = sorted(folder.glob("crops_*.npz"))
     if not shards:
-        raise SamplesError(f"{folder}: no shards of training crops (*.npz)")
+        raise SamplesError(f"{folder}: no shards of training crops (crops_*.npz)")
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
     for path in shards:
         with np.load(path, allow_pickle=False) as archive:

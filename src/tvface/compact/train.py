@@ -25,7 +25,7 @@ from torch import nn
 from tvface.compact import samples
 from tvface.compact.card import write_card
 from tvface.compact.tasks import LandmarkTask, ParserTask, Task, class_frequency, plain
-from tvface.compact.weights import FOLDER, save_bundle
+from tvface.compact.weights import FOLDER, load_bundle, save_bundle
 from tvface.manifests.base import atomic
 
 log = logging.getLogger("tvface.compact")
@@ -44,15 +44,16 @@ class Recipe:
     held_out: int = 400
     report_every: int = 200
     half: bool = True  # bfloat16 where the hardware is fast at it; the weights stay float32
+    start: str = ""  # sha256 of the weights that training starts from; empty: random ones
 
 
 def train(
-    task: Task, crops: samples.Samples, recipe: Recipe, checkpoint: Path
+    task: Task, crops: samples.Samples, recipe: Recipe, checkpoint: Path, start: nn.Module | None = None
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     """Train a network of ``task``; return it in evaluation mode, and the figures on held-out crops over time.
 
     AdamW, linear warm-up, cosine to zero, gradients cut to norm 5. ``checkpoint`` is written at every report and
-    read if it is there; one of another recipe is an error.
+    read if it is there; one of another recipe is an error. ``start`` is a network to go on from, else it is random.
 
     Raises:
         ValueError: the checkpoint belongs to another recipe.
@@ -61,6 +62,8 @@ def train(
     generator = torch.Generator().manual_seed(recipe.seed)
     kept, held_out = crops.split(recipe.held_out)
     net = task.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if start is not None:
+        net.load_state_dict(start.state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     curve: list[dict[str, Any]] = []
@@ -158,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--crops", type=Path, required=True, help="folder of shards made by tvface.synthetic.crops")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=Recipe.batch)
+    parser.add_argument("--rate", type=float, default=Recipe.rate, help="highest learning rate")
+    parser.add_argument("--start", type=Path, help="weights of an earlier run to go on from")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--held-out", type=int, default=Recipe.held_out, help="last crops, used only to judge")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads; other numbers give other rounding")
@@ -169,13 +174,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(given.threads)
     crops = samples.load(given.crops)
     task = LandmarkTask() if given.task == "landmarks" else ParserTask(class_frequency(crops.labels))
-    recipe = Recipe(given.steps, given.batch, seed=given.seed, held_out=given.held_out, half=not given.float32)
+    start = load_bundle(given.start) if given.start else None
+    recipe = Recipe(
+        given.steps,
+        given.batch,
+        given.rate,
+        seed=given.seed,
+        held_out=given.held_out,
+        half=not given.float32,
+        start=start.sha256 if start else "",
+    )
     checkpoint = given.out / f".{task.name}.checkpoint.pt"
     started = time.monotonic()
-    net, curve = train(task, crops, recipe, checkpoint)
+    net, curve = train(task, crops, recipe, checkpoint, start.net if start else None)
     words = list(arguments) if arguments is not None else sys.argv[1:]
     about = {
         "command": "python -m tvface.compact.train " + shlex.join(words),
+        "start": dict(start.about) if start else None,
         "crops": len(crops),
         "crops_command": given.made_by,
         "recipe": asdict(recipe),
