@@ -21,7 +21,7 @@ rule reconstruct_model:
         f"{RESULTS}/benchmarks/reconstruct/{{model}}.tsv"
     conda:
         "../envs/training.yaml"
-    threads: 4
+    threads: SETTINGS.train.threads
     resources:
         mem_mb=growing(6000),
         runtime=growing(120),

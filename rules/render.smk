@@ -27,7 +27,7 @@ rule render:
         f"{RESULTS}/benchmarks/render.tsv"
     conda:
         "../envs/training.yaml"
-    threads: 4
+    threads: SETTINGS.train.threads
     resources:
         mem_mb=growing(6000),
         runtime=growing(60),

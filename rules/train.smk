@@ -25,7 +25,7 @@ rule train_phase:
         f"{RESULTS}/benchmarks/train/{{model}}/{{phase}}.tsv"
     conda:
         "../envs/training.yaml"
-    threads: 4
+    threads: SETTINGS.train.threads
     resources:
         mem_mb=growing(8000),
         runtime=growing(2880),

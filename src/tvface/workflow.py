@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ def execute(stage: str, job: Any, shard: str = "") -> None:
         shard: what the job works on (episode, show, model or ``model/phase``); empty for the whole run.
     """
     start_logging(Path(job.log[0]))
+    limit_threads(job.threads)
     try:
         settings = parse_settings(job.config)
         module = importlib.import_module(f"tvface.stages.{stage}")
@@ -30,6 +32,17 @@ def execute(stage: str, job: Any, shard: str = "") -> None:
     except BaseException:
         logging.getLogger("tvface").exception("stage %s failed (%s)", stage, shard or "all")
         raise
+
+
+def limit_threads(threads: int) -> None:
+    """Give every library of this process the job's threads; to be called before torch, OpenCV or numpy are imported.
+
+    Passive waiting matters more than the number: where jobs share cores, threads that spin at each barrier of a small
+    operation made a training step forty times slower (2 threads beside another job on 2 cores: 3.3 s instead of 0.08).
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ[name] = str(threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def start_logging(path: Path | None = None, level: int = logging.INFO) -> None:

@@ -188,6 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     net, curve = train(task, crops, recipe, checkpoint, start.net if start else None)
     words = list(arguments) if arguments is not None else sys.argv[1:]
+    if "--made-by" in words:  # it stands by itself in the card
+        place = words.index("--made-by")
+        del words[place : place + 2]
     about = {
         "command": "python -m tvface.compact.train " + shlex.join(words),
         "start": dict(start.about) if start else None,

@@ -32,7 +32,9 @@ class Backend(Embedder):
     # Percentiles of the measurement above: neighbours in time 99 % under 0.89; tracks of one person 90 % under 0.61 and
     # of two people 99 % over 0.68; faces of one person 99 % under 0.99.
     track_distance = 0.90
-    person_distance = 0.65
+    # Across scenes people differ less than backgrounds do: on the embedded show 0.65 joined 5 pairs of tracks of two
+    # people while finding 15 of 67 pairs, 0.5 joined 1. A person in two is a smaller harm than two in one.
+    person_distance = 0.5
     pair_distance = 1.0
     crop = "aligned"
 

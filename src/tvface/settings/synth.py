@@ -12,7 +12,7 @@ class Synth:
     """The embedded show: rendered footage with exact ground truth."""
 
     enabled: bool = option(True, "use the embedded show as input")
-    episodes: int = option(4, "episodes", low=1)
+    episodes: int = option(5, "episodes", low=1)
     seconds: float = option(36.0, "length of an episode", unit="s", low=4)
     width: int = option(640, "picture width", unit="px", low=64)
     height: int = option(360, "picture height", unit="px", low=64)

@@ -16,7 +16,7 @@ from tvface.stages.code import code_digest
 PHASES = ("pretrain", "coarse", "detail")
 
 # They say how often training reports and saves itself, not what it learns: a change must not train again.
-_HOUSEKEEPING = ("models", "checkpoint_every", "keep_checkpoints")
+_HOUSEKEEPING = ("models", "threads", "checkpoint_every", "keep_checkpoints")
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def write_script(settings: Synth, index: int, seed: int) -> list[Shot]:
                 background=3 * index + scene,
                 light_seed=int(generator.integers(2**31)),
                 pan=float(generator.uniform(-12, 12)),
-                blur=lively > 1.2,
+                blur=lively > 1.5,
             )
         )
     return shots
