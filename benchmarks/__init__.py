@@ -1,0 +1,1 @@
+"""What is timed and judged, against whom, in one run: ``python -m benchmarks``."""

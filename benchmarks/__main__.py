@@ -1,0 +1,9 @@
+"""Run the benchmarks that need nothing but tvface: ``python -m benchmarks`` (``make bench``).
+
+``benchmarks/landmarks.py`` and ``benchmarks/parsing.py`` judge the bundled networks on a folder of your own pictures.
+"""
+
+from benchmarks import kernels
+
+if __name__ == "__main__":
+    kernels.main()

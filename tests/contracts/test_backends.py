@@ -1,0 +1,101 @@
+"""Every registered backend keeps its package's contract: shapes, types, ranges, empty input, unknown names."""
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from tvface import detectors, embedders, landmarkers, parsers
+from tvface.assets import AssetError
+from tvface.settings import Settings, SettingsError
+
+SETTINGS = Settings()
+PACKAGES = {
+    "detectors": (detectors, SETTINGS.faces),
+    "embedders": (embedders, SETTINGS.faces),
+    "landmarkers": (landmarkers, SETTINGS.landmarks),
+    "parsers": (parsers, SETTINGS.masks),
+}
+BACKENDS = [(package, name) for package, (module, _) in PACKAGES.items() for name in module.available()]
+FACE = (177.0, 66.0, 266.0, 177.0)  # MTCNN's box in the astronaut picture, within a pixel
+
+
+def make(package, name):
+    module, settings = PACKAGES[package]
+    torch.set_num_threads(1)
+    try:
+        backend = module.create(name, settings, "cpu")
+    except (AssetError, FileNotFoundError) as error:
+        pytest.skip(f"{name}: {str(error).splitlines()[0]}")
+    assert isinstance(backend.weights, dict)
+    assert all(len(digest) == 64 for digest in backend.weights.values())
+    return backend
+
+
+def of(package):
+    return [name for owner, name in BACKENDS if owner == package]
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    return skimage.data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def crop(astronaut):
+    return np.ascontiguousarray(astronaut[20:244, 110:334])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_unknown_names_are_refused_with_the_valid_ones(package):
+    module, settings = PACKAGES[package]
+    with pytest.raises(SettingsError, match=module.available()[0]):
+        module.create("no_such_backend", settings, "cpu")
+
+
+@pytest.mark.parametrize("name", of("detectors"))
+def test_detectors(name, astronaut):
+    detector = make("detectors", name)
+    blank = np.zeros_like(astronaut)
+    found, none = detector.detect([astronaut, blank])
+    assert found.boxes.shape == (1, 4) and found.boxes.dtype == np.float32
+    assert np.abs(found.boxes[0] - FACE).max() < 25
+    assert found.points.shape == (1, 5, 2) and found.scores[0] > 0.9
+    assert found.points[0, 0, 0] < found.points[0, 1, 0], "the viewer's left eye comes first"
+    assert none.boxes.shape == (0, 4) and none.points.shape == (0, 5, 2)
+    assert detector.detect([]) == []
+
+
+@pytest.mark.parametrize("name", of("embedders"))
+def test_embedders(name, crop):
+    embedder = make("embedders", name)
+    crops = np.stack([crop[:160, :160], crop[40:200, 40:200]])
+    vectors = embedder.embed(crops)
+    assert vectors.shape == (2, embedder.dimension) and vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.allclose(embedder.embed(crops[::-1].copy())[::-1], vectors, atol=1e-5), "rows are independent"
+    assert embedder.embed(crops[:0]).shape == (0, embedder.dimension)
+
+
+@pytest.mark.parametrize("name", of("landmarkers"))
+def test_landmarkers(name, crop):
+    landmarker = make("landmarkers", name)
+    box = np.array([[FACE[0] - 110, FACE[1] - 20, FACE[2] - 110, FACE[3] - 20]], np.float32)
+    points, confidence = landmarker.locate(crop[None], box)
+    assert points.shape == (1, 68, 2) and points.dtype == np.float32
+    assert confidence.shape == (1, 68) and (confidence >= 0).all()
+    eye, other = points[0, 36:42].mean(0), points[0, 42:48].mean(0)
+    # The astronaut's pupils, hand-placed in the picture (resources/portraits.tsv).
+    assert np.linalg.norm(eye - (203 - 110, 101 - 20)) < 10 and np.linalg.norm(other - (247 - 110, 103 - 20)) < 10
+    empty = landmarker.locate(crop[None][:0], box[:0])
+    assert empty[0].shape == (0, 68, 2) and empty[1].shape == (0, 68)
+
+
+@pytest.mark.parametrize("name", of("parsers"))
+def test_parsers(name, crop):
+    parser = make("parsers", name)
+    labels = parser.parse(crop[None])
+    assert labels.shape == (1, 224, 224) and labels.dtype == np.uint8 and labels.max() <= 18
+    cheek = labels[0, 128 - 20 + 6 : 140 - 20 + 6, 195 - 110 : 205 - 110]
+    assert (cheek == 1).mean() > 0.5, "the cheek is skin"
+    assert parser.parse(crop[None][:0]).shape == (0, 224, 224)
