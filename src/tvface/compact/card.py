@@ -32,7 +32,7 @@ _LIMITS = {
 
 def _commands(about: Mapping[str, Any]) -> list[str]:
     """Return the commands in order, those of the weights it started from first."""
-    earlier = _commands(about["start"]) if about["start"] else []
+    earlier = _commands(about["start"]) if about.get("start") else []
     made = [line for line in (about["crops_command"], about["command"]) if line]
     return [*earlier, *(line for line in made if line not in earlier)]
 
