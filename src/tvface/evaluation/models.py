@@ -107,7 +107,8 @@ def geometry_metrics(
     table.add("reconstruct", "posed_error", posed.mean(), len(posed), "%", "lower",
               "mean 3D distance of the face's vertices to the truth in the crop's frame (pose, place, size and shape; "
               "depth up to a shift) / distance of the outer eye corners", subject)  # fmt: skip
-    aligned = [1000 * _error(a, b) for a, b in zip(own, metres, strict=True)]
+    upright = own * np.array([1.0, -1.0, 1.0])  # a picture's y points down: without the flip it is a mirror image
+    aligned = [1000 * _error(a, b) for a, b in zip(upright, metres, strict=True)]
     table.add("reconstruct", "aligned_error", float(np.mean(aligned)), len(aligned), "mm", "lower",
               "mean vertex distance after the best similarity: identity and expression", subject)  # fmt: skip
     shapes = [1000 * _error(a, b) for a, b in zip(neutral, true_neutral, strict=True)]

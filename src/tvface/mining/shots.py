@@ -178,6 +178,7 @@ def _prominent(colours: Array, structure: Array, settings: Shots) -> NDArray[np.
             continue
         found[k] = (
             colours[k] >= settings.quiet_histogram
+            and structure[k] >= settings.quiet_structure
             and total[k] >= settings.quiet
             and total[k] >= settings.prominence * around[-2]
         )

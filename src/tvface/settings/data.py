@@ -20,6 +20,9 @@ class Shots:
     # changes colour by 0.18 or more reaches 1.3 times.
     quiet: float = option(0.55, "a smaller sum is a cut if it stands out and ...", low=0, high=2)
     quiet_histogram: float = option(0.16, "... its histogram distance is at least this and ...", low=0, high=1)
+    quiet_structure: float = option(
+        0.35, "... its unmatched part is at least this (light changes have none) and ...", low=0, high=1
+    )
     prominence: float = option(4.0, "... the sum is this many times that of the frames around it", low=1)
     flash: float = option(0.15, "histogram distance under which the frames around a flash are alike", low=0, high=1)
     dissolve: float = option(0.50, "histogram distance over 2 to 4 frames that makes a dissolve", low=0, high=1)
