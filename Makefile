@@ -13,7 +13,7 @@ CORES ?= all
 PYTHON ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help env demo test lint bench lock files
+.PHONY: help env demo test lint bench weights lock files
 
 help:
 	@echo "make env    build .venv from requirements.lock (Python 3.11 or 3.12 is all it needs)"
@@ -21,6 +21,7 @@ help:
 	@echo "make test   env, then all tests"
 	@echo "make lint   ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench  the benchmarks"
+	@echo "make weights train the bundled landmark and parsing networks anew (an hour)"
 	@echo "make lock   resolve requirements*.in anew (needs the network)"
 	@echo "make files  write again what is made from the settings and the lock"
 
@@ -50,6 +51,12 @@ lint: env
 
 bench: env
 	$(BIN)/python -m benchmarks
+
+# An hour on two cores. The shipped weights' own commands are on their cards in resources/weights.
+weights: env
+	$(BIN)/python -m tvface.compact.crops --out .cache/crops --count 9000 --seed 0
+	$(BIN)/python -m tvface.compact.train landmarks --crops .cache/crops --steps 3000
+	$(BIN)/python -m tvface.compact.train parser --crops .cache/crops --steps 1500
 
 lock: env
 	echo 'uv==$(shell $(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)' | $(BIN)/uv pip compile --quiet --universal \

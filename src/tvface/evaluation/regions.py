@@ -6,10 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-CLASS_NAMES = (
-    "background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "l_ear", "r_ear", "earring", "nose",
-    "mouth", "u_lip", "l_lip", "neck", "necklace", "cloth", "hair", "hat",
-)  # fmt: skip
+from tvface.parsers.base import CLASSES
 
 
 def mask_iou(first: np.ndarray, second: np.ndarray) -> float:
@@ -29,7 +26,7 @@ def class_iou(counts: np.ndarray) -> dict[str, float]:
     hit = np.diag(counts).astype(float)
     union = counts.sum(0) + counts.sum(1) - np.diag(counts)
     present = counts.sum(1) > 0
-    return {CLASS_NAMES[i]: float(hit[i] / union[i]) for i in np.flatnonzero(present)}
+    return {CLASSES[i]: float(hit[i] / union[i]) for i in np.flatnonzero(present)}
 
 
 def in_classes(labels: np.ndarray, classes: Iterable[int]) -> np.ndarray:

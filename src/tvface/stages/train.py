@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 
 from tvface.head.data import HeadData
 from tvface.manifests import digest, read, write
@@ -77,6 +78,8 @@ def _fabric(settings: Settings) -> Fabric:
         # Processes are spawned and not started by running the command again: a Snakemake script has none.
         strategy="ddp_spawn" if devices > 1 else "auto",
         precision=settings.train.precision,
+        # Inside a Slurm job Fabric would count Slurm's tasks; the processes here are its own.
+        plugins=[LightningEnvironment()],
     )
 
 
