@@ -109,12 +109,17 @@ def test_non_square_pixels_come_out_square(tmp_path: Path) -> None:
     assert {frame.image.shape for frame in VideoReader(path).frames()} == {(48, 96, 3)}
 
 
-def test_writing_is_reproducible_and_odd_sizes_are_padded(tmp_path: Path) -> None:
+def test_writing_is_reproducible(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    frames = [rng.integers(0, 256, (35, 51, 3)).astype(np.uint8) for _ in range(4)]
+    frames = [rng.integers(0, 256, (48, 64, 3)).astype(np.uint8) for _ in range(4)]
     for name in ("a.mp4", "b.mp4"):
         write_video(tmp_path / name, frames, 25, crf=10)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_odd_sizes_are_padded(tmp_path: Path) -> None:
+    frames = [grey(1, (35, 51)) for _ in range(4)]
+    write_video(tmp_path / "a.mp4", frames, 25, crf=10)
     assert next(iter(VideoReader(tmp_path / "a.mp4").frames())).image.shape == (36, 52, 3)
 
 

@@ -143,7 +143,8 @@ def write_video(
     """Write H x W x 3 uint8 RGB frames as H.264 (VP9 in .webm), yuv420p; return how many.
 
     Odd sides grow by one repeated pixel, which yuv420p needs. ``crf`` is the encoder's quality, 0 (lossless) .. 51.
-    The bytes are reproducible for one ``threads`` and one FFmpeg.
+    The bytes are reproducible for one ``threads`` and one FFmpeg where both sides are multiples of 16; at 51 x 35 they
+    once differed between runs in one process (memory that the encoder reads beyond the picture, not tracked down).
 
     Raises:
         MediaError: there is no frame, or the frames differ in size.
