@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from tvface import flow, layout
+from tvface.device import torch_device
 from tvface.episodes import list_episodes
 from tvface.head.data import HeadData
 from tvface.manifests import atomic, read
@@ -178,8 +179,7 @@ def reconstruct_video(
     head_file = layout.outputs("head", work)["head"]
     assert isinstance(head_file, Path)
     head = HeadData.load(head_file)
-    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
-    network = FaceModel(spec, head).to("cuda" if cuda else "cpu")
+    network = FaceModel(spec, head).to(torch_device(settings.device))
     network.load_weights(load_weights(weights, spec))
     output = Output(out, frozenset(faces["source_frame"].astype(int)))
     paths = crop_paths(faces, settings.sequences.crop_scale, settings.sequences.crop_down)

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from tvface.device import torch_device
 from tvface.manifests import ManifestError
 from tvface.media.images import Image, read_image, warp_crop
 from tvface.settings import Settings
@@ -88,8 +89,7 @@ def without_sequences(rows: pd.DataFrame, reasons: Mapping[str, Collection[str]]
 
 def device(settings: Settings) -> torch.device:
     """Return the device of ``settings.device``; ``auto`` is CUDA where there is one."""
-    name = settings.device
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    return torch_device(settings.device)
 
 
 def path_of(inputs: Mapping[str, object], name: str) -> Path:

@@ -240,8 +240,6 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def _device(settings: Settings) -> str:
-    if settings.device != "auto":
-        return settings.device
-    import torch
+    from tvface.device import torch_device  # torch is slow to import, and only running the stage needs it
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return str(torch_device(settings.device))

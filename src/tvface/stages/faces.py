@@ -13,6 +13,7 @@ import torch
 
 from tvface import detectors, embedders
 from tvface.detectors.base import Detections
+from tvface.device import torch_device
 from tvface.embedders.base import SIDE, Embedder
 from tvface.embedders.crops import aligned_crop, box_crop
 from tvface.manifests import read, write
@@ -78,11 +79,6 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     )
     write(outputs["manifest"], FACES, table, recorded)
     log.info("%s: %d faces in %d tracks of %d frames", shard, len(table), table["track"].nunique(), len(valid))
-
-
-def torch_device(name: str) -> torch.device:
-    """Return the device for ``auto`` (CUDA where there is one), or the named one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
 
 
 def _batches(frames: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tvface.device import torch_device
 from tvface.head.data import HeadData
 from tvface.manifests import digest, read, write
 from tvface.manifests.dataset import DATASET
@@ -53,7 +54,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     if shard and shard != spec.model:
         raise SettingsError(f"reconstruct: {inputs['weights']} are weights of '{spec.model}', not of '{shard}'")
     head = HeadData.load(inputs["head"])
-    model = FaceModel(spec, head).to(_device(settings))
+    model = FaceModel(spec, head).to(torch_device(settings.device))
     untrained = model.weights()
     trained = load_weights(inputs["weights"], spec)
     dataset = read(inputs["dataset"], DATASET).rows
@@ -160,8 +161,3 @@ def _store_meshes(
     dense = model.renderer.dense_mesh(result.geometry.vertices[middle], result.detail.displacement[middle])
     tar.add(f"{name}_{middle:02d}_detail.obj", meshes.plain_obj(dense.vertices, dense.faces))
     return stored
-
-
-def _device(settings: Settings) -> torch.device:
-    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if cuda else "cpu")

@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
+from tvface.device import torch_device
 from tvface.head.data import HeadData
 from tvface.manifests import digest, read, write
 from tvface.manifests.dataset import DATASET
@@ -70,10 +71,9 @@ def _train_in_process(
 
 
 def _fabric(settings: Settings) -> Fabric:
-    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
     devices = settings.train.devices
     return Fabric(
-        accelerator="cuda" if cuda else "cpu",
+        accelerator=torch_device(settings.device).type,
         devices=devices,
         # Processes are spawned and not started by running the command again: a Snakemake script has none.
         strategy="ddp_spawn" if devices > 1 else "auto",
