@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torchvision.ops
 from torch import nn
 from torch.nn import functional as F
 
@@ -119,6 +118,11 @@ class SecondOrderDeformableAlignment(nn.Module):
         assert isinstance(convolution, nn.Conv2d)
         return convolution
 
+    def _last_convolution(self) -> nn.Conv2d:
+        convolution = self.conv_offset[-1]
+        assert isinstance(convolution, nn.Conv2d)
+        return convolution
+
     def _sample(
         self, value: torch.Tensor, hidden: torch.Tensor, flow_1: torch.Tensor, flow_2: torch.Tensor | None
     ) -> torch.Tensor:
@@ -126,25 +130,25 @@ class SecondOrderDeformableAlignment(nn.Module):
 
         Without ``flow_2`` the value is only the first C channels, and only the first half of the groups is used.
         """
-        raw = at_least_float32(self.conv_offset[1:](hidden))
-        offset_1, offset_2, mask = raw.chunk(3, dim=1)
-        half = TAPS * self.groups // 2  # (y, x) pairs of one half of the groups
-        offset = self.max_residue * torch.tanh(torch.cat([offset_1, offset_2], dim=1))
-        moved = [offset[:, : 2 * half] + flow_1.flip(1).repeat(1, half, 1, 1)]
+        pairs = TAPS * self.groups  # (y, x) pairs of all groups
+        hidden, last = self.conv_offset[1:-1](hidden), self._last_convolution()
         if flow_2 is None:
-            mask = mask[:, :half]
+            # The other half of the offsets and weights would not be used: 144 + 72 of 432 channels at G = 16.
+            used = [slice(0, pairs), slice(2 * pairs, 2 * pairs + pairs // 2)]
+            weight, bias = (torch.cat([parameter[part] for part in used]) for parameter in (last.weight, last.bias))
+            raw, flows, pairs = F.conv2d(hidden, weight, bias, padding=1), [flow_1], pairs // 2
         else:
-            moved.append(offset[:, 2 * half :] + flow_2.flip(1).repeat(1, half, 1, 1))
-        # torchvision's kernel has no bfloat16; under autocast it would cast by itself, elsewhere it would fail.
+            raw, flows = last(hidden), [flow_1, flow_2]
+        raw = at_least_float32(raw)
+        b, _, h, w = raw.shape
+        residue = self.max_residue * torch.tanh(raw[:, : 2 * pairs]).view(b, len(flows), -1, 2, h, w)
+        flow = torch.stack([at_least_float32(flow).flip(1) for flow in flows], dim=1)[:, :, None]
+        # torchvision's autocast would move all to float32 and back by itself, the other kernels would fail.
         with torch.autocast(value.device.type, enabled=False):
-            arguments = (
-                at_least_float32(value),
-                torch.cat(moved, dim=1),
-                at_least_float32(self.weight[:, : value.shape[1]]),
-                at_least_float32(self.bias),
+            return deformable.deform_conv2d(
+                value,
+                (residue + flow).view(b, 2 * pairs, h, w),
+                self.weight[:, : value.shape[1]],
+                self.bias,
+                torch.sigmoid(raw[:, 2 * pairs :]),
             )
-            if value.device.type == "cpu" and min(value.shape[2:]) > 1:
-                out = deformable.deform_conv2d(*arguments, torch.sigmoid(mask))
-            else:
-                out = torchvision.ops.deform_conv2d(*arguments, padding=1, mask=torch.sigmoid(mask))
-        return out.to(value.dtype)

@@ -82,6 +82,21 @@ def shape_shading(normals: Tensor) -> Tensor:
     return directional_shading(normals, directions, torch.full_like(directions, SHAPE_LIGHT_INTENSITY))
 
 
+# torch's own cross product and norm walk over three numbers at a time, five to ten times slower on a CPU.
+
+
+def cross(a: Tensor, b: Tensor, dim: int) -> Tensor:
+    """Cross product of vectors that lie along ``dim`` (size 3)."""
+    (ax, ay, az), (bx, by, bz) = a.unbind(dim), b.unbind(dim)
+    return torch.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), dim)
+
+
+def normalised(vectors: Tensor, dim: int) -> Tensor:
+    """Divide vectors along ``dim`` (size 3) by max(length, 1e-6); below that the length has no gradient."""
+    x, y, z = vectors.unbind(dim)
+    return vectors / (x * x + y * y + z * z).clamp(min=1e-12).sqrt().unsqueeze(dim)
+
+
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     """Unit normals of vertices: the sum of the adjacent faces' cross products (so weighted by area), normalised.
 
@@ -96,8 +111,8 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     first, second, third = (vertices.index_select(1, faces[:, k]) for k in range(3))
     # The three corners' cross products are the same vector in exact arithmetic; DECA computes each at its own corner,
     # which changes the last bits only.
-    cross = torch.linalg.cross(second - first, third - first)
+    normals = cross(second - first, third - first, -1)
     total = torch.zeros_like(vertices)
     for k in range(3):
-        total = total.index_add(1, faces[:, k], cross)
-    return F.normalize(total, dim=-1, eps=1e-6)
+        total = total.index_add(1, faces[:, k], normals)
+    return normalised(total, -1)

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from tvface.rendering.rasterizer import Fragments, interpolate, rasterize
+from tvface.rendering.shading import cross, normalised
 
 if TYPE_CHECKING:
     from tvface.head.data import HeadData
@@ -73,14 +74,14 @@ def grid_normals(points: Tensor) -> Tensor:
     inner = points[..., margin_y : size - margin_y, margin_x : size - margin_x]
     upper_left, upper_right = inner[..., :-1, :-1], inner[..., :-1, 1:]
     lower_left, lower_right = inner[..., 1:, :-1], inner[..., 1:, 1:]
-    first = torch.linalg.cross(lower_left - upper_left, upper_right - upper_left, dim=1)
-    second = torch.linalg.cross(lower_left - upper_right, lower_right - upper_right, dim=1)
+    first = cross(lower_left - upper_left, upper_right - upper_left, 1)
+    second = cross(lower_left - upper_right, lower_right - upper_right, 1)
     both = first + second
     # Each triangle counts at its three corners; the padding says at which end of the grid the corner lies.
     total = (
         F.pad(first, (0, 1, 0, 1)) + F.pad(both, (1, 0, 0, 1)) + F.pad(both, (0, 1, 1, 0)) + F.pad(second, (1, 0, 1, 0))
     )
-    return F.pad(F.normalize(total, dim=1, eps=1e-6), (margin_x, margin_x, margin_y, margin_y))
+    return F.pad(normalised(total, 1), (margin_x, margin_x, margin_y, margin_y))
 
 
 def resize_map(image: np.ndarray, size: int) -> Tensor:
