@@ -144,3 +144,16 @@ def test_memory_holds_thumbnails_not_pictures(show: Show, monkeypatch: pytest.Mo
         shard="long",
     )
     assert 0 < most <= 4
+
+
+def test_an_unreadable_episode_stops_or_is_counted(show: Show) -> None:
+    broken = show.folder / "videos" / "broken.mp4"
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.write_bytes(b"\0" * 4096)
+    with pytest.raises(MediaError, match=r"broken\.mp4.*frames\.unreadable: skip"):
+        show.run_frames(show.settings(videos=str(broken)), "broken", broken)
+    assert not show.path("frames", "broken.parquet").exists()
+    show.run_frames(show.settings(videos=str(broken), frames={"unreadable": "skip"}), "broken", broken)
+    manifest = read(show.path("frames", "broken.parquet"), FRAMES)
+    assert len(manifest.rows) == 0 and manifest.dropped == {"unreadable_episode": 1}
+    assert "broken.mp4" in manifest.provenance["notes"]["unreadable"]

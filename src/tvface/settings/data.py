@@ -39,6 +39,9 @@ class Frames:
     fps: float = option(3.0, "sampling rate; TVQA's frames come at 3", unit="Hz", low=0.1, high=120)
     long_side: int = option(0, "shrink frames to this longer side; 0 keeps the size", unit="px", low=0)
     jpeg_quality: int = option(95, "quality of stored frames", low=1, high=100)
+    unreadable: Literal["stop", "skip"] = option(
+        "stop", "an episode without a readable picture: stop there, or go on with no rows of it, counted and reported"
+    )
     black_luma: float = option(8.0, "frames darker than this on average are marked black", unit="0..255", low=0)
     # Measured: repeated frames of an encoded freeze differ by 0-1, the stillest talking head of the real clips by 8.
     duplicate: float = option(

@@ -103,6 +103,9 @@ class Phase:
     steps: int | None = option(200, "optimiser steps; exclusive with epochs", low=1)
     batch: int = option(2, "sequences per step", low=1)
     learning_rate: float = option(1e-4, "Adam", low=0)
+    schedule: Literal["constant", "cosine"] = option(
+        "constant", "learning rate over the phase: constant (DECA, paper) or falling to 0 along a half cosine"
+    )
     consistency: bool = option(True, "permute shape (coarse) or detail (detail) codes within a sequence")
     segmentation: bool = option(True, "photometric loss inside the face mask, else inside the rendered face")
     weights: Weights = block(Weights)

@@ -39,7 +39,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         outputs: ``manifest`` (:data:`FRAMES`) and ``store`` (tar of JPEGs).
 
     Raises:
-        MediaError: the footage holds no picture at all.
+        MediaError: the footage holds no picture at all and ``frames.unreadable`` is "stop". With "skip" the manifest
+            has no rows, counts ``unreadable_episode`` and keeps the message in its notes.
         EpisodeError: the run has no episode of this name.
     """
     source = inputs["source"]
@@ -49,14 +50,24 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     notes: dict[str, Any] = {"kind": episode.kind}
     clips: list[pd.DataFrame] = []
     with TarWriter(outputs["store"]) as store:
-        for clip, rows in _clips(episode, sources, settings.frames, store, dropped, threads):
-            clips.append(_finished(rows, clip, clips, settings.frames))
+        try:
+            for clip, rows in _clips(episode, sources, settings.frames, store, dropped, threads):
+                clips.append(_finished(rows, clip, clips, settings.frames))
+            if not any(len(rows) for rows in clips):
+                raise MediaError(
+                    f"{', '.join(map(str, sources))}: no picture that can be read ({dict(dropped)}); copy the footage "
+                    f"again or take episode {shard} out of the run"
+                )
+        except MediaError as error:
+            if settings.frames.unreadable == "stop":
+                raise MediaError(
+                    f"{error}. To go on without such episodes, counted in the report: frames.unreadable: skip"
+                ) from error
+            log.error("%s is left out: %s", shard, error)
+            dropped["unreadable_episode"] += 1
+            notes["unreadable"] = str(error)
+            clips = []
         table = pd.concat(clips, ignore_index=True) if clips else FRAMES.empty()
-        if len(table) == 0:
-            raise MediaError(
-                f"{', '.join(map(str, sources))}: no picture that can be read ({dict(dropped)}); copy the footage "
-                f"again or take episode {shard} out of the run"
-            )
     sizes = table.groupby("clip")[["width", "height"]].nunique().max(axis=1)
     notes |= {
         "clips": len(clips),

@@ -58,7 +58,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=settings.report.title,
         subtitle=_subtitle(statistics),
-        notes=_notes(settings, statistics),
+        notes=[*_unreadable(by_stage.get("frames", [])), *_notes(settings, statistics)],
         headline=_headline(metrics),
         sections=sections,
         versions=next(iter(by_stage.values()))[0]["provenance"]["versions"] if by_stage else {},
@@ -150,6 +150,12 @@ def _subtitle(statistics: Mapping[str, Any]) -> str:
     splits = statistics.get("sequences_per_split", {})
     parts = ", ".join(f"{count} {name}" for name, count in splits.items())
     return f"{statistics.get('sequences', 0)} sequences ({parts})" if parts else "no sequences"
+
+
+def _unreadable(manifests: list[dict[str, Any]]) -> list[str]:
+    """Name the episodes that ``frames.unreadable: skip`` left out, with the reason of each."""
+    lost = {item["name"]: item["provenance"]["notes"].get("unreadable") for item in manifests}
+    return [f"Episode {name} is left out of everything: {reason}" for name, reason in lost.items() if reason]
 
 
 def _notes(settings: Settings, statistics: Mapping[str, Any]) -> list[str]:

@@ -127,7 +127,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         *(model, phase, steps, chosen.batch * fabric.world_size, train.frames, len(clips["train"])),
         ", ".join(task.terms),
     )
-    curve = fit(fabric, task, sampler, clips["validation"], steps, chosen.learning_rate, train, store)
+    curve = fit(fabric, task, sampler, clips["validation"], steps, chosen, train, store)
     if not fabric.is_global_zero:
         return
     save_weights(outputs["weights"], face_model.weights(), spec, phase=phase, steps=steps)
@@ -177,10 +177,14 @@ def steps_of(phase: Phase, sampler: Sampler, where: str) -> int:
 
 
 def _fingerprint(settings: Settings, described: dict[str, Any], phase: str, inputs: Paths, processes: int) -> str:
-    """Stand for all that shapes the run except its length, so that a longer run goes on from a shorter one."""
+    """Stand for all that shapes the run except its length, so that a longer run goes on from a shorter one.
+
+    A schedule that falls to zero at the end is shaped by the length.
+    """
     shaping = json.loads(json.dumps(described))
-    for name in ("steps", "epochs"):
-        shaping[f"train.{phase}"].pop(name)
+    if shaping[f"train.{phase}"]["schedule"] == "constant":
+        for name in ("steps", "epochs"):
+            shaping[f"train.{phase}"].pop(name)
     shaping.pop("train.keep_checkpoints", None)
     initial = initial_weights(inputs)
     files = [inputs["dataset"], inputs["head"], *([initial] if initial else [])]

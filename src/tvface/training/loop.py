@@ -15,10 +15,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from tvface.settings.model import Train
+from tvface.settings.model import Phase, Train
 from tvface.stages.base import logger, progress
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import Clip, Sampler, Window, fixed_windows
+from tvface.training.schedule import learning_rate
 
 _log = logger("train")
 
@@ -83,7 +84,7 @@ def fit(
     sampler: Sampler,
     validation: Sequence[Clip],
     steps: int,
-    learning_rate: float,
+    phase: Phase,
     settings: Train,
     store: CheckpointStore,
 ) -> Curve:
@@ -91,6 +92,7 @@ def fit(
 
     Args:
         fabric: launched; device, precision and processes come from it.
+        phase: learning rate and its schedule.
         sampler: training windows of this process.
         validation: clips whose middle windows are judged at step 0, every ``validate_every`` steps and at the end;
             empty: no validation rows.
@@ -100,7 +102,7 @@ def fit(
         TrainingDiverged: a loss or gradient is not finite. The checkpoints written before stay.
     """
     torch.manual_seed(sampler.seed)
-    optimiser = torch.optim.Adam(task.trained(), lr=learning_rate)
+    optimiser = torch.optim.Adam(task.trained(), lr=phase.learning_rate)
     state = store.newest(steps)
     curve, done = Curve(), 0
     if state is not None:
@@ -120,6 +122,8 @@ def fit(
         wrapped_optimiser.zero_grad(set_to_none=True)
         fabric.backward(total)
         _require_finite(fabric, task, total, values, step, window)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(phase.learning_rate, step, steps, phase.schedule)
         wrapped_optimiser.step()
         curve.add(_mean_over_processes(fabric, values))
         done = step + 1
