@@ -23,6 +23,8 @@ TRACK = Column("track", pa.int32(), "face track in the episode, 0-based", low=0)
 PERSON = Column("person", pa.string(), "person of the show: cluster (p000 ...) or name from the cast gallery")
 SEQUENCE = Column("sequence", pa.string(), "sequence, <episode>.<number>")
 POSITION = Column("position", pa.int32(), "frame in the sequence, 0-based", low=0)
+SAMPLED_FRAME = (SHOW, EPISODE, CLIP, FRAME, SOURCE_FRAME, TIME, SHOT, SCENE)
+"""Where a sampled frame lies, from the show down."""
 
 
 def stored(prefix: str, what: str, nullable: bool = False) -> tuple[Column, Column, Column]:

@@ -3,20 +3,13 @@
 import pyarrow as pa
 
 from tvface.manifests.base import Column, Schema
-from tvface.manifests.columns import CLIP, EPISODE, FRAME, SCENE, SHOT, SHOW, SOURCE_FRAME, TIME, TRACK, points
+from tvface.manifests.columns import SAMPLED_FRAME, TRACK, points
 
 FACES = Schema(
     "faces",
     1,
     (
-        SHOW,
-        EPISODE,
-        CLIP,
-        FRAME,
-        SOURCE_FRAME,
-        TIME,
-        SHOT,
-        SCENE,
+        *SAMPLED_FRAME,
         Column("face", pa.int32(), "face in the frame, largest first", low=0),
         Column("x0", pa.float32(), "left edge of the box; may lie outside the picture", unit="px"),
         Column("y0", pa.float32(), "top edge", unit="px"),

@@ -3,20 +3,13 @@
 import pyarrow as pa
 
 from tvface.manifests.base import Column, Schema
-from tvface.manifests.columns import CLIP, EPISODE, FRAME, SCENE, SHOT, SHOW, SOURCE_FRAME, TIME, stored
+from tvface.manifests.columns import SAMPLED_FRAME, stored
 
 FRAMES = Schema(
     "frames",
     1,
     (
-        SHOW,
-        EPISODE,
-        CLIP,
-        FRAME,
-        SOURCE_FRAME,
-        TIME,
-        SHOT,
-        SCENE,
+        *SAMPLED_FRAME,
         *stored("image", "the JPEG"),
         Column("width", pa.int32(), "picture width", unit="px", low=1),
         Column("height", pa.int32(), "picture height", unit="px", low=1),

@@ -3,22 +3,7 @@
 import pyarrow as pa
 
 from tvface.manifests.base import Column, Schema
-from tvface.manifests.columns import (
-    CLIP,
-    EPISODE,
-    FRAME,
-    PERSON,
-    POSITION,
-    SCENE,
-    SEQUENCE,
-    SHOT,
-    SHOW,
-    SOURCE_FRAME,
-    TIME,
-    TRACK,
-    points,
-    stored,
-)
+from tvface.manifests.columns import PERSON, POSITION, SAMPLED_FRAME, SEQUENCE, TRACK, points, stored
 
 _SCORES = (
     Column("score", pa.float32(), "probability of a face", low=0, high=1),
@@ -46,14 +31,7 @@ SEQUENCES = Schema(
     (
         SEQUENCE,
         POSITION,
-        SHOW,
-        EPISODE,
-        CLIP,
-        FRAME,
-        SOURCE_FRAME,
-        TIME,
-        SHOT,
-        SCENE,
+        *SAMPLED_FRAME,
         TRACK,
         PERSON,
         *stored("image", "the crop"),
@@ -80,14 +58,7 @@ CANDIDATES = Schema(
     "sequences",
     1,
     (
-        SHOW,
-        EPISODE,
-        CLIP,
-        FRAME,
-        SOURCE_FRAME,
-        TIME,
-        SHOT,
-        SCENE,
+        *SAMPLED_FRAME,
         Column("face", pa.int32(), "face in the frame", low=0),
         TRACK,
         PERSON,
