@@ -8,6 +8,7 @@ import torch
 
 from tests.reference.arrays import SHARED, Reference, load
 from tests.rendering.scenes import Scene
+from tvface.rendering.normals_numba import face_normal_sums
 from tvface.rendering.shading import (
     SH_FACTORS,
     directional_shading,
@@ -112,6 +113,26 @@ def test_vertex_normals_and_their_gradient_on_the_formula_mesh() -> None:
     np.testing.assert_allclose(normals.detach(), free["vertex_normals"], atol=1e-6)
     assert vertices.grad is not None
     np.testing.assert_allclose(vertices.grad, free["grad_verts"], atol=1e-5 * np.abs(free["grad_verts"]).max())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_compiled_sums_equal_the_tensor_operations(dtype: torch.dtype) -> None:
+    """Other devices than the CPU take the tensor operations."""
+    generator = torch.Generator().manual_seed(3)
+    vertices = torch.randn(3, 40, 3, generator=generator, dtype=dtype)
+    faces = torch.randint(0, 40, (90, 3), generator=generator)
+    cotangent = torch.randn(3, 40, 3, generator=generator, dtype=dtype)
+    own, other = vertices.clone().requires_grad_(), vertices.clone().requires_grad_()
+    sums = face_normal_sums(own, faces)
+    (sums * cotangent).sum().backward()
+    first, second, third = (other[:, faces[:, k]] for k in range(3))
+    normals = torch.linalg.cross(second - first, third - first)
+    expected = torch.zeros_like(vertices)
+    for k in range(3):
+        expected = expected.index_add(1, faces[:, k], normals)
+    (expected * cotangent).sum().backward()
+    torch.testing.assert_close(sums, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(own.grad, other.grad, rtol=1e-5, atol=1e-4)
 
 
 def test_vertex_normals_are_weighted_by_area_and_vanish_without_faces() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 # The compiled functions have no annotations: numba takes their types from the arguments.
 
 
-def _over_images(count: int, function: Callable[[int], None]) -> None:
+def over_images(count: int, function: Callable[[int], None]) -> None:
     """Call a GIL-free function for every image, on as many threads as torch may use."""
     threads = min(count, torch.get_num_threads())
     if threads <= 1:
@@ -107,7 +107,7 @@ def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor)
     face = np.full(shape, -1, np.int64)
     depth = np.full(shape, np.inf, np.float32)
     points, triangles, xs, ys = vertices.numpy(), faces.numpy(), columns.numpy(), rows.numpy()
-    _over_images(shape[0], lambda b: _select_faces(points[b], triangles, xs, ys, depth[b], face[b]))
+    over_images(shape[0], lambda b: _select_faces(points[b], triangles, xs, ys, depth[b], face[b]))
     return torch.from_numpy(face)
 
 
@@ -135,7 +135,7 @@ def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor,
     bary = torch.zeros(*face.shape, 3, dtype=vertices.dtype)
     out, points, triangles, ids = bary.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
     xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
-    _over_images(len(ids), lambda b: _barycentrics(points[b], triangles, ids[b], xs, ys, epsilon, out[b]))
+    over_images(len(ids), lambda b: _barycentrics(points[b], triangles, ids[b], xs, ys, epsilon, out[b]))
     return bary
 
 
@@ -175,7 +175,7 @@ def barycentrics_backward(
     out, points, triangles, ids = result.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
     xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
     grad, weights = gradient.detach().numpy(), bary.detach().numpy()
-    _over_images(
+    over_images(
         len(ids),
         lambda b: _barycentrics_backward(grad[b], weights[b], points[b], triangles, ids[b], xs, ys, epsilon, out[b]),
     )
@@ -200,7 +200,7 @@ def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor)
     result = attributes.new_zeros(attributes.shape[0], attributes.shape[2], *face.shape[1:])
     out, ids, weights = result.numpy(), face.numpy(), bary.detach().numpy()
     indices, values = corners.numpy(), attributes.detach().numpy()
-    _over_images(
+    over_images(
         len(values), lambda b: _interpolate(ids[b % len(ids)], weights[b % len(weights)], indices, values[b], out[b])
     )
     return result
@@ -258,7 +258,7 @@ def interpolate_backward(
             nothing_attributes if to_attributes is None else to_attributes[b].numpy(),
         )
 
-    _over_images(len(values), one)
+    over_images(len(values), one)
     return to_bary, to_attributes
 
 

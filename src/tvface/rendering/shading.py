@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tvface.rendering.normals_numba import face_normal_sums
+
 # Real spherical harmonics of bands 0-2 convolved with the clamped cosine (Ramamoorthi and Hanrahan, "An efficient
 # representation for irradiance environment maps", 2001): pi, 2 pi / 3 and pi / 4 per band, the first divided by pi as
 # in DECA (a constant that the light's first coefficient absorbs).
@@ -108,6 +110,8 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
             f"vertices must be (B, V, 3) and faces (F, 3), got {tuple(vertices.shape)}, {tuple(faces.shape)}"
         )
     faces = faces.to(device=vertices.device, dtype=torch.int64)
+    if vertices.device.type == "cpu" and vertices.dtype in (torch.float32, torch.float64):
+        return normalised(face_normal_sums(vertices, faces), -1)
     first, second, third = (vertices.index_select(1, faces[:, k]) for k in range(3))
     # The three corners' cross products are the same vector in exact arithmetic; DECA computes each at its own corner,
     # which changes the last bits only.
