@@ -47,3 +47,13 @@ def test_an_unknown_backend_lists_the_known_ones():
 def test_crops_must_be_square():
     with pytest.raises(ValueError, match="square"):
         sequence_flow(backend("dis"), [np.zeros((4, 6, 3), np.uint8)] * 2, 32, np.zeros(2, bool))
+
+
+@pytest.mark.parametrize("name", ["dis", "spynet"])
+def test_flow_of_whole_crops_is_averaged_down(name):
+    """The picture slides (2, 1) px at its own size, (1, 0.5) px on the grid of half the side."""
+    clip = sliding("s", "e", "p", frames=2, size=96)
+    flow = sequence_flow(backend(name), clip.images, 48, np.zeros(2, bool), "crop")
+    assert flow.shape == (2, 1, 2, 48, 48) and flow.dtype == np.float16
+    np.testing.assert_allclose(flow[0, 0, :, 12:-12, 12:-12].mean((1, 2)), [1, 0.5], atol=0.18)
+    np.testing.assert_allclose(flow[1, 0, :, 12:-12, 12:-12].mean((1, 2)), [-1, -0.5], atol=0.18)

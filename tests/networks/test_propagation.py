@@ -117,3 +117,26 @@ def test_wrong_flows_are_refused():
     spatial, flow = torch.randn(1, 3, 4, 6, 6), torch.randn(1, 2, 2, 6, 6)
     with pytest.raises(ValueError, match="flows_forward"):
         module(spatial, flow, flow[:, :1])
+
+
+def test_the_first_frame_is_left_alone_or_aligned_with_nothing():
+    """Equation 6 with zeros for the history is the alignment's bias, whatever the frame shows."""
+    torch.manual_seed(0)
+    plain = SecondOrderPropagation(4, 1, 1, 2).eval()
+    literal = SecondOrderPropagation(4, 1, 1, 2, first_frame="align").eval()
+    for align in plain.deform_align.values():
+        torch.nn.init.normal_(align.bias)
+        torch.nn.init.normal_(align.conv_offset[-1].weight)
+    literal.load_state_dict(plain.state_dict())
+    spatial, flow = torch.randn(1, 1, 4, 6, 6), torch.zeros(1, 0, 2, 6, 6)
+    with torch.no_grad():
+        zero, aligned = plain(spatial, flow, flow), literal(spatial, flow, flow)
+        earlier = [spatial[:, 0]]
+        for name in plain.names:
+            feature = literal.deform_align[name].bias.view(1, 4, 1, 1).expand(1, 4, 6, 6)
+            expected = feature + literal.backbone[name](torch.cat([*earlier, feature], 1))
+            torch.testing.assert_close(aligned[name][:, 0], expected)
+            assert not torch.allclose(aligned[name], zero[name], atol=1e-3)
+            earlier.append(expected)
+    with pytest.raises(ValueError, match="valid are"):
+        SecondOrderPropagation(4, 1, 1, 2, first_frame="skip")  # type: ignore[arg-type]

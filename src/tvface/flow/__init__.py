@@ -31,5 +31,5 @@ def create(name: str, settings: Flow, device: str = "cpu") -> FlowBackend:
     if name == "spynet":
         from tvface.flow import spynet
 
-        return spynet.Backend(settings.weights, device)
+        return spynet.Backend(settings.weights, device, settings.levels)
     raise SettingsError(f"dataset.flow.backend: no backend '{name}'; available: {', '.join(available())}")

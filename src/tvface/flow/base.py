@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -42,14 +43,28 @@ def resized(images: Sequence[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]
     return np.asarray(np.stack(out), np.uint8)
 
 
+def averaged_flow(flow: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Return (P, 2, size, size): flow (P, 2, S, S) averaged down to ``size``, its vectors in pixels of the new grid."""
+    factor = size / flow.shape[-1]
+    maps = [cv2.resize(field.transpose(1, 2, 0), (size, size), interpolation=cv2.INTER_AREA) for field in flow]
+    return np.asarray(np.stack(maps).transpose(0, 3, 1, 2) * factor, np.float32)
+
+
 def sequence_flow(
-    backend: FlowBackend, images: Sequence[NDArray[np.uint8]], size: int, crossing: NDArray[np.bool_]
+    backend: FlowBackend,
+    images: Sequence[NDArray[np.uint8]],
+    size: int,
+    crossing: NDArray[np.bool_],
+    computed_at: Literal["size", "crop"] = "size",
 ) -> NDArray[np.float16]:
     """Return the flow between neighbouring crops of one sequence, both ways.
 
     Args:
         images: N pictures (H, H, 3) uint8 RGB.
-        size: side S at which the flow is computed and stored.
+        size: side S at which the flow is stored.
+        computed_at: "size" estimates flow on pictures of side S, as BasicVSR++ does; "crop" on the pictures as they
+            are, and averages the flow down to S: three times the work at H = 2 S, and a 7 to 19 % smaller end-point
+            error with SPyNet (spec temporal_encoder A1.3).
         crossing: (N,) true where a shot boundary lies before the frame. Across it nothing moves from one picture
             into the other, so the flow there is zero.
 
@@ -58,13 +73,16 @@ def sequence_flow(
         (BasicVSR++'s name for the flow of the backward branch); index 1 forward: frame i+1 to i. Channels dx, dy in
         pixels of the S x S grid.
     """
-    small = resized(images, size)
+    side = size if computed_at == "size" else images[0].shape[0]
+    small = resized(images, side)
     pairs = len(small) - 1
     result = np.zeros((2, pairs, 2, size, size), np.float32)
     inside = ~np.asarray(crossing, bool)[1:]
     if inside.any():
         before, after = small[:-1][inside], small[1:][inside]
         both = backend.flow(np.concatenate([before, after]), np.concatenate([after, before]))
+        if side != size:
+            both = averaged_flow(both, size)
         result[0, inside], result[1, inside] = np.split(both, 2)
     if not np.isfinite(result).all():
         raise FloatingPointError(f"{type(backend).__module__} returned flow that is not finite")

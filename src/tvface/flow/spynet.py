@@ -1,8 +1,9 @@
-"""SPyNet (Ranjan and Black 2017) with its published weights, as BasicVSR++ uses it: six levels, frozen."""
+"""SPyNet (Ranjan and Black 2017) with its published weights, frozen; six levels as in BasicVSR++, or matched."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,8 +21,8 @@ _BATCH = 32
 class Backend(FlowBackend):
     """Runs ``networks.spynet`` on batches of pairs without gradient."""
 
-    def __init__(self, weights: str | Path, device: str = "cpu") -> None:
-        """Load the weights.
+    def __init__(self, weights: str | Path, device: str = "cpu", levels: Literal["all", "matched"] = "all") -> None:
+        """Load the weights; ``levels`` as in :class:`tvface.networks.spynet.SPyNet`.
 
         Raises:
             CheckpointError: the file is not SPyNet in a known layout.
@@ -36,7 +37,7 @@ class Backend(FlowBackend):
             )
         self.weights = {path.name: digest(path)}
         self.device = torch.device(device)
-        self.network = SPyNet()
+        self.network = SPyNet(levels)
         load_spynet(self.network, path)
         self.network.to(self.device).eval()
 

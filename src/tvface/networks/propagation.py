@@ -20,6 +20,7 @@ from tvface.networks.residual import ResidualStack
 from tvface.networks.warp import flow_warp
 
 Connection = Literal["grid", "eq7"]
+FirstFrame = Literal["zero", "align"]
 
 
 def branch_names(rnn_layers: int) -> list[str]:
@@ -39,6 +40,8 @@ class SecondOrderPropagation(nn.Module):
         connection: what a branch's residual stack sees beside the aligned feature: the spatial feature and all
             earlier branches ("grid", BasicVSR++'s code), or only the branch before, the spatial feature for the
             first ("eq7", the equation as printed).
+        first_frame: the aligned feature of the first visited frame, which has no history: zero, as in BasicVSR++'s
+            code, or equation 6 with zero features and flows, which gives the alignment's bias ("align").
         norm: batch normalisation in the residual blocks. It acts on each visited frame by itself, so in training
             its running statistics move T times per branch and step.
     """
@@ -51,13 +54,16 @@ class SecondOrderPropagation(nn.Module):
         groups: int = 16,
         max_residue: float = 10.0,
         connection: Connection = "grid",
+        first_frame: FirstFrame = "zero",
         *,
         norm: bool = False,
     ) -> None:
         super().__init__()
         if connection not in ("grid", "eq7"):
             raise ValueError(f"connection {connection!r}: valid are 'grid' and 'eq7'")
-        self.connection = connection
+        if first_frame not in ("zero", "align"):
+            raise ValueError(f"first_frame {first_frame!r}: valid are 'zero' and 'align'")
+        self.connection, self.first_frame = connection, first_frame
         self.names = branch_names(rnn_layers)
         self.deform_align = nn.ModuleDict()
         self.backbone = nn.ModuleDict()
@@ -113,8 +119,13 @@ class SecondOrderPropagation(nn.Module):
         assert isinstance(align, SecondOrderDeformableAlignment) and isinstance(backbone, ResidualStack)
         b, t = spatial.shape[:2]
         backbone_share = backbone.static_share(static.flatten(0, 1)).unflatten(0, (b, t))
-        # The first visited frame has no history: nothing is aligned, the propagated feature is zero (spec A2 #6).
+        # The first visited frame has no history (spec A2 #6).
         feature = torch.zeros_like(spatial[:, 0])
+        if self.first_frame == "align":
+            still = feature[:, :2] * 0
+            feature = align(
+                torch.cat([feature, feature], 1), torch.cat([feature, spatial[:, 0], feature], 1), still, still
+            )
         visited = [feature + backbone.forward_recurrent(backbone_share[:, 0], feature)]
         if t == 1:
             return torch.stack(visited, dim=1)

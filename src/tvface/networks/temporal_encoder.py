@@ -17,8 +17,8 @@ Where the paper is silent or contradicts itself, this is what is built:
 * The head has no activation (BasicVSR++ has LeakyReLU 0.1 there); LeakyReLU has slope 0.1 elsewhere.
 * A branch sees the features of all earlier branches, as BasicVSR++'s code does ("grid"), or only of the one before,
   as equation 7 is printed ("eq7"): ``settings.connection``.
-* The first visited frame is not aligned (equation 6 with zero history would give the alignment's bias); second-order
-  flow is the composition of two neighbouring flows; both are BasicVSR++'s.
+* The first visited frame is not aligned, as in BasicVSR++'s code; ``settings.first_frame: align`` takes equation 6
+  literally, with zeros for the history. Second-order flow is the composition of two neighbouring flows.
 * Flow is an input: one frozen network makes it for both encoders, at half the images' size.
 """
 
@@ -56,6 +56,7 @@ class TemporalEncoder(nn.Module):
             size.deform_groups,
             size.max_residue,
             size.connection,
+            size.first_frame,
             norm=True,
         )
         self.fusion = ResidualStack((2 * size.rnn_layers + 1) * size.channels, size.channels, size.blocks, norm=True)

@@ -32,6 +32,12 @@ class Flow:
 
     backend: Literal["dis", "spynet"] = option("dis", "OpenCV's DIS, or SPyNet with its weights")
     size: int = option(112, "side at which the flow is stored (half the crop)", unit="px", low=16)
+    computed_at: Literal["size", "crop"] = option(
+        "size", "computed on crops shrunk to `size` (BasicVSR++), or on whole crops, then averaged (slower, finer)"
+    )
+    levels: Literal["all", "matched"] = option(
+        "all", "spynet's pyramid: all six levels (BasicVSR++), or as many as the size asks for (the original)"
+    )
     weights: str = option("resources/weights/spynet_20210409-c6c1bd09.pth", "SPyNet's weights")
 
 
@@ -73,6 +79,9 @@ class TemporalEncoder(Encoder):
     deform_groups: int = option(16, "offset groups of the alignment", low=1)
     max_residue: float = option(10.0, "largest offset beside the flow", unit="px", low=0)
     connection: Literal["grid", "eq7"] = option("grid", "inputs of a branch: grid (BasicVSR++ code) or equation 7")
+    first_frame: Literal["zero", "align"] = option(
+        "zero", "first frame of a branch: nothing to align (BasicVSR++ code), or equation 6 with zeros for the history"
+    )
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _run_shard(settings: Settings, inputs: Paths, outputs: Paths) -> None:
         for name, frames in progress(groups, "optical flow", len(groups)):
             images = [read_image(r.image_file, r.image_offset, r.image_length) for r in frames.itertuples()]
             crossing = frames["crossing"].to_numpy(bool)
-            field = sequence_flow(backend, images, flow.size, crossing)
+            field = sequence_flow(backend, images, flow.size, crossing, flow.computed_at)
             stored[name] = tar.add(f"{name}.f16", field.astype("<f2").tobytes())
             length = np.linalg.norm(field.astype(np.float32), axis=2)[:, ~crossing[1:]]
             if length.size:
