@@ -18,6 +18,7 @@ from tvface.networks.spynet import SPyNet
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
+from tvface.networks.warm_start import load_deca_encoder
 from tvface.settings.model import TemporalEncoder as Settings
 
 SMALL = {"width": 8, "layers": (1, 1, 1, 1), "hidden": 16}
@@ -75,7 +76,7 @@ def test_deca_checkpoint(tmp_path):
     state = loading.read_deca(path)
     assert list(state) == ["E_flame", "E_detail", "D_detail"]
     encoder, decoder = ResNetEncoder(236, **SMALL), DetailDecoder(size=32)
-    report = loading.load_deca_encoder(encoder, state["E_flame"], "E_flame")
+    report = load_deca_encoder(encoder, state["E_flame"], "E_flame")
     assert report.unused == report.missing == ()
     assert load_strictly(decoder, state["D_detail"], "D_detail").missing == ()
     images = torch.rand(1, 3, 64, 64)
@@ -89,7 +90,7 @@ def test_deca_into_a_temporal_encoder():
     settings = Settings(**SMALL, channels=8, blocks=1, deform_groups=2)
     deca, temporal = filled(ResNetEncoder(236, **SMALL)), TemporalEncoder(236, settings)
     head = temporal.head.weight.detach().clone()
-    report = loading.load_deca_encoder(temporal, deca.state_dict(), "E_flame")
+    report = load_deca_encoder(temporal, deca.state_dict(), "E_flame")
     assert {name.split(".")[1] for name in report.unused} == {"conv1", "bn1"} and len(report.unused) == 6
     assert {name.split(".")[0] for name in report.missing} == {"head", "down1", "propagation", "fusion", "down2"}
     assert all(name.startswith(("encoder.layer", "layers.")) for name in report.loaded)
@@ -100,7 +101,7 @@ def test_deca_into_a_temporal_encoder():
 def test_deca_into_a_temporal_encoder_of_another_size_is_refused():
     temporal = TemporalEncoder(236, Settings(**{**SMALL, "width": 16}, channels=8, blocks=1, deform_groups=2))
     with pytest.raises(CheckpointError, match="another shape"):
-        loading.load_deca_encoder(temporal, ResNetEncoder(236, **SMALL).state_dict(), "E_flame")
+        load_deca_encoder(temporal, ResNetEncoder(236, **SMALL).state_dict(), "E_flame")
 
 
 def test_deca_checkpoint_without_its_parts(tmp_path):
