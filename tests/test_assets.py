@@ -198,6 +198,18 @@ def test_first_digits_of_a_checksum_are_checked(table: Path, tmp_path: Path) -> 
         verify(path)
 
 
+def test_a_setting_may_name_a_stand_in() -> None:
+    registry.cache_clear()
+
+    def named(path: str) -> list[str]:
+        flow = {"backend": "spynet", "weights": path}
+        return [need.asset.name for need in needs(parse_settings({**NO_WEIGHTS, "dataset": {"flow": flow}}))]
+
+    assert named("w/network-sintel-final.pytorch") == ["spynet_sniklaus"]
+    assert named("w/modelL1_F.t7") == [f"spynet_torch7_{level}" for level in range(1, 7)]
+    assert named("w/mine.safetensors") == ["spynet"]
+
+
 @pytest.mark.parametrize(
     ("change", "stage", "names"),
     [
@@ -314,6 +326,12 @@ def test_add_takes_the_known_files_out_of_an_archive(table: Path, tmp_path: Path
     assert downloads.add(archive) == [Path("resources/licensed/generic_model.pkl")]
     assert Path("resources/licensed/generic_model.pkl").read_bytes() == CONTENT
     assert not Path(f"{archive}.unpacked").exists()
+
+
+def test_add_knows_a_mirrors_file_by_its_checksum(table: Path, tmp_path: Path) -> None:
+    row(table, name="net", file="weights/net.pt", url="https://example.org", sha256=DIGEST)
+    (tmp_path / "copy_of_the_net.pt").write_bytes(CONTENT)
+    assert downloads.add(tmp_path / "copy_of_the_net.pt") == [Path("resources/weights/net.pt")]
 
 
 def test_add_refuses_what_is_not_registered(table: Path, tmp_path: Path) -> None:

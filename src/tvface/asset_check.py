@@ -6,7 +6,6 @@ torch is imported only when a file is there to be loaded.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,8 +131,7 @@ def _status(row: Asset, need: Need | None, head: Path, parents: frozenset[str], 
             problem=problem,
             **known,  # type: ignore[arg-type]
         )
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = assets.sha256(path)
     checksum, problem = _checksum(row, path, digest)
     tensors: tuple[Tensors, ...] = ()
     if load and "web page" not in problem:
@@ -159,6 +157,8 @@ def _checksum(row: Asset, path: Path, digest: str) -> tuple[str, str]:
         return "not compared", str(error)
     if not row.sha256:
         return "sha256 not published", ""
+    if path.name != Path(row.file).name:
+        return f"another file than {Path(row.file).name}: sha256 not compared", ""
     if digest.startswith(row.sha256):
         return "sha256 verified" if len(row.sha256) == 64 else f"sha256 begins {row.sha256}, as published", ""
     return f"sha256 is {digest}", f"{path}: not the published file, whose sha256 is {row.sha256}; get it again"

@@ -121,6 +121,11 @@ def stand_ins(name: str) -> list[Asset]:
     return [row for row in registry().values() if row.stands_for == name]
 
 
+def named(name: str, path: Path) -> Asset:
+    """Return the asset, of ``name`` and its stand-ins, whose file name a path has; by default the one of ``name``."""
+    return next((row for row in stand_ins(name) if Path(row.file).name == path.name), asset(name))
+
+
 def find(name: str) -> tuple[Asset, Path]:
     """Return the asset of ``name`` and its path, or those of the first stand-in that is there if it is not."""
     for row in (asset(name), *stand_ins(name)):
@@ -167,10 +172,9 @@ def describe_stand_ins(row: Asset) -> str:
 def describe_expected(row: Asset) -> str:
     """Return what has been published of a file's checksum and size."""
     size = f", {row.size:,} bytes" if row.size is not None else ""
-    digest = (
-        f"sha256 {'' if len(row.sha256) == 64 else 'begins '}{row.sha256}" if row.sha256 else "sha256 not published"
-    )
-    return f"{digest}{size}"
+    if not row.sha256:
+        return f"sha256 not published{size}"
+    return f"sha256 {row.sha256 if len(row.sha256) == 64 else f'begins {row.sha256}'}{size}"
 
 
 def inspect(row: Asset, path: Path) -> None:
@@ -194,6 +198,12 @@ def inspect(row: Asset, path: Path) -> None:
         )
 
 
+def sha256(path: str | Path) -> str:
+    """Return the hexadecimal sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def verify(path: str | Path, row: Asset | None = None) -> str:
     """Return the sha256 of a file after comparing it with the registry.
 
@@ -211,8 +221,7 @@ def verify(path: str | Path, row: Asset | None = None) -> str:
             raise AssetError(f"{path}: no asset of this file name in {TABLE}")
         row = matches[0]
     inspect(row, path)
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(path)
     if not found.startswith(row.sha256):
         raise AssetError(
             f"{path}: sha256 {found}, but {row.name} has {row.sha256}; it is damaged or another version. Delete it and "
@@ -229,7 +238,7 @@ def needs(settings: Settings) -> list[Need]:
     found: list[Need] = []
 
     def add(name: str, stage: str, setting: str, avoid: str, path: str | None = None) -> None:
-        row, where = (asset(name), Path(path)) if path else find(name)
+        row, where = (named(name, Path(path)), Path(path)) if path else find(name)
         found.append(Need(row, stage, where, setting, avoid))
 
     if settings.head.model == "flame":
@@ -257,7 +266,12 @@ def needs(settings: Settings) -> list[Need]:
         add("bisenet", "masks", "masks.backend: bisenet", "masks.backend: compact")
     if settings.dataset.flow.backend == "spynet":
         flow = settings.dataset.flow
-        add("spynet", "dataset", "dataset.flow.backend: spynet", "dataset.flow.backend: dis", flow.weights)
+        setting, avoid = "dataset.flow.backend: spynet", "dataset.flow.backend: dis"
+        add("spynet", "dataset", setting, avoid, flow.weights)
+        if found[-1].asset.name == "spynet_torch7_1":
+            for level in range(2, 7):
+                row = asset(f"spynet_torch7_{level}")
+                add(row.name, "dataset", setting, avoid, str(Path(flow.weights).with_name(Path(row.file).name)))
     for name, asset_name in _WARM_STARTS.items():
         start = getattr(settings.train.warm_start, name)
         if start is not None and (name != "basicvsr" or "temporal" in settings.train.models):

@@ -161,6 +161,24 @@ def test_vggface2_pickle(tmp_path):
     assert torch.equal(other.layer3[2].conv2.weight, network.layer3[2].conv2.weight)
 
 
+def test_a_pickle_of_python_2(tmp_path):
+    """Python 2 wrote arrays' bytes as str (opcode U), which latin1 brings through unchanged."""
+    values = np.array([1.5, -2.25e-7, 3e30], "<f4")
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01(K\x03tcnumpy\ndtype\n"
+        b"(U\x02f4K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x0c"
+        + values.tobytes()
+        + b"tb"
+    )
+    path = tmp_path / "old.pkl"
+    path.write_bytes(b"\x80\x02}U\x06weight" + array + b"s.")
+    state = loading.read_numpy_pickle(path)
+    assert torch.equal(state["weight"], torch.from_numpy(values))
+    path.write_bytes(b"\x80\x02}U\x06weightU\x04texts.")
+    with pytest.raises(CheckpointError, match="weight is str"):
+        loading.read_numpy_pickle(path)
+
+
 def test_vgg19_file(tmp_path):
     network = Vgg19()
     state = network.state_dict() | {"features.34.bias": torch.zeros(512), "classifier.0.bias": torch.zeros(4096)}

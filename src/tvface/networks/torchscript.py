@@ -130,8 +130,13 @@ def read_torchscript(path: Path) -> State:
             folders = [name.removesuffix("/data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(folders) != 1:
                 raise CheckpointError(f"{path} is not a TorchScript archive: it has {len(folders)} members data.pkl")
-            # torch writes stored members; a compressed one may be a bomb.
-            packed = [item.filename for item in archive.infolist() if item.compress_type != zipfile.ZIP_STORED]
+            # torch compresses the code only; a compressed storage may be a bomb.
+            read = tuple(f"{folders[0]}/data{end}" for end in (".pkl", "/"))
+            packed = [
+                item.filename
+                for item in archive.infolist()
+                if item.filename.startswith(read) and item.compress_type != zipfile.ZIP_STORED
+            ]
             if packed:
                 raise CheckpointError(f"{path}: the member {packed[0]} is compressed, which torch never writes")
             order = f"{folders[0]}/byteorder"
