@@ -31,12 +31,16 @@ _CONVERTED = (
 
 @dataclass(frozen=True)
 class Tensors:
-    """Numbers of tensors of one network (or arrays of a head file): loaded, unused by it, missing from the file."""
+    """Numbers of tensors of one network (or arrays of a head file): loaded, unused by it, missing from the file.
+
+    ``left_over`` names the first few of the unused and the missing.
+    """
 
     source: str
     loaded: int
     unused: int
     missing: int
+    left_over: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Status:
             lines.append(f"    file      {self.path} ({self.size:,} bytes; {self.checksum})")
             lines += [
                 f"    tensors   {part.loaded} loaded, {part.unused} unused, {part.missing} missing ({part.source})"
+                + (f"\n              {part.left_over}" if part.left_over else "")
                 for part in self.tensors
             ]
             lines.append(f"    converted {self.converted}")
@@ -168,16 +173,18 @@ def _load(row: Asset, path: Path) -> tuple[tuple[Tensors, ...], str]:
     from tvface import asset_loading
     from tvface.compact.weights import WeightsError
     from tvface.head.data import HeadError
-    from tvface.networks.files import CheckpointError
+    from tvface.networks.files import CheckpointError, some
 
     try:
         reports = asset_loading.load(row.name, path)
     except (CheckpointError, HeadError, WeightsError) as error:
         return (), str(error)
-    return tuple(
-        Tensors(Path(report.source).name, len(report.loaded), len(report.unused), len(report.missing))
-        for report in reports
-    ), ""
+    found = []
+    for report in reports:
+        parts = [f"{label} {some(names, 4)}" for label in ("unused", "missing") if (names := getattr(report, label))]
+        counts = (len(report.loaded), len(report.unused), len(report.missing))
+        found.append(Tensors(Path(report.source).name, *counts, "; ".join(parts)))
+    return tuple(found), ""
 
 
 def _parents(head: Path) -> frozenset[str]:

@@ -190,6 +190,11 @@ def reconstruct_video(
     if published:
         for report in load_deca(network, weights):
             logger("reconstruct").info("%s", report)
+        if settings.head.albedo is None:
+            logger("reconstruct").warning(
+                "head.albedo: null: DECA's texture codes belong to FLAME_albedo_from_BFM.npz; the meshes' textures show a "
+                "plain albedo in its place"
+            )
     else:
         network.load_weights(load_weights(weights, spec))
     network.to(torch_device(settings.device))

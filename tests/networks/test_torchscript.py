@@ -117,12 +117,38 @@ def test_damaged_archives(archive, tmp_path, change, message):
         read_torchscript(rewritten(archive[1], tmp_path / "bad.zip", **change))
 
 
-def test_a_tensor_beyond_its_storage_is_refused(archive, tmp_path):
+def changed(archive, tmp_path, old, new):
+    """Replace bytes of the pickle."""
     with zipfile.ZipFile(archive[1]) as old:
         name = next(n for n in old.namelist() if n.endswith("/data.pkl"))
         content = old.read(name)
-    # The convolution's first side, 4, is the first small integer pushed after its storage.
-    where = content.index(b"(K\x04K\x03K\x03K\x03t") + 2
-    bad = rewritten(archive[1], tmp_path / "bad.zip", data_pkl=content[:where] + b"\x40" + content[where + 1 :])
-    with pytest.raises(CheckpointError, match="reaches beyond its storage"):
-        read_torchscript(bad)
+    assert old in content
+    return rewritten(archive[1], tmp_path / "bad.zip", data_pkl=content.replace(old, new, 1))
+
+
+SIZES, STRIDES = b"(K\x04K\x03K\x03K\x03t", b"(K\x1bK\tK\x03K\x01t"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (SIZES, b"(K\x40K\x03K\x03K\x03t", "in a storage of 108 values"),
+        (STRIDES, b"(K\x28K\tK\x03K\x01t", "reaches beyond its storage of 108 values"),
+        (SIZES, b"(K\xffJ\xff\xff\xff\x7fK\x03K\x03t", "in a storage of 108 values"),
+        (SIZES, b"(K\x04K\x03K\x03t", "what is no storage, size and stride"),
+        (b"FloatStorage", b"WidthStorage", r"refers to torch\.WidthStorage"),
+    ],
+)
+def test_a_tensor_stays_in_its_storage(archive, tmp_path, old, new, message):
+    with pytest.raises(CheckpointError, match=message):
+        read_torchscript(changed(archive, tmp_path, old, new))
+
+
+def test_a_module_in_itself_and_a_changed_storage_type_are_refused(archive, tmp_path):
+    itself = b"\x80\x02c__torch__\nM\n)\x81q\x00}(X\x01\x00\x00\x00ah\x00ub."
+    with pytest.raises(CheckpointError, match="recursion"):
+        read_torchscript(rewritten(archive[1], tmp_path / "itself.zip", data_pkl=itself))
+    storage_type = b"\x80\x02ctorch\nFloatStorage\n}(X\x05\x00\x00\x00dtypeK\x01ub."
+    with pytest.raises(CheckpointError, match="wants to change what a storage type is"):
+        read_torchscript(rewritten(archive[1], tmp_path / "type.zip", data_pkl=storage_type))
+    assert read_torchscript(archive[1])

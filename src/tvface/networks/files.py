@@ -40,7 +40,8 @@ def read_checkpoint(path: Path) -> Any:
         with torch.serialization.safe_globals(_numpy_scalars()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        start = path.read_bytes()[:64]
+        with open(path, "rb") as file:
+            start = file.read(64)
         hint = "a web page (a failed download?)" if start.lstrip().startswith(b"<") else "not a plain checkpoint"
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path} is {hint}: {first}") from error

@@ -33,6 +33,19 @@ _DTYPES = {
     "BoolStorage": torch.bool,
 }
 
+# What the zip reader, the unpickler and torch raise for contents that contradict themselves.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    RuntimeError,  # also RecursionError: modules within themselves
+    TypeError,
+    ValueError,
+)
+
 
 class _Module:
     """Stands for an object of a class of the archive's program; holds its attributes and runs none of its code."""
@@ -57,6 +70,9 @@ class _StorageType:
 
     dtype: torch.dtype
 
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it wants to change what a storage type is")
+
 
 def _tensor(
     storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
@@ -68,6 +84,9 @@ def _tensor(
         or min((offset, *size, *stride), default=0) < 0
     ):
         raise pickle.UnpicklingError("a tensor is described by what is no storage, size and stride")
+    # A stride of 0 would let a few values ask for any amount of memory.
+    if math.prod(size) > storage.numel():
+        raise pickle.UnpicklingError(f"a tensor of {size} in a storage of {storage.numel()} values")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if math.prod(size) else -1
     if last >= storage.numel():
         raise pickle.UnpicklingError(f"a tensor of {size} reaches beyond its storage of {storage.numel()} values")
@@ -143,14 +162,14 @@ def read_torchscript(path: Path) -> State:
             if order in archive.namelist() and archive.read(order) != b"little":
                 raise CheckpointError(f"{path} was written on a big-endian machine; save it again on another")
             root = _Unpickler(archive, folders[0]).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, IndexError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+        if not isinstance(root, _Module):
+            raise CheckpointError(f"{path} holds a {type(root).__name__}, not a module")
+        state: State = {}
+        _collect(root, "", state)
+    except CheckpointError:
+        raise
+    except _DAMAGED as error:
         raise CheckpointError(f"{path} is not a readable TorchScript archive: {error}") from error
-    if not isinstance(root, _Module):
-        raise CheckpointError(f"{path} holds a {type(root).__name__}, not a module")
-    state: State = {}
-    _collect(root, "", state)
     return state
 
 
