@@ -192,8 +192,8 @@ def reconstruct_video(
             logger("reconstruct").info("%s", report)
         if settings.head.albedo is None:
             logger("reconstruct").warning(
-                "head.albedo: null: DECA's texture codes belong to FLAME_albedo_from_BFM.npz; the meshes' textures show a "
-                "plain albedo in its place"
+                "head.albedo: null: DECA's texture codes belong to FLAME_albedo_from_BFM.npz; the textures of the meshes "
+                "show a plain albedo in its place"
             )
     else:
         network.load_weights(load_weights(weights, spec))

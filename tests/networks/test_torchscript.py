@@ -119,9 +119,9 @@ def test_damaged_archives(archive, tmp_path, change, message):
 
 def changed(archive, tmp_path, old, new):
     """Replace bytes of the pickle."""
-    with zipfile.ZipFile(archive[1]) as old:
-        name = next(n for n in old.namelist() if n.endswith("/data.pkl"))
-        content = old.read(name)
+    with zipfile.ZipFile(archive[1]) as held:
+        name = next(n for n in held.namelist() if n.endswith("/data.pkl"))
+        content = held.read(name)
     assert old in content
     return rewritten(archive[1], tmp_path / "bad.zip", data_pkl=content.replace(old, new, 1))
 

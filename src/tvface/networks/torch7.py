@@ -131,7 +131,8 @@ class _Reader:
         if min((start, *size, *stride)) < 0:
             raise self.wrong(f"a tensor of sizes {size}, strides {stride}, offset {start}")
         last = start + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if math.prod(size) > len(storage) or (math.prod(size) and last >= len(storage)):
+        count: int = math.prod(size)
+        if count > len(storage) or (count and last >= len(storage)):
             raise self.wrong(f"a tensor of {size} that reaches beyond its storage of {len(storage):,} values")
         view = np.lib.stride_tricks.as_strided(storage[start:], size, [step * dtype.itemsize for step in stride])
         return view.copy()
