@@ -192,7 +192,7 @@ def reconstruct_video(
             logger("reconstruct").info("%s", report)
         if settings.head.albedo is None:
             logger("reconstruct").warning(
-                "head.albedo: null: DECA's texture codes belong to FLAME_albedo_from_BFM.npz; the textures of the meshes "
+                "head.albedo: null: DECA's texture codes belong to FLAME_albedo_from_BFM.npz; the meshes' textures "
                 "show a plain albedo in its place"
             )
     else:
