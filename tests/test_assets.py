@@ -20,7 +20,7 @@ from tvface.settings import parse_settings
 
 CONTENT = b"tvface weights " * 5000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
-COLUMNS = ["name", "file", "url", "mirror", "bytes", "sha256", "licence", "walled", "used_by"]
+COLUMNS = ["name", "file", "url", "mirror", "bytes", "sha256", "licence", "walled", "used_by", "stands_for"]
 
 NO_WEIGHTS = {
     "landmarks": {"backend": "dummy"},
@@ -105,8 +105,11 @@ def test_every_row_of_the_registry_is_whole() -> None:
     assert {"fan", "bisenet", "inception_resnet", "spynet", "vggface2", "vgg19", "flame"} <= registry().keys()
     for entry in registry().values():
         assert entry.licence and entry.used_by and entry.file.split("/")[0] in ("weights", "licensed"), entry.name
-        assert entry.url.startswith("https://") or (not entry.url and "part of tvface" in entry.licence), entry.name
-        assert len(entry.sha256) in (0, 10, 64), entry.name
+        # sniklaus' server has no https.
+        secure = entry.url.startswith("https://") or entry.url.startswith("http://content.sniklaus.com/")
+        assert secure or (not entry.url and "part of tvface" in entry.licence), entry.name
+        assert len(entry.sha256) in (0, 8, 10, 64), entry.name
+        assert not entry.stands_for or entry.stands_for in registry(), entry.name
         if len(entry.sha256) == 64:
             assert entry.size, entry.name
 
@@ -153,6 +156,22 @@ def test_folder_variable_comes_first(table: Path, tmp_path: Path, monkeypatch: p
     assert assets.locate("net") == Path("resources/weights/net.pt")
 
 
+def test_a_stand_in_is_taken_where_the_file_itself_is_not(table: Path) -> None:
+    row(table, name="net", file="weights/net.pt", url="https://example.org/net.pt")
+    row(table, name="old", file="weights/old.zip", url="https://example.org/old.zip", bytes="75000", stands_for="net")
+    with pytest.raises(MissingAsset, match=r"instead of it: old \(old\.zip\)"):
+        assets.locate("net")
+    folder = Path("resources/weights")
+    folder.mkdir(parents=True)
+    (folder / "old.zip").write_bytes(CONTENT)
+    assert assets.locate("net") == folder / "old.zip"
+    (folder / "old.zip").write_bytes(CONTENT[:9])
+    with pytest.raises(AssetError, match="9 bytes, but old has 75,000"):
+        assets.locate("net")
+    (folder / "net.pt").write_bytes(CONTENT)
+    assert assets.locate("net") == folder / "net.pt"
+
+
 def test_verify(table: Path, tmp_path: Path) -> None:
     row(table, name="net", file="weights/net.pt", url="https://example.org", sha256=DIGEST, bytes=str(len(CONTENT)))
     path = tmp_path / "net.pt"
@@ -179,6 +198,18 @@ def test_first_digits_of_a_checksum_are_checked(table: Path, tmp_path: Path) -> 
         verify(path)
 
 
+def test_a_setting_may_name_a_stand_in() -> None:
+    registry.cache_clear()
+
+    def named(path: str) -> list[str]:
+        flow = {"backend": "spynet", "weights": path}
+        return [need.asset.name for need in needs(parse_settings({**NO_WEIGHTS, "dataset": {"flow": flow}}))]
+
+    assert named("w/network-sintel-final.pytorch") == ["spynet_sniklaus"]
+    assert named("w/modelL1_F.t7") == [f"spynet_torch7_{level}" for level in range(1, 7)]
+    assert named("w/mine.safetensors") == ["spynet"]
+
+
 @pytest.mark.parametrize(
     ("change", "stage", "names"),
     [
@@ -187,6 +218,9 @@ def test_first_digits_of_a_checksum_are_checked(table: Path, tmp_path: Path) -> 
         ({"landmarks": {"backend": "fan"}}, "landmarks", {"fan"}),
         ({"masks": {"backend": "bisenet"}}, "masks", {"bisenet"}),
         ({"dataset": {"flow": {"backend": "spynet"}}}, "dataset", {"spynet"}),
+        ({"train": {"warm_start": {"deca": "a.tar", "basicvsr": "b.pth"}}}, "train", {"deca_model", "basicvsr"}),
+        ({"train": {"models": ["deca"], "warm_start": {"basicvsr": "b.pth"}}}, "train", set()),
+        ({"train": {"warm_start": {"resnet50": "resnet50.pth"}}}, "train", {"imagenet_resnet50"}),
         ({"train": {"coarse": {"weights": {"identity": 0.2, "mrf": 0}}}}, "train", {"vggface2"}),
         ({"train": {"detail": {"weights": {"identity": 0, "mrf": 0.05}}}}, "train", {"vgg19"}),
         (
@@ -292,6 +326,12 @@ def test_add_takes_the_known_files_out_of_an_archive(table: Path, tmp_path: Path
     assert downloads.add(archive) == [Path("resources/licensed/generic_model.pkl")]
     assert Path("resources/licensed/generic_model.pkl").read_bytes() == CONTENT
     assert not Path(f"{archive}.unpacked").exists()
+
+
+def test_add_knows_a_mirrors_file_by_its_checksum(table: Path, tmp_path: Path) -> None:
+    row(table, name="net", file="weights/net.pt", url="https://example.org", sha256=DIGEST)
+    (tmp_path / "copy_of_the_net.pt").write_bytes(CONTENT)
+    assert downloads.add(tmp_path / "copy_of_the_net.pt") == [Path("resources/weights/net.pt")]
 
 
 def test_add_refuses_what_is_not_registered(table: Path, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ class Asset:
 
     ``file`` is relative to ``resources``. ``size`` in bytes; None and an empty ``sha256`` mean that nobody has
     published them; ``sha256`` may be the first digits only, as published in a file name. ``url`` is empty for what
-    belongs to the project itself.
+    belongs to the project itself. ``stands_for`` names the asset whose place this file can take: the same network in
+    another layout, or another training of it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Asset:
     licence: str
     walled: bool
     used_by: str
+    stands_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def _asset(row: dict[str, str]) -> Asset:
         licence=row["licence"],
         walled=row["walled"] == "yes",
         used_by=row["used_by"],
+        stands_for=row.get("stands_for") or "",
     )
 
 
@@ -113,31 +116,65 @@ def place(name: str) -> Path:
     return next((path for path in paths if path.is_file()), paths[0])
 
 
+def stand_ins(name: str) -> list[Asset]:
+    """Return the assets whose file can take the place of the one of ``name``."""
+    return [row for row in registry().values() if row.stands_for == name]
+
+
+def named(name: str, path: Path) -> Asset:
+    """Return the asset, of ``name`` and its stand-ins, whose file name a path has; by default the one of ``name``."""
+    return next((row for row in stand_ins(name) if Path(row.file).name == path.name), asset(name))
+
+
+def find(name: str) -> tuple[Asset, Path]:
+    """Return the asset of ``name`` and its path, or those of the first stand-in that is there if it is not."""
+    for row in (asset(name), *stand_ins(name)):
+        if place(row.name).is_file():
+            return row, place(row.name)
+    return asset(name), place(name)
+
+
 def locate(name: str) -> Path:
-    """Return the path of a weight file.
+    """Return the path of a weight file, or of one that can take its place.
 
     Raises:
         MissingAsset: it is not there; the message names file, licence, address and place.
         AssetError: a web page was saved in its place, or the size is wrong.
     """
-    path = place(name)
+    row, path = find(name)
     if not path.is_file():
-        raise MissingAsset(f"{name}: {describe_missing(asset(name), path)}")
-    inspect(asset(name), path)
+        raise MissingAsset(f"{name}: {describe_missing(row, path)}")
+    inspect(row, path)
     return path
 
 
 def describe_missing(row: Asset, path: Path) -> str:
     """Return what to do about a missing file: file, licence, address, place, checksum."""
+    instead = f"\n    instead of it: {others}" if (others := describe_stand_ins(row)) else ""
+    licence, way, expected = row.licence, describe_way(row), describe_expected(row)
+    return f"{path} is missing\n    licence: {licence}\n    {way}\n    ({expected}){instead}"
+
+
+def describe_way(row: Asset) -> str:
+    """Return how a file is got."""
     if not row.url:
-        way = "it belongs to tvface: restore it with git, or make it: python -m tvface.compact.train --help"
-    elif row.walled:
-        way = f"get it at {row.url} (registration or a form), then put it there"
-    else:
-        way = f"run 'tvface assets fetch {row.name}', or get it at {row.url} and put it there"
+        return "it belongs to tvface: restore it with git, or make it: python -m tvface.compact.train --help"
+    if row.walled:
+        return f"get it at {row.url} (registration or a form), then put it there"
+    return f"run 'tvface assets fetch {row.name}', or get it at {row.url} and put it there"
+
+
+def describe_stand_ins(row: Asset) -> str:
+    """Return the assets whose file can take the place of this one's, or nothing."""
+    return ", ".join(f"{other.name} ({Path(other.file).name})" for other in stand_ins(row.name))
+
+
+def describe_expected(row: Asset) -> str:
+    """Return what has been published of a file's checksum and size."""
     size = f", {row.size:,} bytes" if row.size is not None else ""
-    digest = f"sha256 {row.sha256}" if row.sha256 else "sha256 not published"
-    return f"{path} is missing\n    licence: {row.licence}\n    {way}\n    ({digest}{size})"
+    if not row.sha256:
+        return f"sha256 not published{size}"
+    return f"sha256 {row.sha256 if len(row.sha256) == 64 else f'begins {row.sha256}'}{size}"
 
 
 def inspect(row: Asset, path: Path) -> None:
@@ -161,6 +198,12 @@ def inspect(row: Asset, path: Path) -> None:
         )
 
 
+def sha256(path: str | Path) -> str:
+    """Return the hexadecimal sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def verify(path: str | Path, row: Asset | None = None) -> str:
     """Return the sha256 of a file after comparing it with the registry.
 
@@ -178,8 +221,7 @@ def verify(path: str | Path, row: Asset | None = None) -> str:
             raise AssetError(f"{path}: no asset of this file name in {TABLE}")
         row = matches[0]
     inspect(row, path)
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(path)
     if not found.startswith(row.sha256):
         raise AssetError(
             f"{path}: sha256 {found}, but {row.name} has {row.sha256}; it is damaged or another version. Delete it and "
@@ -188,12 +230,16 @@ def verify(path: str | Path, row: Asset | None = None) -> str:
     return found
 
 
+_WARM_STARTS = {"deca": "deca_model", "resnet50": "imagenet_resnet50", "basicvsr": "basicvsr"}
+
+
 def needs(settings: Settings) -> list[Need]:
     """Return every weight and licensed file that these settings ask for, in data-flow order."""
     found: list[Need] = []
 
     def add(name: str, stage: str, setting: str, avoid: str, path: str | None = None) -> None:
-        found.append(Need(asset(name), stage, Path(path) if path else place(name), setting, avoid))
+        row, where = (named(name, Path(path)), Path(path)) if path else find(name)
+        found.append(Need(row, stage, where, setting, avoid))
 
     if settings.head.model == "flame":
         chosen, avoid = "head.model: flame", "head.model: generic"
@@ -205,6 +251,9 @@ def needs(settings: Settings) -> list[Need]:
         add("fixed_displacement", "head", chosen, avoid, settings.head.fixed_displacement)
         if settings.head.albedo is not None:
             add("flame_albedo", "head", "head.albedo", "head.albedo: null (the generic albedo)", settings.head.albedo)
+        if settings.head.dense_template is not None:
+            avoid = "head.dense_template: null (made from the UV layout)"
+            add("dense_template", "head", "head.dense_template", avoid, settings.head.dense_template)
     if settings.faces.embedder == "inception_resnet":
         add("inception_resnet", "faces", "faces.embedder: inception_resnet", "faces.embedder: appearance")
     if settings.landmarks.backend == "compact":
@@ -217,7 +266,17 @@ def needs(settings: Settings) -> list[Need]:
         add("bisenet", "masks", "masks.backend: bisenet", "masks.backend: compact")
     if settings.dataset.flow.backend == "spynet":
         flow = settings.dataset.flow
-        add("spynet", "dataset", "dataset.flow.backend: spynet", "dataset.flow.backend: dis", flow.weights)
+        setting, avoid = "dataset.flow.backend: spynet", "dataset.flow.backend: dis"
+        add("spynet", "dataset", setting, avoid, flow.weights)
+        if found[-1].asset.name == "spynet_torch7_1":
+            for level in range(2, 7):
+                row = asset(f"spynet_torch7_{level}")
+                add(row.name, "dataset", setting, avoid, str(Path(flow.weights).with_name(Path(row.file).name)))
+    for name, asset_name in _WARM_STARTS.items():
+        start = getattr(settings.train.warm_start, name)
+        if start is not None and (name != "basicvsr" or "temporal" in settings.train.models):
+            setting = f"train.warm_start.{name}"
+            add(asset_name, "train", f"{setting}: {start}", f"{setting}: null", start)
     for phase in ("coarse", "detail"):
         weights = getattr(settings.train, phase).weights
         if weights.identity > 0:

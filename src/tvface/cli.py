@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ def _input_errors() -> tuple[type[Exception], ...]:
         "tvface.media.images": "MediaError",
         "tvface.head.data": "HeadError",
         "tvface.compact.weights": "WeightsError",
+        "tvface.networks.files": "CheckpointError",
         "tvface.training.weights": "WeightsError",
         "tvface.training.data": "DataError",
     }
@@ -169,7 +171,12 @@ def _add_reconstruct(commands: Any) -> None:
     parser = _add(commands, "reconstruct", about, _reconstruct)
     parser.add_argument("video", nargs="?", type=Path, help="video file; without it the stage runs on the dataset")
     parser.add_argument("--model", required=True, choices=("deca", "temporal"))
-    parser.add_argument("--weights", type=Path, help="weights.safetensors (default: those of the run's last phase)")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="weights.safetensors (default: those of the run's last phase); for a video also DECA's deca_model.tar, "
+        "with head.model: flame",
+    )
     parser.add_argument("--out", type=Path, help="folder for the results of a video")
     parser.add_argument("--threads", type=int, default=1)
     _add_configuration(parser)
@@ -195,7 +202,11 @@ def _reconstruct(chosen: argparse.Namespace) -> None:
 def _add_assets(commands: Any) -> None:
     parser = commands.add_parser("assets", help="weights and licensed files", description="weights and licensed files")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    check = _add(actions, "check", "list every file of the registry: there, missing or damaged", _check_assets)
+    check = _add(
+        actions, "check", "every file of the registry: there, missing or damaged; what it gives", _check_assets
+    )
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the same as JSON")
+    check.add_argument("--quick", action="store_true", help="sizes and checksums only, no tensor is loaded")
     _add_configuration(check)
     fetch = _add(actions, "fetch", "download files of the registry, resumed and checked", _fetch_assets)
     fetch.add_argument("name", nargs="+")
@@ -204,25 +215,16 @@ def _add_assets(commands: Any) -> None:
 
 
 def _check_assets(chosen: argparse.Namespace) -> None:
-    from tvface.assets import needs, place, registry, verify
+    from tvface.asset_check import check
 
-    needed = {need.asset.name: need for need in needs(settings_of(chosen))}
-    wrong: list[str] = []
-    for row in registry().values():
-        path = needed[row.name].path if row.name in needed else place(row.name)
-        mark = "needed by this run" if row.name in needed else "not needed by this run"
-        if not path.is_file():
-            state = "missing"
-        else:
-            try:
-                verify(path, row)
-                state = "right" if row.sha256 else "there; its sha256 is not published"
-            except AssetError as error:
-                state = "wrong"
-                wrong.append(str(error))
-        if row.name in needed and state == "missing":
-            wrong.append(f"{row.name} is needed because of {needed[row.name].setting}")
-        print(f"{row.name:20} {state:10} {mark:24} {path}")
+    found = []
+    for status in check(settings_of(chosen), load=not chosen.quick):
+        print(status.text(), flush=True)
+        found.append(status)
+    if chosen.json is not None:
+        text = json.dumps([status.as_mapping() for status in found], indent=1)
+        chosen.json.write_text(text + "\n", encoding="utf-8")
+    wrong = [status.problem for status in found if status.problem]
     if wrong:
         raise AssetError("\n".join(wrong))
 

@@ -13,7 +13,18 @@ from typing import Any
 import pooch
 import requests
 
-from tvface.assets import Asset, AssetError, asset, candidates, describe_missing, inspect, place, registry, verify
+from tvface.assets import (
+    Asset,
+    AssetError,
+    asset,
+    candidates,
+    describe_missing,
+    inspect,
+    place,
+    registry,
+    sha256,
+    verify,
+)
 from tvface.manifests.base import atomic
 
 CHUNK = 1 << 16
@@ -102,7 +113,7 @@ class _Resuming:
 def add(source: Path) -> list[Path]:
     """Put a downloaded file, or the known files of a zip or tar archive, where the run looks for them.
 
-    Returns the paths written.
+    A file is known by its name, or by its checksum if a mirror has named it otherwise. Returns the paths written.
 
     Raises:
         AssetError: not a file of the registry, wrong checksum, or an archive with members that leave their folder.
@@ -112,6 +123,11 @@ def add(source: Path) -> list[Path]:
         return [_put(source, by_file[source.name])]
     if not source.is_file():
         raise AssetError(f"{source}: no such file")
+    # A mirror may give the same bytes another name.
+    digest = sha256(source)
+    same = next((row for row in registry().values() if row.sha256 == digest), None)
+    if same is not None:
+        return [_put(source, same)]
     if not (zipfile.is_zipfile(source) or tarfile.is_tarfile(source)):
         raise AssetError(f"{source}: neither an archive nor a file of the registry ({', '.join(sorted(by_file))})")
     written = []

@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from tvface import flow, layout
+from tvface import assets, flow, layout
 from tvface.device import torch_device
 from tvface.episodes import list_episodes
 from tvface.head.data import HeadData
@@ -39,6 +39,7 @@ from tvface.settings import Settings, SettingsError
 from tvface.stages.base import logger, progress
 from tvface.training.inference import Reconstruction, reconstruct_images
 from tvface.training.model import FaceModel
+from tvface.training.published import SUFFIX, deca_spec, load_deca
 from tvface.training.weights import load_weights, read_spec
 
 # Frames that go through the model at once.
@@ -147,21 +148,27 @@ def reconstruct_video(
         video: any file PyAV opens.
         model: ``deca`` or ``temporal``; must be the one of the weights.
         out: folder for the results.
-        weights: ``weights.safetensors``; by default those of the run's last phase.
+        weights: ``weights.safetensors``, by default those of the run's last phase, or DECA's ``deca_model.tar``.
 
     Raises:
-        SettingsError: the weights are missing or of another model, or the video does not exist.
+        SettingsError: the weights are missing or of another model, or the video does not exist; DECA's weights with
+            another head than FLAME.
+        MissingAsset: ``deca_model.tar`` is not there.
+        CheckpointError: the ``.tar`` is not DECA's released model.
         MediaError: the video cannot be read, or no face is found in it.
     """
     if weights is None:
         found = layout.outputs("train", settings, f"{model}/detail")["weights"]
         assert isinstance(found, Path)
         weights = found
+    published = weights.suffix == SUFFIX
+    if published and not weights.is_file():
+        raise assets.MissingAsset(f"--weights: {assets.describe_missing(assets.asset('deca_model'), weights)}")
     if not weights.is_file():
         raise SettingsError(
             f"{weights}: no trained weights; train first (snakemake --cores all train) or name --weights"
         )
-    spec = read_spec(weights)
+    spec = deca_spec(settings.head, weights) if published else read_spec(weights)
     if spec.model != model:
         raise SettingsError(f"{weights} are weights of '{spec.model}', not of '{model}'")
     work = dataclasses.replace(
@@ -179,8 +186,18 @@ def reconstruct_video(
     head_file = layout.outputs("head", work)["head"]
     assert isinstance(head_file, Path)
     head = HeadData.load(head_file)
-    network = FaceModel(spec, head).to(torch_device(settings.device))
-    network.load_weights(load_weights(weights, spec))
+    network = FaceModel(spec, head)
+    if published:
+        for report in load_deca(network, weights):
+            logger("reconstruct").info("%s", report)
+        if settings.head.albedo is None:
+            logger("reconstruct").warning(
+                "head.albedo: null: DECA's texture codes belong to FLAME_albedo_from_BFM.npz; the meshes' textures "
+                "show a plain albedo in its place"
+            )
+    else:
+        network.load_weights(load_weights(weights, spec))
+    network.to(torch_device(settings.device))
     output = Output(out, frozenset(faces["source_frame"].astype(int)))
     paths = crop_paths(faces, settings.sequences.crop_scale, settings.sequences.crop_down)
     overlay = out / "overlay.mp4"

@@ -10,6 +10,7 @@ from tests.reference.arrays import ROOT, filled, keys, load, shapes
 from tvface import assets, embedders
 from tvface.embedders import inception_resnet
 from tvface.embedders.crops import box_crop
+from tvface.networks.loading import CheckpointError
 from tvface.settings.data import Faces
 
 
@@ -27,12 +28,13 @@ def test_weight_files_load_strictly(tmp_path) -> None:
     assert shapes(net) == keys("net", "inception_resnet_v1_vggface2_file")
     state = net.state_dict()
     torch.save(state, tmp_path / "whole.pt")
-    loaded = inception_resnet.load(tmp_path / "whole.pt")
+    loaded, report = inception_resnet.load(tmp_path / "whole.pt")
     assert not loaded.training
+    assert len(report.loaded) == 714 and report.unused == ("logits.weight", "logits.bias") and report.missing == ()
     assert torch.equal(loaded.state_dict()["last_linear.weight"], state["last_linear.weight"])
     del state["last_bn.bias"]
     torch.save(state, tmp_path / "short.pt")
-    with pytest.raises(RuntimeError, match=r"last_bn\.bias"):
+    with pytest.raises(CheckpointError, match=r"1 missing: last_bn\.bias"):
         inception_resnet.load(tmp_path / "short.pt")
 
 

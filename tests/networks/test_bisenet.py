@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.published_files import bisenet, yakhyo
 from tests.reference import fill
 from tests.reference.arrays import filled, keys, load, shapes
 from tvface.networks.bisenet import BiSeNet, from_yakhyo
-from tvface.networks.loading import load_strictly
+from tvface.networks.loading import CheckpointError, load_bisenet, load_strictly
 from tvface.networks.normalise import imagenet_normalise
 
 
@@ -58,3 +59,23 @@ def test_yakhyo(backbone, blocks):
         heads = network.heads(imagenet_normalise(reference.tensor("image_small")))
     for index, head in enumerate(heads):
         reference.check(f"{backbone}.head{index}", head, floor=1e-5)
+
+
+@pytest.mark.parametrize(("name", "key"), [("79999_iter.pth", "out_small"), ("resnet34.pt", "resnet34.head0")])
+def test_files(tmp_path, name, key):
+    """A file of either layout, through the loader that tells them apart, gives its original's numbers."""
+    original = name == "79999_iter.pth"
+    path = (bisenet if original else yakhyo)(tmp_path / name)
+    network, report = load_bisenet(path)
+    assert report.missing == () and len(report.loaded) == (191 if original else 287)
+    assert report.unused == (() if original else ("cp.resnet.fc.weight", "cp.resnet.fc.bias"))
+    reference = load("net", "bisenet" if original else "bisenet_yakhyo")
+    with torch.no_grad():
+        reference.check(key, network(imagenet_normalise(reference.tensor("image_small"))), floor=1e-5)
+    assert not network.training
+
+
+def test_another_parser_is_refused(tmp_path):
+    torch.save({"fpn.backbone.conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "resnet18.pt")
+    with pytest.raises(CheckpointError, match=r"does not fit BiSeNet: .* missing"):
+        load_bisenet(tmp_path / "resnet18.pt")

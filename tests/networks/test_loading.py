@@ -18,6 +18,7 @@ from tvface.networks.spynet import SPyNet
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
+from tvface.networks.warm_start import load_deca_encoder
 from tvface.settings.model import TemporalEncoder as Settings
 
 SMALL = {"width": 8, "layers": (1, 1, 1, 1), "hidden": 16}
@@ -75,7 +76,7 @@ def test_deca_checkpoint(tmp_path):
     state = loading.read_deca(path)
     assert list(state) == ["E_flame", "E_detail", "D_detail"]
     encoder, decoder = ResNetEncoder(236, **SMALL), DetailDecoder(size=32)
-    report = loading.load_deca_encoder(encoder, state["E_flame"], "E_flame")
+    report = load_deca_encoder(encoder, state["E_flame"], "E_flame")
     assert report.unused == report.missing == ()
     assert load_strictly(decoder, state["D_detail"], "D_detail").missing == ()
     images = torch.rand(1, 3, 64, 64)
@@ -89,7 +90,7 @@ def test_deca_into_a_temporal_encoder():
     settings = Settings(**SMALL, channels=8, blocks=1, deform_groups=2)
     deca, temporal = filled(ResNetEncoder(236, **SMALL)), TemporalEncoder(236, settings)
     head = temporal.head.weight.detach().clone()
-    report = loading.load_deca_encoder(temporal, deca.state_dict(), "E_flame")
+    report = load_deca_encoder(temporal, deca.state_dict(), "E_flame")
     assert {name.split(".")[1] for name in report.unused} == {"conv1", "bn1"} and len(report.unused) == 6
     assert {name.split(".")[0] for name in report.missing} == {"head", "down1", "propagation", "fusion", "down2"}
     assert all(name.startswith(("encoder.layer", "layers.")) for name in report.loaded)
@@ -100,7 +101,7 @@ def test_deca_into_a_temporal_encoder():
 def test_deca_into_a_temporal_encoder_of_another_size_is_refused():
     temporal = TemporalEncoder(236, Settings(**{**SMALL, "width": 16}, channels=8, blocks=1, deform_groups=2))
     with pytest.raises(CheckpointError, match="another shape"):
-        loading.load_deca_encoder(temporal, ResNetEncoder(236, **SMALL).state_dict(), "E_flame")
+        load_deca_encoder(temporal, ResNetEncoder(236, **SMALL).state_dict(), "E_flame")
 
 
 def test_deca_checkpoint_without_its_parts(tmp_path):
@@ -158,6 +159,24 @@ def test_vggface2_pickle(tmp_path):
     assert set(report.unused) == {"fc.weight", "fc.bias"}
     assert all(name.endswith("num_batches_tracked") for name in report.missing)
     assert torch.equal(other.layer3[2].conv2.weight, network.layer3[2].conv2.weight)
+
+
+def test_a_pickle_of_python_2(tmp_path):
+    """Python 2 wrote arrays' bytes as str (opcode U), which latin1 brings through unchanged."""
+    values = np.array([1.5, -2.25e-7, 3e30], "<f4")
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01(K\x03tcnumpy\ndtype\n"
+        b"(U\x02f4K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x0c"
+        + values.tobytes()
+        + b"tb"
+    )
+    path = tmp_path / "old.pkl"
+    path.write_bytes(b"\x80\x02}U\x06weight" + array + b"s.")
+    state = loading.read_numpy_pickle(path)
+    assert torch.equal(state["weight"], torch.from_numpy(values))
+    path.write_bytes(b"\x80\x02}U\x06weightU\x04texts.")
+    with pytest.raises(CheckpointError, match="weight is str"):
+        loading.read_numpy_pickle(path)
 
 
 def test_vgg19_file(tmp_path):

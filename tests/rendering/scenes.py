@@ -45,6 +45,7 @@ class Scene:
             fixed = np.load(LICENSED / "fixed_displacement_256.npy", allow_pickle=False)
         # The renderer reads nothing else of a head.
         self.head: Any = SimpleNamespace(
+            dense_faces=None,
             v_template=template,
             faces=faces,
             uv=uv,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tvface import assets
 from tvface.embedders.base import Embedder
+from tvface.networks.loading import LoadReport, load_inception_resnet
 from tvface.settings.data import Faces
 
-_CLASSES = 8631  # of VGGFace2: the file holds the classifier as well
 _BATCH = 64
 
 
@@ -31,23 +31,23 @@ class Backend(Embedder):
         path = assets.locate("inception_resnet")
         self.weights = {path.name: assets.verify(path)}
         self.device = device
-        self.net = load(path).to(device)
+        net, _ = load(path)
+        self.net = net.to(device)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = [forward(self.net, crops[i : i + _BATCH], self.device) for i in range(0, len(crops), _BATCH)]
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
 
-def load(path: Path) -> torch.nn.Module:
+def load(path: Path) -> tuple[torch.nn.Module, LoadReport]:
     """Return the network in eval mode with the weights of ``path``; nothing in the file is executed.
 
     Raises:
-        RuntimeError: the file's tensors are not exactly those of the network; the message names them.
+        CheckpointError: the file's tensors are not those of the network and its classifier; the message names them.
     """
-    net = facenet_pytorch.InceptionResnetV1(pretrained=None, classify=True, num_classes=_CLASSES)
-    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
-    net.classify = False
-    return net.eval()
+    net = facenet_pytorch.InceptionResnetV1(pretrained=None, classify=False)
+    report = load_inception_resnet(net, path)
+    return net.eval(), report
 
 
 def forward(

@@ -13,6 +13,7 @@ from tvface.flow.base import FlowBackend
 from tvface.manifests.base import digest
 from tvface.networks.loading import load_spynet
 from tvface.networks.spynet import SPyNet
+from tvface.networks.spynet_files import spynet_files
 from tvface.settings.base import SettingsError
 
 _BATCH = 32
@@ -35,7 +36,7 @@ class Backend(FlowBackend):
                 "resources/assets.tsv): put them there or name their place in dataset.flow.weights, "
                 "or choose the backend 'dis', which needs none"
             )
-        self.weights = {path.name: digest(path)}
+        self.weights = {file.name: digest(file) for file in spynet_files(path)}
         self.device = torch.device(device)
         self.network = SPyNet(levels)
         load_spynet(self.network, path)

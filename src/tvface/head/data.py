@@ -43,6 +43,14 @@ _LAYOUT: dict[str, tuple[type, tuple[str | int, ...]]] = {
     "albedo_basis": (np.float16, ("T", "A", "A", 3)),
 }
 
+# Of DECA's dense template; a head without one has none of them.
+_OPTIONAL: dict[str, tuple[type, tuple[str | int, ...]]] = {
+    "dense_faces": (np.int32, ("M", 3)),
+    "dense_pixels": (np.int32, ("N", 2)),
+    "dense_corners": (np.int32, ("N", 3)),
+    "dense_bary": (np.float32, ("N", 3)),
+}
+
 
 class HeadError(ValueError):
     """A head model breaks its format; the message names the file, the array and what was expected."""
@@ -63,6 +71,8 @@ class HeadData:
     (U,U) f32 in [0,1], fixed_displacement (U,U) f32 metres, labels (L,L) u8 in zllrunning order, albedo_mean (A,A,3)
     f32 RGB, albedo_basis (T,A,A,3) f16 for unit normal coefficients.
     meta: JSON text with source, licence, command and, for the generic head, the names of the modes.
+    dense_faces (M,3) i32, dense_pixels (N,2) i32, dense_corners (N,3) i32, dense_bary (N,3) f32: the user's template of
+    the dense mesh (:class:`tvface.head.dense_template.DenseTemplate`; its size is ``dense_size`` of the notes) or None.
     """
 
     v_template: np.ndarray
@@ -88,6 +98,10 @@ class HeadData:
     albedo_mean: np.ndarray
     albedo_basis: np.ndarray
     meta: str
+    dense_faces: np.ndarray | None = None
+    dense_pixels: np.ndarray | None = None
+    dense_corners: np.ndarray | None = None
+    dense_bary: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _validate(self, "head model")
@@ -105,6 +119,8 @@ class HeadData:
         ):
             for field in dataclasses.fields(self):
                 value = getattr(self, field.name)
+                if value is None:
+                    continue
                 array = np.frombuffer(value.encode(), np.uint8) if field.name == "meta" else value
                 buffer = io.BytesIO()
                 np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
@@ -130,10 +146,10 @@ class HeadData:
         names = {field.name for field in dataclasses.fields(cls)}
         try:
             with np.load(path, allow_pickle=False) as archive:
-                missing = sorted(names - set(archive.files))
+                missing = sorted(names - set(archive.files) - set(_OPTIONAL))
                 if missing:
                     raise HeadError(f"{path}: arrays {', '.join(missing)} are missing; run the stage `head` again")
-                arrays = {name: archive[name] for name in names}
+                arrays = {name: archive[name] for name in names if name in archive.files}
         except (zipfile.BadZipFile, OSError) as error:
             raise HeadError(
                 f"{path}: not a readable npz ({error}); delete it and run the stage `head` again"
@@ -151,7 +167,12 @@ class HeadData:
 
 def _validate(head: HeadData, where: str) -> None:
     sizes: dict[str, int] = {"V": len(head.v_template), "3V": 3 * len(head.v_template)}
-    for name, (dtype, shape) in _LAYOUT.items():
+    given = {name for name in _OPTIONAL if getattr(head, name) is not None}
+    if given and given != set(_OPTIONAL):
+        raise HeadError(
+            f"{where}: {', '.join(sorted(set(_OPTIONAL) - given))} missing beside {', '.join(sorted(given))}"
+        )
+    for name, (dtype, shape) in {**_LAYOUT, **(_OPTIONAL if given else {})}.items():
         array = getattr(head, name)
         if not isinstance(array, np.ndarray) or array.dtype != dtype:
             raise HeadError(f"{where}: {name} is {getattr(array, 'dtype', type(array))}, expected {np.dtype(dtype)}")
@@ -177,6 +198,13 @@ def _validate(head: HeadData, where: str) -> None:
         array = getattr(head, name)
         if array.size and (int(array.min()) < 0 or int(array.max()) >= limit):
             raise HeadError(f"{where}: {name} holds {array.min()}..{array.max()}, expected 0..{limit - 1}")
+    if given:
+        limits = {"dense_faces": sizes["N"], "dense_pixels": int(json.loads(head.meta).get("dense_size", 0))}
+        limits["dense_corners"] = sizes["V"]
+        for name, limit in limits.items():
+            array = getattr(head, name)
+            if array.size and (int(array.min()) < 0 or int(array.max()) >= limit):
+                raise HeadError(f"{where}: {name} holds {array.min()}..{array.max()}, expected 0..{limit - 1}")
     if head.parents.tolist() != [-1, 0, 1, 1, 1]:
         raise HeadError(f"{where}: parents are {head.parents.tolist()}, expected [-1, 0, 1, 1, 1]")
     for name in ("skinning", "joint_regressor", "static_bary", "contour_bary", "full_bary"):

@@ -15,16 +15,29 @@ import cv2
 import numpy as np
 
 from tvface.head.data import HeadData, HeadError
+from tvface.head.dense_template import read_dense_template
 from tvface.head.flame_albedo import albedo_from_file, plain_albedo
 from tvface.head.flame_regions import label_map
 from tvface.head.unpickle import as_array, check_file, read_object_npy, read_pickle
 from tvface.settings.model import Head
 
-__all__ = ["convert"]
+__all__ = [
+    "EMBEDDING_KEYS",
+    "MODEL_KEYS",
+    "convert",
+    "read_displacement",
+    "read_embedding",
+    "read_mask",
+    "read_model",
+    "read_template",
+]
 
 IDENTITY_COLUMNS = 300  # of shapedirs; expression follows
 LABEL_SIZE = 512  # px
-_MODEL_KEYS = ("f", "v_template", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")
+EMBEDDING_KEYS = tuple(
+    f"{kind}_lmk_{part}" for kind in ("static", "dynamic", "full") for part in ("faces_idx", "bary_coords")
+)
+MODEL_KEYS = ("f", "v_template", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")
 
 
 def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
@@ -38,19 +51,19 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         HeadError: a file is missing, is a login page, wants to run code, or has another layout.
     """
     model_path = Path(settings.flame)
-    model = _read_model(model_path)
+    model = read_model(model_path)
     vertices = len(model["v_template"])
-    faces, uv, uv_faces = _read_template(Path(settings.template))
+    faces, uv, uv_faces = read_template(Path(settings.template))
     if faces.shape != model["f"].shape or (faces != model["f"]).any():
         raise HeadError(
             f"{settings.template}: its {len(faces)} faces are not the {len(model['f'])} faces of {model_path}; take "
             "DECA's head_template.obj, which has FLAME's topology"
         )
-    points = _read_embedding(Path(settings.embedding), len(faces))
+    points = read_embedding(Path(settings.embedding), len(faces))
     size = settings.uv_size
-    face_mask = _read_mask(Path(settings.face_mask), size, "DECA's UV face mask")
-    face_eye_mask = _read_mask(Path(settings.face_eye_mask), size, "DECA's UV mask of face and eyes")
-    displacement = _read_displacement(Path(settings.fixed_displacement), size)
+    face_mask = read_mask(Path(settings.face_mask), size, "DECA's UV face mask")
+    face_eye_mask = read_mask(Path(settings.face_eye_mask), size, "DECA's UV mask of face and eyes")
+    displacement = read_displacement(Path(settings.fixed_displacement), size)
     labels = label_map(LABEL_SIZE, uv, uv_faces, faces, model["weights"], points, face_mask)
     if settings.albedo is None:
         mean, basis = plain_albedo(labels, settings.n_texture)
@@ -58,6 +71,12 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         mean, basis = albedo_from_file(Path(settings.albedo), settings.n_texture)
     shape = _columns(model["shapedirs"][..., :IDENTITY_COLUMNS], settings.n_shape, "n_shape", model_path)
     expression = _columns(model["shapedirs"][..., IDENTITY_COLUMNS:], settings.n_expression, "n_expression", model_path)
+    dense: dict[str, Any] = {}
+    template = None if settings.dense_template is None else Path(settings.dense_template)
+    if template is not None:
+        read = read_dense_template(template, vertices)
+        dense = {f"dense_{name}": getattr(read, name) for name in ("faces", "pixels", "corners", "bary")}
+        notes = {"dense_size": read.size, **(notes or {})}
     meta = {
         "source": "flame",
         "licence": "FLAME model licence of the user's own copy; not to be redistributed",
@@ -85,15 +104,21 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         albedo_basis=basis,
         meta=json.dumps(meta, sort_keys=True),
         **points,
+        **dense,
     )
 
 
-def _read_model(path: Path) -> dict[str, np.ndarray]:
+def read_model(path: Path) -> dict[str, np.ndarray]:
+    """Read FLAME's arrays by their names in the pickle, dense, and ``parents`` (5,) int32.
+
+    Raises:
+        HeadError: not FLAME 2020 or 2023, or a pickle that wants to run something.
+    """
     content = read_pickle(path, "FLAME's model (generic_model.pkl)")
-    missing = [key for key in _MODEL_KEYS if key not in content]
+    missing = [key for key in MODEL_KEYS if key not in content]
     if missing:
         raise HeadError(f"{path}: not FLAME's model, {', '.join(missing)} are missing")
-    model = {key: as_array(content[key], key, path) for key in _MODEL_KEYS}
+    model = {key: as_array(content[key], key, path) for key in MODEL_KEYS}
     vertices = len(model["v_template"])
     model["f"] = model["f"].astype(np.int64)
     expected = {
@@ -124,8 +149,8 @@ def _columns(basis: np.ndarray, wanted: int, name: str, path: Path) -> np.ndarra
     return np.ascontiguousarray(basis[..., :wanted], np.float32)
 
 
-def _read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return faces (F,3), uv (Vt,2) f32 and uv_faces (F,3) of an OBJ; its geometry is not used."""
+def read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return faces (F,3), uv (Vt,2) f32 and uv_faces (F,3) of an OBJ; its geometry is not used (HeadError: no such)."""
     check_file(path, "FLAME's topology (DECA's head_template.obj)")
     uv, faces, uv_faces = [], [], []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
@@ -148,7 +173,16 @@ def _read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array(faces, np.int64), np.array(uv, np.float32), np.array(uv_faces, np.int64)
 
 
-def _read_embedding(path: Path, n_faces: int) -> dict[str, np.ndarray]:
+def read_embedding(path: Path, n_faces: int) -> dict[str, np.ndarray]:
+    """Read the landmark embedding by the names of :class:`HeadData` (spec deca.md 2.3).
+
+    Args:
+        path: an object .npy, torch tensors and all; nothing in it is executed.
+        n_faces: faces of the mesh, which bound the indices.
+
+    Raises:
+        HeadError: another layout, an index beyond the mesh, or a pickle that wants to run something.
+    """
     content = read_object_npy(path, "FLAME's landmark embedding (DECA's landmark_embedding.npy)")
     names = {
         "static_faces": ("static_lmk_faces_idx", (51,), np.int32),
@@ -178,7 +212,8 @@ def nearest(image: np.ndarray, size: int) -> np.ndarray:
     return np.ascontiguousarray(image[rows][:, columns])
 
 
-def _read_mask(path: Path, size: int, what: str) -> np.ndarray:
+def read_mask(path: Path, size: int, what: str) -> np.ndarray:
+    """Read the red channel of a square picture as (size, size) f32 in [0, 1], nearest pixel (HeadError: no such)."""
     check_file(path, what)
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
@@ -189,7 +224,8 @@ def _read_mask(path: Path, size: int, what: str) -> np.ndarray:
     return nearest(red.astype(np.float32) / 255, size)
 
 
-def _read_displacement(path: Path, size: int) -> np.ndarray:
+def read_displacement(path: Path, size: int) -> np.ndarray:
+    """Read a square .npy of metres as (size, size) f32, nearest pixel; HeadError if it is none."""
     check_file(path, "DECA's fixed displacement")
     try:
         image = np.load(path, allow_pickle=False)

@@ -135,7 +135,8 @@ def check_file(path: Path, what: str) -> None:
             "flame.is.tue.mpg.de (registration), the other files from DECA's repository, folder data. Name yours in "
             "the settings head.*, or set head.model: generic"
         )
-    start = path.read_bytes()[:512].lstrip()
+    with open(path, "rb") as file:
+        start = file.read(512).lstrip()
     if start[:1] == b"<" and b"html" in start.lower():
         raise HeadError(f"{path}: a web page was saved instead of {what}; log in to its site and download it again")
     if path.suffix in (".pkl", ".npy") and start[:2] == b"PK":

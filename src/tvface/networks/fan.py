@@ -11,7 +11,7 @@ import torch
 from face_alignment.models import FAN
 from torch import nn
 
-from tvface.networks.loading import LoadReport, load_strictly, read_tensors
+from tvface.networks.loading import LoadReport, load_fan
 
 STACKS = 4
 POINTS = 68
@@ -29,11 +29,11 @@ def build() -> nn.Module:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, LoadReport]:
-    """Return 2DFAN-4 with the weights of ``2DFAN4-11f355bf06.pth.tar`` (a state dict), in evaluation mode.
+    """Return 2DFAN-4 in evaluation mode with the weights of a file, see :func:`tvface.networks.loading.load_fan`.
 
     Raises:
-        CheckpointError: the file is something else (older releases are TorchScript archives), or does not fit.
+        CheckpointError: the file is neither a state dict nor a TorchScript archive, or does not fit.
     """
     network = build()
-    report = load_strictly(network, read_tensors(path), str(path))
+    report = load_fan(network, path)
     return network.to(device).eval(), report

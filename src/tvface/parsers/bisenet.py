@@ -1,4 +1,4 @@
-"""BiSeNet face parsing with zllrunning's weights (``79999_iter.pth``; CelebAMask-HQ). Facts: spec B4."""
+"""BiSeNet face parsing with zllrunning's weights (``79999_iter.pth``; CelebAMask-HQ) or yakhyo's. Facts: spec B4."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tvface import assets
-from tvface.networks.bisenet import BiSeNet
-from tvface.networks.loading import load_strictly, read_tensors
+from tvface.networks.loading import load_bisenet
 from tvface.networks.normalise import imagenet_normalise
 from tvface.parsers.base import Parser
 from tvface.settings.labels import Masks
@@ -26,14 +25,13 @@ class Backend(Parser):
     """
 
     def __init__(self, settings: Masks, device: torch.device, net: nn.Module | None = None) -> None:
-        """Load the weights, or take ``net`` (a :class:`BiSeNet`) as it is."""
+        """Load the weights, or take ``net`` (a :class:`~tvface.networks.bisenet.BiSeNet`) as it is."""
         self.settings = settings
         self.device = device
         self.weights = {}
         if net is None:
             path = assets.locate(ASSET)
-            net = BiSeNet()
-            load_strictly(net, read_tensors(path), str(path))
+            net, _ = load_bisenet(path)
             self.weights = {path.name: assets.verify(path)}
         self.net = net.eval().to(device)
 

@@ -133,6 +133,9 @@ class UVSpace(nn.Module):
             "fixed_displacement": resize_map(head.fixed_displacement, size),
         }.items():
             self.register_buffer(name, value, persistent=False)
+        self._template = None
+        if head.dense_faces is not None and head.notes.get("dense_size") == size:
+            self._template = (head.dense_faces, head.dense_pixels, head.dense_corners, head.dense_bary)
         self._islands = _islands(np.asarray(head.uv_faces, np.int64), len(head.uv))
 
     @property
@@ -183,8 +186,10 @@ class UVSpace(nn.Module):
         vertices, normals: (V, 3). displacement: (1, U, U) or (U, U) metres, without the fixed one, which is added. As
             in DECA's export it acts also outside the face mask.
         Pixels of different UV islands are not connected even where they touch. Source: DECA, section 5.7; connectivity
-        from the layout itself instead of DECA's licensed file.
+        from the layout itself, or from DECA's licensed file if the head holds it for this image size.
         """
+        if self._template is not None:
+            return self._templated_mesh(vertices, normals, displacement)
         coarse = self.world_to_uv(torch.cat((vertices, normals), -1)[None])
         offset = (displacement.reshape(1, 1, self.size, self.size) + self.fixed_displacement).to(coarse)
         points = (coarse[:, :3] + offset * F.normalize(coarse[:, 3:], dim=1))[0].permute(1, 2, 0)
@@ -218,3 +223,15 @@ class UVSpace(nn.Module):
             triangles.append(np.stack([corner_index[chosen] for corner_index in corners], -1))
         vertices_out = points.cpu().numpy()[face >= 0].astype(np.float32)
         return DenseMesh(vertices_out, np.concatenate(triangles), pixels)
+
+    def _templated_mesh(self, vertices: Tensor, normals: Tensor, displacement: Tensor) -> DenseMesh:
+        """:meth:`dense_mesh` on the head's own template: barycentric mixes of its corners, in its order."""
+        assert self._template is not None
+        faces, pixels, corners, bary = (np.asarray(part) for part in self._template)
+        weights = torch.from_numpy(bary)[..., None]
+        index = torch.from_numpy(corners.astype(np.int64))
+        surface, outward = ((part.cpu()[index] * weights).sum(1) for part in (vertices, normals))
+        offset = (displacement.reshape(self.size, self.size) + self.fixed_displacement[0, 0].to(displacement)).cpu()
+        rows, columns = torch.from_numpy(pixels.astype(np.int64)).unbind(1)
+        points = surface + offset[rows, columns, None] * F.normalize(outward, dim=1)
+        return DenseMesh(points.numpy().astype(np.float32), faces.astype(np.int64), pixels.astype(np.int64))

@@ -20,6 +20,9 @@ class Head:
     face_eye_mask: str = option("resources/licensed/uv_face_eye_mask.png", "UV mask with eyes (DECA's data)")
     fixed_displacement: str = option("resources/licensed/fixed_displacement_256.npy", "DECA's fixed displacement")
     albedo: str | None = option(None, "FLAME_albedo_from_BFM.npz or FLAME_texture.npz; null: the generic albedo")
+    dense_template: str | None = option(
+        None, "DECA's texture_data_256.npy, to export dense meshes in its order; null: made from the UV layout"
+    )
     n_shape: int = option(100, "identity coefficients", low=1, high=300)
     n_expression: int = option(50, "expression coefficients", low=1, high=100)
     n_texture: int = option(50, "albedo coefficients", low=1, high=199)
@@ -180,6 +183,17 @@ class DetailPhase(Phase):
 
 
 @dataclass(frozen=True)
+class WarmStart:
+    """Published weights from which the first phase starts; null: none. They fit the original sizes only."""
+
+    deca: str | None = option(
+        None, "DECA's deca_model.tar: the whole deca model; of the temporal one ResNet stages, codes and detail decoder"
+    )
+    resnet50: str | None = option(None, "torchvision's resnet50-0676ba61.pth: the encoders' ResNet; not with deca")
+    basicvsr: str | None = option(None, "BasicVSR++ (c64n7, REDS4): the temporal encoders' part before the ResNet")
+
+
+@dataclass(frozen=True)
 class Train:
     """Training of both models."""
 
@@ -202,6 +216,7 @@ class Train:
     keep_checkpoints: int = option(2, "newest checkpoints kept", low=1)
     deca: Encoder = block(Encoder)
     temporal: TemporalEncoder = block(TemporalEncoder)
+    warm_start: WarmStart = block(WarmStart)
     pretrain: PretrainPhase = block(PretrainPhase)
     coarse: CoarsePhase = block(CoarsePhase)
     detail: DetailPhase = block(DetailPhase)

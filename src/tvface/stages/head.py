@@ -24,7 +24,8 @@ def licensed_files(settings: Head) -> list[Path]:
     if settings.model == "generic":
         return []
     names = ["flame", "template", "embedding", "face_mask", "face_eye_mask", "fixed_displacement"]
-    return [Path(getattr(settings, name)) for name in names] + ([Path(settings.albedo)] if settings.albedo else [])
+    optional = [settings.albedo, settings.dense_template]
+    return [Path(getattr(settings, name)) for name in names] + [Path(path) for path in optional if path is not None]
 
 
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:

@@ -96,7 +96,16 @@ def train_settings(settings: Settings, model: str, phase: str) -> dict[str, Any]
         if not dataclasses.is_dataclass(getattr(train, field.name)) and field.name not in _HOUSEKEEPING
     }
     chosen = {f"train.{name}": as_mapping(getattr(train, name)) for name in (model, phase)}
+    start = warm_start_files(settings, model) if phase == PHASES[0] else {}
+    if start:
+        chosen["train.warm_start"] = start
     return {**shared, **chosen, "head": as_mapping(settings.head), "seed": settings.seed}
+
+
+def warm_start_files(settings: Settings, model: str) -> dict[str, str]:
+    """Return the published weights that the first phase of a model starts from, by their name in the settings."""
+    named = {name: value for name, value in as_mapping(settings.train.warm_start).items() if value is not None}
+    return named if model == "temporal" else {name: value for name, value in named.items() if name != "basicvsr"}
 
 
 def stage_code(name: str, settings: Settings) -> str:

@@ -20,7 +20,8 @@ from tvface.manifests.train import TRAIN
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
 from tvface.stages.base import Paths, logger, provenance, stage_code, train_settings
-from tvface.training import phases
+from tvface.stages.table import PHASES, warm_start_files
+from tvface.training import phases, published
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import DataError, Sampler, load_clips
 from tvface.training.loop import fit
@@ -41,7 +42,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     Raises:
         DataError: no training sequence, or sequences shorter than the window.
         SettingsError: steps and epochs contradict each other.
-        MissingAsset: a loss term needs weights that are absent.
+        MissingAsset: a loss term or the warm start needs weights that are absent.
+        CheckpointError: published weights to start from do not fit the settings' sizes.
         TrainingDiverged: a loss or gradient is not finite.
     """
     model, _, phase = shard.partition("/")
@@ -102,6 +104,10 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     initial = initial_weights(inputs)
     if initial is not None:
         face_model.load_weights(load_weights(initial, spec))
+    start = warm_start_files(settings, model) if phase == PHASES[0] else {}
+    reports = published.warm_start(face_model, start)
+    for report in reports:
+        log.info("%s", report)
     networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device)
     task = phases.PhaseTask(face_model, phase, chosen, networks, settings.seed)
     sampler = Sampler(
@@ -141,7 +147,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
             settings,
             inputs,
             backend=model,
-            weights=networks.digests,
+            weights={**networks.digests, **{Path(path).name: digest(path) for path in start.values()}},
             notes={
                 "steps": steps,
                 "sequences": {part: len(items) for part, items in clips.items()},
@@ -149,6 +155,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
                 "terms_switched_off": list(task.off),
                 "parameters_trained": sum(parameter.numel() for parameter in task.trained()),
                 "device": fabric.device.type,
+                "warm_start": [str(report) for report in reports],
             },
             only=described,
         ),
@@ -188,5 +195,6 @@ def _fingerprint(settings: Settings, described: dict[str, Any], phase: str, inpu
     shaping.pop("train.keep_checkpoints", None)
     initial = initial_weights(inputs)
     files = [inputs["dataset"], inputs["head"], *([initial] if initial else [])]
+    files += described.get("train.warm_start", {}).values()
     known = [shaping, stage_code("train", settings), processes, [digest(path) for path in files]]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()

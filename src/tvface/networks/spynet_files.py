@@ -1,0 +1,101 @@
+"""SPyNet's published weight files, brought to mmagic's parameter names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tvface.networks.files import CheckpointError, State, as_state, read_checkpoint, read_tensors
+from tvface.networks.torch7 import TorchObject, read_torch7
+
+LEVELS, CONVOLUTIONS = 6, 5
+
+_NAME = re.compile(r"^(?:basic_module|moduleBasic|netBasic)\.(\d)\.\w+\.(\d)(\.conv)?\.(weight|bias)$")
+_TORCH7 = re.compile(r"^modelL([1-6])_(\w+)\.t7$")
+
+
+def spynet_files(path: Path) -> list[Path]:
+    """Return the files that make SPyNet's weights: ``path`` itself, or the Torch7 files of all levels, level 1 first.
+
+    Args:
+        path: a file; one of ``modelL1_F.t7`` .. ``modelL6_F.t7`` stands for all of its tag (``F`` Sintel final, ``C``
+            Sintel clean, ``3``, ``4`` Chairs, ``K`` KITTI); a folder must hold the files of one tag. The tags 3 and 4
+            have no sixth file: the fifth serves for both levels, as in the original.
+
+    Raises:
+        CheckpointError: a level is missing, or a folder holds none or several tags.
+    """
+    match = _TORCH7.match(path.name)
+    if not path.is_dir() and match is None:
+        return [path]
+    folder = path if path.is_dir() else path.parent
+    tags = {found[2] for item in folder.iterdir() if (found := _TORCH7.match(item.name))}
+    if match is not None and not path.is_dir():
+        tags = {match[2]}
+    if len(tags) != 1:
+        held = f"those of the tags {', '.join(sorted(tags))}: name one file instead" if tags else "none"
+        raise CheckpointError(f"{folder} should hold SPyNet's files modelL1_F.t7 .. modelL6_F.t7 and holds {held}")
+    (tag,) = tags
+    files = [folder / f"modelL{level}_{tag}.t7" for level in range(1, LEVELS + 1)]
+    if tag in ("3", "4") and not files[-1].is_file():
+        files[-1] = files[-2]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise CheckpointError(f"{folder}: {', '.join(missing)} missing; SPyNet has a Torch7 file per level")
+    return files
+
+
+def read_spynet(path: Path) -> State:
+    """Read SPyNet's weights and name them as mmagic does.
+
+    Known layouts: mmagic's (also as safetensors), BasicSR's (under ``params``, convolutions at even places),
+    sniklaus' (``moduleBasic``, even places), and the authors' Torch7 files (see :func:`spynet_files`).
+
+    Raises:
+        CheckpointError: another layout.
+    """
+    files = spynet_files(path)
+    if files[0].suffix == ".t7":
+        return {name: tensor for level, file in enumerate(files) for name, tensor in read_level(file, level).items()}
+    if path.suffix == ".safetensors":
+        content: Any = read_tensors(path)
+    else:
+        content = read_checkpoint(path)
+        if isinstance(content, Mapping) and "params" in content:
+            content = content["params"]
+    state: State = {}
+    for name, tensor in as_state(content, str(path)).items():
+        if name in ("mean", "std"):
+            continue  # constants of the network
+        match = _NAME.match(name)
+        if match is None:
+            raise CheckpointError(f"{path} is not SPyNet in a known layout: it holds {name}")
+        level, place, conv, kind = match.groups()
+        index = int(place) if conv else int(place) // 2
+        state[f"basic_module.{level}.basic_module.{index}.conv.{kind}"] = tensor
+    return state
+
+
+def read_level(path: Path, level: int) -> State:
+    """Read one level: an nn.Sequential whose convolutions, in order, are the level's (spec temporal_encoder A1.2)."""
+    network = read_torch7(path)
+    modules = network.fields.get("modules") if isinstance(network, TorchObject) else None
+    if not isinstance(modules, dict):
+        raise CheckpointError(f"{path} is not a level of SPyNet: it holds no nn.Sequential")
+    ordered = [modules[place] for place in sorted(key for key in modules if isinstance(key, float))]
+    found = [item for item in ordered if isinstance(item, TorchObject) and "SpatialConvolution" in item.kind]
+    if len(found) != CONVOLUTIONS:
+        raise CheckpointError(f"{path} is not a level of SPyNet: {len(found)} convolutions, not {CONVOLUTIONS}")
+    state: State = {}
+    for index, item in enumerate(found):
+        for kind in ("weight", "bias"):
+            values = item.fields.get(kind)
+            if not isinstance(values, np.ndarray):
+                raise CheckpointError(f"{path} is not a level of SPyNet: convolution {index} has no tensor {kind}")
+            state[f"basic_module.{level}.basic_module.{index}.conv.{kind}"] = torch.from_numpy(values)
+    return state

@@ -1,0 +1,146 @@
+"""Published weights as a start of the encoders: DECA's, ImageNet's ResNet-50, BasicVSR++'s.
+
+Each function loads what of a file has a place in the network and reports the rest: a start may be partial, but no
+tensor is left out without being named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tvface.networks.files import CheckpointError, State, as_state, read_checkpoint, read_tensors
+from tvface.networks.loading import LoadReport, load_strictly
+from tvface.networks.temporal_encoder import TemporalEncoder
+
+_TRUNK = ("layer1.", "layer2.", "layer3.", "layer4.")
+_STEM = ("encoder.conv1.", "encoder.bn1.")
+
+
+def _before_the_trunk(encoder: nn.Module) -> tuple[str, ...]:
+    """Return prefixes of what a temporal encoder computes before its ``encoder``; nothing for DECA's own."""
+    if not isinstance(encoder, TemporalEncoder):
+        return ()
+    return tuple(f"{name}." for name, _ in encoder.named_children() if name not in ("encoder", "layers"))
+
+
+def load_deca_encoder(encoder: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> LoadReport:
+    """Load ``E_flame`` or ``E_detail`` into DECA's own encoder, or its later part into a temporal encoder.
+
+    A temporal encoder has no stem: ``encoder.conv1`` and ``encoder.bn1`` are reported unused, and all that comes
+    before its ``encoder`` is reported missing (spec deca.md 1.6).
+
+    Raises:
+        CheckpointError: as :func:`load_strictly`.
+    """
+    if not isinstance(encoder, TemporalEncoder):
+        return load_strictly(encoder, state, source)
+    return load_strictly(encoder, state, source, unused=_STEM, missing=_before_the_trunk(encoder))
+
+
+def load_imagenet_encoder(encoder: nn.Module, path: Path) -> LoadReport:
+    """Load torchvision's ``resnet50-0676ba61.pth`` into the ResNet of an encoder, as DECA's was before its training.
+
+    The classifier ``fc`` is reported unused (for a temporal encoder the stem as well), the encoder's ``layers``
+    missing.
+
+    Raises:
+        CheckpointError: as :func:`load_strictly`.
+    """
+    renamed = {
+        f"encoder.{name}" if name.startswith((*_TRUNK, "conv1.", "bn1.")) else name: tensor
+        for name, tensor in read_tensors(path).items()
+    }
+    unused = ("fc.", *(_STEM if isinstance(encoder, TemporalEncoder) else ()))
+    missing = ("layers.", *_before_the_trunk(encoder))
+    return load_strictly(encoder, renamed, str(path), unused=unused, missing=missing)
+
+
+_UNUSED = ("spynet.", "upsample", "conv_hr.", "conv_last.", "step_counter", "generator_ema.")
+_BLOCK = re.compile(r"^(.*\.main\.2)\.(\d+)\.(.*)$")
+
+
+def read_basicvsr(path: Path) -> State:
+    """Read a BasicVSR++ checkpoint, a state dict or one under ``state_dict``; the prefix ``generator.`` is taken off.
+
+    Raises:
+        CheckpointError: another layout, or the variant for full-resolution input (``feat_extract.0``), whose first
+            convolutions have a stride that the temporal encoder's have not.
+    """
+    content: Any = read_checkpoint(path)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    state = {name.removeprefix("generator."): tensor for name, tensor in as_state(content, str(path)).items()}
+    if "feat_extract.main.0.weight" not in state:
+        kind = "the variant for full-resolution input" if "feat_extract.0.weight" in state else "another network"
+        raise CheckpointError(
+            f"{path} is {kind}: a temporal encoder starts from BasicVSR++ for low-resolution input, e.g. "
+            "basicvsr_plusplus_c64n7_8x1_600k_reds4_20210217-db622b2f.pth"
+        )
+    return state
+
+
+def load_basicvsr(encoder: TemporalEncoder, path: Path) -> LoadReport:
+    """Load the shared parts of a BasicVSR++ checkpoint into a temporal encoder (spec temporal_encoder.md A1.8).
+
+    ========================  ===============================================================
+    the encoder's             comes from
+    ========================  ===============================================================
+    head, down1's blocks      ``feat_extract``
+    the aligners              ``deform_align``
+    a branch's blocks         the first of ``backbone.<branch>`` (7 in the published file)
+    a branch's first layer    ``backbone.<branch>.main.0``, if the branches see the whole grid
+    fusion                    ``reconstruction``
+    ========================  ===============================================================
+
+    Batch normalisations keep their values, which at the start are nearly the identity in evaluation. Deeper blocks,
+    the optical flow and the upsampling are reported unused; normalisations, strided convolutions and all that follows
+    the fusion are reported missing.
+
+    Raises:
+        CheckpointError: as :func:`load_strictly`, e.g. for another number of channels or offset groups.
+    """
+    blocks = {name: len(encoder.get_submodule(own)) for name, own in _stacks(encoder).items()}  # type: ignore[arg-type]
+    renamed: State = {}
+    surplus: list[str] = list(_UNUSED)
+    for name, tensor in read_basicvsr(path).items():
+        own = _own_name(name)
+        match = _BLOCK.match(name)
+        deep = match is not None and int(match[2]) >= blocks.get(match[1], 0)
+        narrow = encoder.propagation.connection != "grid" and re.match(r"backbone\.\w+\.main\.0\.", name) is not None
+        if own is None or deep or narrow:
+            renamed[name] = tensor
+            if deep or narrow:
+                surplus.append(name)
+        else:
+            renamed[own] = tensor
+    missing = ["down1.down.", "down2.", "encoder.", "layers."]
+    missing += [name for name in encoder.state_dict() if ".bn." in name]
+    if encoder.propagation.connection != "grid":
+        missing += [f"propagation.backbone.{name}.main.0." for name in encoder.propagation.names]
+    return load_strictly(encoder, renamed, str(path), unused=tuple(surplus), missing=tuple(missing))
+
+
+def _stacks(encoder: TemporalEncoder) -> dict[str, str]:
+    """Return the checkpoint's stacks of residual blocks and the encoder's."""
+    branches = {f"backbone.{name}.main.2": f"propagation.backbone.{name}.main.2" for name in encoder.propagation.names}
+    return {"feat_extract.main.2": "down1.blocks", "reconstruction.main.2": "fusion.main.2", **branches}
+
+
+def _own_name(name: str) -> str | None:
+    """Return the encoder's name of a parameter of BasicVSR++, or None if it has none."""
+    for theirs, ours in (
+        ("feat_extract.main.0.", "head."),
+        ("feat_extract.main.2.", "down1.blocks."),
+        ("deform_align.", "propagation.deform_align."),
+        ("backbone.", "propagation.backbone."),
+        ("reconstruction.", "fusion."),
+    ):
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return None

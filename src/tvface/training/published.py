@@ -1,0 +1,98 @@
+"""Published weights in a :class:`FaceModel`: DECA's released model whole, or a start of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tvface import assets
+from tvface.networks.loading import CheckpointError, LoadReport, load_strictly, read_deca
+from tvface.networks.temporal_encoder import TemporalEncoder
+from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_imagenet_encoder
+from tvface.settings import SettingsError
+from tvface.settings.model import Encoder, Head
+from tvface.training.model import FaceModel, ModelSpec
+
+SUFFIX = ".tar"
+"""Of DECA's checkpoint; weights of tvface are safetensors."""
+
+_SIZES = {"n_shape": 100, "n_texture": 50, "n_expression": 50}
+
+
+def deca_spec(head: Head, path: Path) -> ModelSpec:
+    """Return the specification of DECA's released model (spec deca.md 0).
+
+    Args:
+        head: settings of the head that its codes will move.
+        path: ``deca_model.tar``, for messages.
+
+    Raises:
+        SettingsError: the head is not FLAME, to whose bases the codes belong, or has fewer coefficients.
+    """
+    if head.model != "flame":
+        raise SettingsError(
+            f"{path} is DECA's released model: its codes are coefficients of FLAME and mean nothing for head.model: "
+            f"{head.model}. Set head.model: flame and give your FLAME files (tvface assets check lists them)"
+        )
+    short = [f"head.{name}: {wanted}" for name, wanted in _SIZES.items() if getattr(head, name) < wanted]
+    if short:
+        raise SettingsError(f"{path} is DECA's released model, which needs at least {', '.join(short)}; raise them")
+    sizes = {"image_size": 224, "render_size": 224, "uv_size": 256, **_SIZES}
+    return ModelSpec(model="deca", initial_scale=8.0, seed=0, deca=Encoder(), **sizes)  # type: ignore[arg-type]
+
+
+def load_deca(model: FaceModel, path: Path) -> list[LoadReport]:
+    """Load ``deca_model.tar``: E_flame, E_detail and D_detail into the encoders and the detail decoder.
+
+    Of a temporal model's encoders, the stages of the ResNet and the two linear layers are loaded.
+
+    Raises:
+        CheckpointError: another file, or another size of the model.
+        AssetError: a web page was saved in the file's place.
+    """
+    assets.inspect(assets.asset("deca_model"), path)
+    parts = read_deca(path)
+    return [
+        load_deca_encoder(model.coarse_encoder, parts["E_flame"], f"{path}: E_flame"),
+        load_deca_encoder(model.detail_encoder, parts["E_detail"], f"{path}: E_detail"),
+        load_strictly(model.detail_decoder, parts["D_detail"], f"{path}: D_detail"),
+    ]
+
+
+def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
+    """Start a model from published weights; what they do not cover keeps its random start.
+
+    Args:
+        model: takes the weights.
+        files: paths by their name in ``train.warm_start``: ``deca``, ``resnet50``, ``basicvsr``.
+
+    Returns:
+        What became of every tensor, file by file and network by network.
+
+    Raises:
+        SettingsError: two files for the same tensors, or a file that is not there.
+        CheckpointError: a file is another network, or the model has another size than the original.
+    """
+    if "deca" in files and "resnet50" in files:
+        raise SettingsError("train.warm_start: deca and resnet50 both fill the encoders' ResNet; give one of them")
+    encoders = (model.coarse_encoder, model.detail_encoder)
+    reports: list[LoadReport] = []
+    for name, given in files.items():
+        path = Path(given)
+        if not path.is_file():
+            raise SettingsError(f"train.warm_start.{name}: {path} is not there")
+        try:
+            if name == "deca":
+                reports += load_deca(model, path)
+            elif name == "resnet50":
+                reports += [load_imagenet_encoder(encoder, path) for encoder in encoders]
+            else:
+                reports += [
+                    load_basicvsr(encoder, path) for encoder in encoders if isinstance(encoder, TemporalEncoder)
+                ]
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"train.warm_start.{name}: {error}. Published weights fit the original sizes only: the defaults of "
+                f"train.{model.spec.model}, train.uv_size: 256, and head.n_shape: 100, n_texture: 50, n_expression: 50"
+            ) from error
+    return reports
