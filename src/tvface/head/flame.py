@@ -40,7 +40,7 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
     model_path = Path(settings.flame)
     model = _read_model(model_path)
     vertices = len(model["v_template"])
-    faces, uv, uv_faces = _read_template(Path(settings.template))
+    faces, uv, uv_faces = read_template(Path(settings.template))
     if faces.shape != model["f"].shape or (faces != model["f"]).any():
         raise HeadError(
             f"{settings.template}: its {len(faces)} faces are not the {len(model['f'])} faces of {model_path}; take "
@@ -124,7 +124,7 @@ def _columns(basis: np.ndarray, wanted: int, name: str, path: Path) -> np.ndarra
     return np.ascontiguousarray(basis[..., :wanted], np.float32)
 
 
-def _read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return faces (F,3), uv (Vt,2) f32 and uv_faces (F,3) of an OBJ; its geometry is not used."""
     check_file(path, "FLAME's topology (DECA's head_template.obj)")
     uv, faces, uv_faces = [], [], []

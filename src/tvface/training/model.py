@@ -253,7 +253,7 @@ class FaceModel(nn.Module):
         """Return the networks' state on the CPU."""
         parts = ("coarse_encoder", "detail_encoder", "detail_decoder")
         return {
-            f"{part}.{name}": tensor.detach().cpu().clone()
+            f"{part}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for part in parts
             for name, tensor in self.get_submodule(part).state_dict().items()
         }
