@@ -13,7 +13,7 @@ from torch import Tensor
 
 EPSILON = 1e-8
 # A few dozen temporaries of 4 to 8 bytes per listed pixel: on a CPU they stay in the cache, on a GPU they fill it.
-PIXELS_PER_CHUNK = {"cpu": 1 << 16}
+PIXELS_PER_CHUNK = {"cpu": 1 << 18}
 PIXELS_PER_CHUNK_ELSEWHERE = 1 << 22
 _EMPTY = torch.iinfo(torch.int64).max
 
@@ -59,31 +59,34 @@ def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor)
     number = number - image * len(faces)
     total = int(starts[-1])  # the one number that a GPU is asked for
     chunk = PIXELS_PER_CHUNK.get(device.type, PIXELS_PER_CHUNK_ELSEWHERE)
+
+    def take(values: Tensor, index: Tensor) -> Tensor:
+        return values.index_select(0, index)
+
     for begin in range(0, total, chunk):
         size = min(chunk, total - begin)
         # The owner of a listed pixel is the last triangle that starts at or before it.
         marks = torch.zeros(size + 1, dtype=torch.int64, device=device)
         marks.index_add_(0, (starts[:-1] - begin).clamp(0, size), torch.ones_like(number))
         owner = marks[:size].cumsum(0) - 1
-        offset = torch.arange(begin, begin + size, device=device) - starts[owner]
-        across = box_width[owner]
+        offset = torch.arange(begin, begin + size, device=device) - take(starts, owner)
+        across = take(box_width, owner)
         line = ((offset + 0.5) / across.double()).to(torch.int64)  # integer division is several times slower
-        column = first_column[owner] + offset - line * across
-        row = first_row[owner] + line
-        px, py, whole = columns[column], rows[row], area[owner]
-        ax, ay, bx, by, cx, cy = x0[owner], y0[owner], x1[owner], y1[owner], x2[owner], y2[owner]
+        column = take(first_column, owner) + offset - line * across
+        row = take(first_row, owner) + line
+        px, py, whole = take(columns, column), take(rows, row), take(area, owner)
+        ax, ay, bx, by, cx, cy = (take(part, owner) for part in (x0, y0, x1, y1, x2, y2))
         w0 = _edge(px, py, bx, by, cx, cy) / whole
         w1 = _edge(px, py, cx, cy, ax, ay) / whole
         w2 = _edge(px, py, ax, ay, bx, by) / whole
         inside = (w0 > 0) & (w1 > 0) & (w2 > 0)
-        target = place[owner] + row * width + column
+        target = take(place, owner) + row * width + column
         if device.type == "cpu":  # a list of those inside costs a GPU a wait, and saves a CPU time
             found = inside.nonzero().squeeze(1)
-            owner, target, inside = owner[found], target[found], inside[found]
-            w0, w1, w2 = w0[found], w1[found], w2[found]
-        depth = w0 * z0[owner] + w1 * z1[owner] + w2 * z2[owner]
+            owner, target, inside, w0, w1, w2 = (take(part, found) for part in (owner, target, inside, w0, w1, w2))
+        depth = w0 * take(z0, owner) + w1 * take(z1, owner) + w2 * take(z2, owner)
         # The bits of a float32 that is not negative grow with its value.
-        key = (depth.view(torch.int32).to(torch.int64) << 32) | number[owner]
+        key = (depth.view(torch.int32).to(torch.int64) << 32) | take(number, owner)
         buffer.scatter_reduce_(0, target, torch.where(inside & (depth >= 0), key, _EMPTY), "amin")
     face = torch.where(buffer == _EMPTY, -1, buffer & 0xFFFFFFFF)
     return face.reshape(batch, height, width)
@@ -94,7 +97,8 @@ def _any_face(face: Tensor, count: int) -> tuple[Tensor, Tensor]:
     their zeros up does not queue at one address."""
     flat = face.reshape(-1)
     covered = flat >= 0
-    return covered, torch.where(covered, flat, torch.arange(len(flat), device=face.device) % count)
+    others = torch.arange(count, device=face.device).repeat(-(-len(flat) // count))[: len(flat)]
+    return covered, torch.where(covered, flat, others)
 
 
 def _per_pixel(table: Tensor, face: Tensor, ids: Tensor) -> Tensor:
