@@ -12,6 +12,13 @@ def torch_device(name: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
 
 
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor of the CPU on a device; to a GPU it travels while the processor goes on."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 def constant(values: tuple[float, ...], like: torch.Tensor) -> torch.Tensor:
     """Return fixed numbers as a tensor (n,) in the dtype and on the device of ``like``; not to be written to.
 

@@ -21,6 +21,7 @@ from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
 from tvface.stages.base import Paths, logger, provenance, stage_code, train_settings
 from tvface.training import phases
+from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import DataError, Sampler, load_clips
 from tvface.training.loop import fit
@@ -103,7 +104,16 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     if initial is not None:
         face_model.load_weights(load_weights(initial, spec))
     networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device)
-    task = phases.PhaseTask(face_model, phase, chosen, networks, settings.seed)
+    accelerate(face_model, train, fabric.device, fabric.world_size)
+    task = phases.PhaseTask(
+        face_model,
+        phase,
+        chosen,
+        networks,
+        settings.seed,
+        processes=fabric.world_size,
+        keep_codes=train.augment_scale == 0 and train.augment_shift == 0,
+    )
     sampler = Sampler(
         clips["train"],
         chosen.batch,
