@@ -8,7 +8,8 @@ For pretrain, coarse and detail: milliseconds per step (median), images per seco
 matrix product of the same dtype reaches in this run, peak memory. The plain reading is ``benchmarks/plain.py``:
 float32, eager, frame by frame, with the product's own renderer and losses. That both compute the same codes is checked
 first, in evaluation mode. FLOPs are counted by torch over one step (2 per multiply-add; convolutions and matrix
-products only). In the detail phase tvface keeps the fixed coarse codes, as it does without augmentation. The last line states the paper's 3 million steps in hours.
+products only). In the detail phase tvface keeps the fixed coarse codes, as it does without augmentation. The last line
+states the paper's 3 million steps in hours.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 
-from tvface.networks.deformable import deform_conv2d
+from tvface.networks.deformable_triton import deform_conv2d  # alone: a short import
 
 
 def main(source: str, target: str) -> None:
@@ -18,7 +18,7 @@ def main(source: str, target: str) -> None:
     results = []
     for case in torch.load(source, weights_only=True):
         arguments = [tensor.requires_grad_() for tensor in case["arguments"]]
-        out = deform_conv2d(*arguments, backend="triton")
+        out = deform_conv2d(*arguments)
         gradients = torch.autograd.grad((out.float() * case["cotangent"]).sum(), arguments)
         results.append([out.detach(), *gradients])
     torch.save(results, target)

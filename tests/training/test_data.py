@@ -139,3 +139,14 @@ def test_augmentation_depends_on_seed_and_step_alone():
     assert np.array_equal(windows[0].landmarks, windows[1].landmarks)
     assert not np.array_equal(windows[0].landmarks, windows[2].landmarks)
     assert not np.array_equal(windows[0].landmarks, Sampler(clips, 2, 3, 0).window(3).landmarks)
+
+
+def test_a_stored_window_travels_as_bytes_and_becomes_the_same_numbers():
+    clips = [clip(f"c{i}") for i in range(4)]
+    stored = Sampler(clips, 2, 3, 0, 0, 1, 0.2, 0.1).stored(3)
+    assert stored.images.dtype == stored.masks.dtype == torch.uint8 and stored.flow.dtype == torch.float16
+    window = stored.window(CPU)
+    assert window.images.dtype == window.flows_backward.dtype == torch.float32
+    assert torch.equal(window.images, Sampler(clips, 2, 3, 0, 0, 1, 0.2, 0.1).window(3).images)
+    plain = Sampler(clips, 2, 3, 0).stored(3)
+    assert plain.scale is None and torch.equal(plain.window(CPU).images[0, 0, 0] * 255, plain.images[0, 0, ..., 0])

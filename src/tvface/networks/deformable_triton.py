@@ -314,8 +314,8 @@ def deform_conv2d(
     """
     if not supports(value, offset):
         raise ValueError(
-            f"the triton deformable convolution takes float32 and bfloat16 values, float32 offsets and groups of 2^k "
-            f"channels, not {value.dtype}, {offset.dtype} and {value.shape[1]} channels in {offset.shape[1] // 18} groups"
+            "the triton deformable convolution takes float32 and bfloat16 values, float32 offsets and groups of 2^k "
+            f"channels; these are {value.dtype}, {offset.dtype}, {value.shape[1]} channels, {offset.shape[1]} offsets"
         )
     d, c = weight.shape[:2]
     matrix = weight.permute(2, 3, 1, 0).reshape(9 * c, d).to(value.dtype).contiguous()

@@ -67,8 +67,14 @@ class Window:
 
     def to(self, device: torch.device) -> Window:
         """Return the window on another device."""
-        tensors = (self.images, self.masks, self.landmarks, self.flows_backward, self.flows_forward)
-        return Window(*(moved(tensor, device) for tensor in tensors), names=self.names)
+        return Window(
+            moved(self.images, device),
+            moved(self.masks, device),
+            moved(self.landmarks, device),
+            moved(self.flows_backward, device),
+            moved(self.flows_forward, device),
+            self.names,
+        )
 
 
 @dataclass(frozen=True)
