@@ -3,7 +3,9 @@
 ``benchmarks/landmarks.py`` and ``benchmarks/parsing.py`` judge the bundled networks on a folder of your own pictures.
 """
 
-from benchmarks import kernels
+from benchmarks import kernels, rasterize, train_step
 
 if __name__ == "__main__":
     kernels.main()
+    rasterize.main([])
+    train_step.main(["--small", "--threads", "1"])

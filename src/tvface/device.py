@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 
 
 def torch_device(name: str) -> torch.device:
     """Return the device of the setting ``device``: the named one; ``auto`` is CUDA where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor of the CPU on a device; to a GPU it travels while the processor goes on."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def constant(values: tuple[float, ...], like: torch.Tensor) -> torch.Tensor:
+    """Return fixed numbers as a tensor (n,) in the dtype and on the device of ``like``; not to be written to.
+
+    They are copied to a device once and kept: a copy in every step would make the processor wait for a GPU.
+    """
+    return _constant(values, like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    with torch.inference_mode(False):  # kept, so it must also serve where gradients are wanted
+        return torch.tensor(values, dtype=dtype, device=device)

@@ -266,7 +266,7 @@ def test_half_precision_is_drawn_in_float32() -> None:
 def test_torch_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     vertices, faces = random_mesh(9)
     whole = rasterize(vertices, faces, 40, 40, "torch").face
-    monkeypatch.setattr(rasterizer_torch, "PIXELS_PER_CHUNK", 500)
+    monkeypatch.setitem(rasterizer_torch.PIXELS_PER_CHUNK, "cpu", 500)
     assert torch.equal(rasterize(vertices, faces, 40, 40, "torch").face, whole)
 
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
 from tvface.training.data import (
+    CPU,
     Clip,
     DataError,
     Sampler,
@@ -34,7 +36,7 @@ def clip(name: str = "c", frames: int = 6, crossing: tuple[int, ...] = ()) -> Cl
 
 
 def test_a_window_keeps_frames_points_and_flow_together():
-    window = stack([clip(), clip()], [1, 3], 3)
+    window = stack([clip(), clip()], [1, 3], 3).window(CPU)
     assert window.images.shape == (2, 3, 3, 8, 8) and window.masks.shape == (2, 3, 1, 8, 8)
     np.testing.assert_allclose(window.images[:, :, 0, 0, 0] * 255, [[1, 2, 3], [3, 4, 5]], atol=1e-4)
     np.testing.assert_allclose(window.landmarks[:, :, 0, 0], [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]], atol=1e-6)
@@ -118,8 +120,8 @@ def test_an_augmented_window_moves_pixels_points_and_flow_alike():
     landmarks[:] = np.array([9, 20]) / size * 2 - 1  # ... where the landmarks are
     flow = np.ones((2, 2, 2, 16, 16), np.float16)
     dot = Clip("d", images, images[..., 0], landmarks, flow, still.crossing[:3], size)
-    window = stack([dot, dot], [0, 0], 3)
-    moved = move(window, np.array([1.5, 1.0]), np.array([[0.125, -0.25], [0.0, 0.0]]))
+    window = stack([dot, dot], [0, 0], 3).window(CPU)
+    moved = move(window, torch.tensor([1.5, 1.0]), torch.tensor([[0.125, -0.25], [0.0, 0.0]]))
     for b, (x, y) in enumerate([(15.5 + 1.5 * (9 - 15.5) + 4, 15.5 + 1.5 * (20 - 15.5) - 8), (9, 20)]):
         picture = moved.images[b, 1, 0]
         ys, xs = np.mgrid[:size, :size]
@@ -137,3 +139,14 @@ def test_augmentation_depends_on_seed_and_step_alone():
     assert np.array_equal(windows[0].landmarks, windows[1].landmarks)
     assert not np.array_equal(windows[0].landmarks, windows[2].landmarks)
     assert not np.array_equal(windows[0].landmarks, Sampler(clips, 2, 3, 0).window(3).landmarks)
+
+
+def test_a_stored_window_travels_as_bytes_and_becomes_the_same_numbers():
+    clips = [clip(f"c{i}") for i in range(4)]
+    stored = Sampler(clips, 2, 3, 0, 0, 1, 0.2, 0.1).stored(3)
+    assert stored.images.dtype == stored.masks.dtype == torch.uint8 and stored.flow.dtype == torch.float16
+    window = stored.window(CPU)
+    assert window.images.dtype == window.flows_backward.dtype == torch.float32
+    assert torch.equal(window.images, Sampler(clips, 2, 3, 0, 0, 1, 0.2, 0.1).window(3).images)
+    plain = Sampler(clips, 2, 3, 0).stored(3)
+    assert plain.scale is None and torch.equal(plain.window(CPU).images[0, 0, 0] * 255, plain.images[0, 0, ..., 0])

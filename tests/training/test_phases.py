@@ -134,3 +134,49 @@ def test_the_first_head_is_frontal_lit_and_of_the_wanted_scale(tiny, window):
     assert rendering.alpha.mean() > 0.1
     drawn = rendering.shading[rendering.alpha.expand_as(rendering.shading) > 0]
     np.testing.assert_allclose(drawn.mean(), 1, atol=0.3)
+
+
+def test_kept_codes_change_no_bit(project, tiny, monkeypatch):
+    """The fixed coarse encoder runs once per window; every step of the detail phase is the same with and without."""
+    rows = read(project / "dataset.parquet", DATASET).rows
+    sampler = Sampler(load_clips(rows[rows["split"] == "train"], 32, tiny.masks.classes), 2, 3, 0)
+    settings = tiny.train.detail
+    spec = ModelSpec.of("temporal", tiny.train, tiny.head, 0)
+    runs, calls = [], []
+    encode = FaceModel.encode_coarse
+    monkeypatch.setattr(FaceModel, "encode_coarse", lambda self, w: calls.append(w.names) or encode(self, w))
+    for keep in (False, True):
+        calls.clear()
+        task = PhaseTask(FaceModel(spec, bumpy_head()), "detail", settings, LossNetworks(), 0, keep_codes=keep)
+        optimiser = torch.optim.Adam(task.trained(), lr=1e-3)
+        for step in range(12):
+            optimiser.zero_grad()
+            torch.stack(list(task(sampler.window(step), step).values())).sum().backward()
+            optimiser.step()
+        runs.append([parameter.detach() for parameter in task.trained()])
+        assert len(calls) == 12 if not keep else len(calls) < 10
+    assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
+
+
+def test_bfloat16_networks_keep_coordinates_and_statistics_in_float32(tiny, window):
+    """Codes stay near those of float32; running statistics, flow and what follows the codes are float32."""
+    task = build(tiny, "coarse", "temporal")
+    model = task.model.eval()
+    with torch.no_grad():
+        exact = model.encode_coarse(window)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = model.encode_coarse(window)
+            detail = model.encode_detail(window)
+    assert detail.dtype == torch.float32
+    for name, value in rough.items():
+        assert value.dtype == torch.float32, name
+        # Two dozen layers, each rounded to 2^-9.
+        torch.testing.assert_close(value, getattr(exact, name), rtol=0.05, atol=0.05)
+    task.train()
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = task(window, 0)
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in terms.values())
+    statistics = [tensor for name, tensor in task.model.named_buffers() if "running" in name]
+    assert statistics and all(tensor.dtype == torch.float32 for tensor in statistics)
+    assert all(parameter.grad.dtype == torch.float32 for parameter in task.trained() if parameter.grad is not None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from tvface.device import constant
+
 _HEAVIER = {
     2.0: (5, 6, 10, 11),
     1.5: (*range(27, 36), *range(48, 68)),
@@ -40,7 +42,7 @@ def landmark_loss(
     Returns:
         Scalar: sum of w v (|dx| + |dy|) over twice the sum of w v.
     """
-    w = predicted.new_tensor(weights).expand(target.shape[:2])
+    w = constant(weights, predicted).expand(target.shape[:2])
     if visibility is not None:
         w = w * visibility
     difference = (predicted[..., :2] - target[..., :2]).abs().sum(dim=-1)

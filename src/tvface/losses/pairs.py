@@ -17,5 +17,7 @@ def pair_distances(points: torch.Tensor, first: tuple[int, ...], second: tuple[i
         (B, K). The original takes the square root of the squared length, whose gradient is not a number where two
         points coincide (closed lips); here the gradient is zero there, and the value is exact: no epsilon is needed.
     """
-    difference = points[:, list(first), :2] - points[:, list(second), :2]
+    # One by one: a list of indices would be copied to the device in every step.
+    upper, lower = (torch.stack([points[:, i, :2] for i in which], dim=1) for which in (first, second))
+    difference = upper - lower
     return torch.linalg.vector_norm(difference, dim=-1)

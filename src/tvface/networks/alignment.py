@@ -132,6 +132,7 @@ class SecondOrderDeformableAlignment(nn.Module):
         """
         pairs = TAPS * self.groups  # (y, x) pairs of all groups
         hidden, last = self.conv_offset[1:-1](hidden), self._last_convolution()
+        assert last.bias is not None
         if flow_2 is None:
             # The other half of the offsets and weights would not be used: 144 + 72 of 432 channels at G = 16.
             used = [slice(0, pairs), slice(2 * pairs, 2 * pairs + pairs // 2)]

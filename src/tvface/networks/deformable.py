@@ -39,8 +39,8 @@ def deform_conv2d(
         backend: one of ``BACKENDS``.
 
     Returns:
-        (B, D, H, W) in the dtype of ``value``. ``value``, ``weight`` and ``bias`` may be bfloat16: positions, weights of
-        samples and sums stay in float32.
+        (B, D, H, W) in the dtype of ``value``. ``value``, ``weight`` and ``bias`` may be bfloat16: positions, weights
+        of samples and sums stay in float32.
 
     Raises:
         ValueError: the number of offsets does not fit the channels, or no such backend, or one that does not work on
@@ -49,11 +49,14 @@ def deform_conv2d(
     groups, rest = divmod(offset.shape[1], 18)
     if rest or groups == 0 or value.shape[1] % groups or mask.shape[1] != 9 * groups:
         raise ValueError(f"{offset.shape[1]} offsets and {mask.shape[1]} weights do not fit {value.shape[1]} channels")
-    chosen = choose(value.device, os.environ.get(VARIABLE, backend) if backend == "auto" else backend)
+    wanted = os.environ.get(VARIABLE, backend) if backend == "auto" else backend
+    chosen = choose(value.device, wanted)
     if chosen == "triton":
         from tvface.networks import deformable_triton  # triton is not there on every platform
 
-        return deformable_triton.deform_conv2d(value, offset, weight, bias, mask)
+        if wanted == "triton" or deformable_triton.supports(value, offset):
+            return deformable_triton.deform_conv2d(value, offset, weight, bias, mask)
+        chosen = "torchvision"
     precise = [tensor.to(offset.dtype) for tensor in (value, weight, bias)]
     if chosen == "grid" and min(value.shape[2:]) < 2:
         chosen = "torchvision"  # a map one pixel wide has no normalised positions

@@ -51,6 +51,8 @@ class DetailDecoder(nn.Module):
             channels = width
         parts += [nn.Conv2d(channels, 1, 3, padding=1), nn.Tanh()]
         self.conv_blocks = nn.Sequential(*parts)
+        # Few channels on large maps: with channels last the CPU's step is a third shorter.
+        self.conv_blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, code: torch.Tensor) -> torch.Tensor:
         """(B, inputs) -> (B, 1, size, size) displacement along the normal in metres, within +-scale."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from tvface.device import constant
 from tvface.networks.resnet import ResNet
 
 MEAN_BGR = (91.4953, 103.8827, 131.0912)
@@ -24,7 +25,7 @@ def preprocess(images: torch.Tensor) -> torch.Tensor:
     Returns:
         (B, 3, 224, 224) BGR.
     """
-    mean = torch.tensor(MEAN_BGR, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+    mean = constant(MEAN_BGR, images).view(1, 3, 1, 1)
     x = images.flip(1) * 255 - mean
     h, w = x.shape[-2:]
     top, left = round(MARGIN * h / SIDE), round(MARGIN * w / SIDE)

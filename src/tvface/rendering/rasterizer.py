@@ -10,6 +10,7 @@ Backends decide the faces: ``numba`` (CPU), ``torch`` (any device), ``pytorch3d`
 faces.
 """
 
+import functools
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from tvface.device import constant
 from tvface.rendering import rasterizer_numba, rasterizer_torch
 
 BACKENDS = ("auto", "numba", "torch", "pytorch3d")
@@ -57,6 +59,11 @@ def pixel_centres(size: int, other: int) -> np.ndarray:
     half = span / two
     reversed_index = np.arange(size - 1, -1, -1, dtype=np.float32)
     return -(-half + (span * reversed_index + half) / np.float32(size))
+
+
+@functools.lru_cache(maxsize=64)
+def _centres(size: int, other: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(pixel_centres(size, other)).to(device)
 
 
 class _Barycentrics(torch.autograd.Function):
@@ -163,16 +170,16 @@ def rasterize(vertices: Tensor, faces: Tensor, height: int, width: int, backend:
     select = _select(backend, vertices.device)
     kernels = _kernels("auto" if backend == "pytorch3d" else backend, vertices.device)
     faces = faces.to(device=vertices.device, dtype=torch.int64).contiguous()
-    columns = torch.from_numpy(pixel_centres(width, height)).to(vertices.device)
-    rows = torch.from_numpy(pixel_centres(height, width)).to(vertices.device)
+    columns, rows = _centres(width, height, vertices.device), _centres(height, width, vertices.device)
 
     if height == width:
         scaled = vertices.contiguous()
     else:
         aspect = (width / height, 1.0, 1.0) if width > height else (1.0, height / width, 1.0)
-        scaled = vertices * vertices.new_tensor(aspect)
+        scaled = vertices * constant(aspect, vertices)
     with torch.no_grad():
-        shifted = scaled.detach().float() + vertices.new_tensor((0.0, 0.0, DEPTH_SHIFT), dtype=torch.float32)
+        shifted = scaled.detach().float()
+        shifted = shifted + constant((0.0, 0.0, DEPTH_SHIFT), shifted)
         face = select(shifted.contiguous(), faces, columns, rows)
     columns, rows = columns.to(scaled.dtype), rows.to(scaled.dtype)
     bary = _Barycentrics.apply(scaled, faces, face, columns, rows, kernels)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tvface.device import constant
 from tvface.rendering.normals_numba import face_normal_sums
 
 # Real spherical harmonics of bands 0-2 convolved with the clamped cosine (Ramamoorthi and Hanrahan, "An efficient
@@ -36,7 +37,7 @@ def sh_basis(normals: Tensor) -> Tensor:
     x, y, z = normals.unbind(1)
     one = torch.ones_like(x)
     basis = torch.stack((one, x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1), 1)
-    return basis * basis.new_tensor(SH_FACTORS)[:, None, None]
+    return basis * constant(SH_FACTORS, basis)[:, None, None]
 
 
 def sh_shading(normals: Tensor, light: Tensor) -> Tensor:

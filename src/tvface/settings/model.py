@@ -207,6 +207,10 @@ class Train:
     uv_size: int = option(256, "side of the detail maps", unit="px", low=32)
     render_size: int = option(224, "side of rendered images in the losses", unit="px", low=32)
     precision: Literal["32-true", "bf16-mixed"] = option("32-true", "arithmetic of the networks")
+    tf32: bool = option(True, "on a GPU, multiply float32 matrices with 10 bits of mantissa")
+    compile: Literal["none", "default", "reduce-overhead"] = option(
+        "none", "torch.compile of the networks; reduce-overhead records CUDA graphs"
+    )
     threads: int = option(4, "processor threads of a training (and of rendering its figures)", low=1)
     devices: int = option(1, "processes of data-parallel training", low=1)
     initial_scale: float = option(8.0, "camera scale before training", low=0)

@@ -22,6 +22,7 @@ from tvface.settings.model import Phase
 from tvface.stages.base import Paths, logger, provenance, stage_code, train_settings
 from tvface.stages.table import PHASES, warm_start_files
 from tvface.training import phases, published
+from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import DataError, Sampler, load_clips
 from tvface.training.loop import fit
@@ -109,7 +110,16 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     for report in reports:
         log.info("%s", report)
     networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device)
-    task = phases.PhaseTask(face_model, phase, chosen, networks, settings.seed)
+    accelerate(face_model, train, fabric.device, fabric.world_size)
+    task = phases.PhaseTask(
+        face_model,
+        phase,
+        chosen,
+        networks,
+        settings.seed,
+        processes=fabric.world_size,
+        keep_codes=train.augment_scale == 0 and train.augment_shift == 0,
+    )
     sampler = Sampler(
         clips["train"],
         chosen.batch,

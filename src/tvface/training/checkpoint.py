@@ -32,10 +32,13 @@ class CheckpointStore:
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the state after ``step`` steps and delete all but the newest ``keep`` checkpoints of this run.
 
-        Checkpoints of another run go too: what was made since is newer, and they could not be resumed anyway.
+        Checkpoints of another run go too: what was made since is newer, and they could not be resumed anyway. So do
+        files which a killed run left unfinished.
         """
         with atomic(self.folder / f"step_{step:08d}.pt") as temporary:
             torch.save({"fingerprint": self.fingerprint, "step": step, **state}, temporary)
+        for path in self.folder.glob(".step_*.pt.*"):
+            path.unlink()  # of a run that was killed while it wrote
         found = self._found()
         mine = [number for number in found if number <= step]
         for number, path in found.items():

@@ -17,9 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from tvface.device import moved
 from tvface.manifests.base import ManifestError
 from tvface.media.images import decode_labels, read_image
 from tvface.media.tarstore import read_bytes
+
+CPU = torch.device("cpu")
 
 
 class DataError(ValueError):
@@ -64,8 +67,49 @@ class Window:
 
     def to(self, device: torch.device) -> Window:
         """Return the window on another device."""
-        names = ("images", "masks", "landmarks", "flows_backward", "flows_forward")
-        return dataclasses.replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+        return Window(
+            moved(self.images, device),
+            moved(self.masks, device),
+            moved(self.landmarks, device),
+            moved(self.flows_backward, device),
+            moved(self.flows_forward, device),
+            self.names,
+        )
+
+
+@dataclass(frozen=True)
+class StoredWindow:
+    """A window as it is kept: a seventh of the bytes of the tensors that are made of it, on the device, by `window`.
+
+    images (B,T,S,S,3) uint8; masks (B,T,S,S) uint8; landmarks (B,T,68,2) f32; flow (B,2,T-1,2,S/2,S/2) f16; scale (B,)
+    and shift (B,2) f32 of the augmentation (see :func:`move`), or None.
+    """
+
+    images: torch.Tensor
+    masks: torch.Tensor
+    landmarks: torch.Tensor
+    flow: torch.Tensor
+    names: tuple[str, ...]
+    scale: torch.Tensor | None = None
+    shift: torch.Tensor | None = None
+
+    def window(self, device: torch.device) -> Window:
+        """Return the window on a device, in float32, enlarged and shifted."""
+        images, masks, landmarks, flow = (
+            moved(tensor, device) for tensor in (self.images, self.masks, self.landmarks, self.flow)
+        )
+        flow = flow.float()
+        window = Window(
+            images.permute(0, 1, 4, 2, 3).float() / 255,
+            masks[:, :, None].float() / 255,
+            landmarks,
+            flow[:, 0],
+            flow[:, 1],
+            self.names,
+        )
+        if self.scale is None or self.shift is None:
+            return window
+        return move(window, moved(self.scale, device), moved(self.shift, device))
 
 
 def load_clips(rows: pd.DataFrame, size: int, mask_classes: Sequence[int]) -> list[Clip]:
@@ -132,39 +176,38 @@ def _resize(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, (size, size), interpolation=method), np.uint8)
 
 
-def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> Window:
-    """Return the frames ``start .. start + length - 1`` of each clip as one :class:`Window` on the CPU."""
+def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> StoredWindow:
+    """Return the frames ``start .. start + length - 1`` of each clip as one window."""
     cut = [slice(start, start + length) for start in starts]
     pairs = [slice(start, start + length - 1) for start in starts]
     images = np.stack([clip.images[c] for clip, c in zip(clips, cut, strict=True)])
     masks = np.stack([clip.masks[c] for clip, c in zip(clips, cut, strict=True)])
     landmarks = np.stack([clip.landmarks[c] for clip, c in zip(clips, cut, strict=True)])
-    flow = torch.from_numpy(np.stack([clip.flow[:, p] for clip, p in zip(clips, pairs, strict=True)])).float()
-    return Window(
-        torch.from_numpy(images).permute(0, 1, 4, 2, 3).float() / 255,
-        torch.from_numpy(masks)[:, :, None].float() / 255,
+    flow = np.stack([clip.flow[:, p] for clip, p in zip(clips, pairs, strict=True)])
+    return StoredWindow(
+        torch.from_numpy(images),
+        torch.from_numpy(masks),
         torch.from_numpy(landmarks),
-        flow[:, 0],
-        flow[:, 1],
+        torch.from_numpy(flow),
         tuple(f"{clip.name}[{start}]" for clip, start in zip(clips, starts, strict=True)),
     )
 
 
-def move(window: Window, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> Window:
+def move(window: Window, scale: torch.Tensor, shift: torch.Tensor) -> Window:
     """Scale every window about its centre and shift it: one transform for its T frames, so that no motion is made up.
 
     Args:
         window: any.
-        scale: (B,) enlargement.
-        shift: (B,2) part of the side, x right, y down.
+        scale: (B,) float32, enlargement.
+        shift: (B,2) float32, part of the side, x right, y down.
 
     Returns:
         The window with images, masks, landmarks and flow moved alike. What comes from outside is black, outside of the
         mask and without flow.
     """
     count, frames, _, size, _ = window.images.shape
-    s, t = torch.from_numpy(scale).float(), torch.from_numpy(shift).float()
-    theta = torch.zeros(count, 2, 3)
+    s, t = scale, shift
+    theta = scale.new_zeros(count, 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = 1 / s
     theta[:, :, 2] = -2 * t / s[:, None]
 
@@ -220,8 +263,12 @@ class Sampler:
         """Return the steps of this many passes over the sequences, rounded up."""
         return -(-len(self.clips) * epochs // (self.batch * self.world))
 
-    def window(self, step: int) -> Window:
-        """Return this process's windows of a step (counted from 0)."""
+    def window(self, step: int, device: torch.device = CPU) -> Window:
+        """Return this process's windows of a step (counted from 0) on a device."""
+        return self.stored(step).window(device)
+
+    def stored(self, step: int) -> StoredWindow:
+        """Return the windows of a step as they are kept."""
         first = (step * self.world + self.rank) * self.batch
         chosen, starts, drawn = [], [], []
         for number in range(first, first + self.batch):
@@ -237,12 +284,13 @@ class Sampler:
         if self.augment_scale == 0 and self.augment_shift == 0:
             return window
         numbers = np.stack(drawn)
-        return move(window, 1 + self.augment_scale * numbers[:, 0], self.augment_shift * numbers[:, 1:])
+        scale, shift = 1 + self.augment_scale * numbers[:, 0], self.augment_shift * numbers[:, 1:]
+        return dataclasses.replace(window, scale=torch.from_numpy(scale).float(), shift=torch.from_numpy(shift).float())
 
 
-def fixed_windows(clips: Sequence[Clip], frames: int, batch: int) -> Iterator[Window]:
+def fixed_windows(clips: Sequence[Clip], frames: int, batch: int, device: torch.device = CPU) -> Iterator[Window]:
     """Yield the middle window of every sequence in batches (the last may be smaller): the same at every validation."""
     for start in range(0, len(clips), batch):
         group = clips[start : start + batch]
         options = [starts_of(clip, frames) for clip in group]
-        yield stack(group, [choice[len(choice) // 2] for choice in options], frames)
+        yield stack(group, [choice[len(choice) // 2] for choice in options], frames).window(device)

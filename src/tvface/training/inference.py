@@ -41,7 +41,7 @@ def decode(model: FaceModel, codes: Codes) -> Reconstruction:
 
 def encode_clip(model: FaceModel, clip: Clip) -> Codes:
     """Return the codes of a whole sequence: its N frames are one window, whatever length the training used."""
-    return encode(model, stack([clip], [0], len(clip)))
+    return encode(model, stack([clip], [0], len(clip)).window(next(model.parameters()).device))
 
 
 def reconstruct_images(

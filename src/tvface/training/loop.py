@@ -87,6 +87,7 @@ def fit(
     phase: Phase,
     settings: Train,
     store: CheckpointStore,
+    deferred: bool | None = None,
 ) -> Curve:
     """Train ``task`` to ``steps`` optimiser steps with Adam and return its curve.
 
@@ -97,12 +98,18 @@ def fit(
         validation: clips whose middle windows are judged at step 0, every ``validate_every`` steps and at the end;
             empty: no validation rows.
         store: where to resume from and to write to; process 0 writes.
+        deferred: judge and log the steps in groups instead of one by one; None: on a GPU.
 
     Raises:
-        TrainingDiverged: a loss or gradient is not finite. The checkpoints written before stay.
+        TrainingDiverged: a loss or gradient is not finite. No step is taken with it or after it, and the checkpoints
+            written before stay.
     """
     torch.manual_seed(sampler.seed)
-    optimiser = torch.optim.Adam(task.trained(), lr=phase.learning_rate)
+    # A GPU is not waited for in every step: it decides by itself whether a step counts, and is read when something is
+    # logged or written. The processor's own arithmetic is judged at once.
+    deferred = fabric.device.type == "cuda" if deferred is None else deferred
+    # The fused kernel is the one that can be told, on the device, to leave the weights as they are.
+    optimiser = torch.optim.Adam(task.trained(), lr=phase.learning_rate, fused=True if deferred else None)
     state = store.newest(steps)
     curve, done = Curve(), 0
     if state is not None:
@@ -114,24 +121,32 @@ def fit(
         curve, done = Curve.restored(state["curve"]), int(state["step"])
     else:
         _validate(fabric, wrapped, validation, sampler, 0, curve)
+    judge = _Judge(fabric, task, sampler, curve)
     for step in progress(range(done, steps), "training", steps - done):
-        window = sampler.window(step).to(fabric.device)
+        window = sampler.window(step, fabric.device)
         terms = wrapped(window, step)
         total = torch.stack(list(terms.values())).sum()
-        values = {**{name: float(term.detach()) for name, term in terms.items()}, "total": float(total.detach())}
         wrapped_optimiser.zero_grad(set_to_none=True)
         fabric.backward(total)
-        _require_finite(fabric, task, total, values, step, window)
+        judge.take(step, terms, total)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(phase.learning_rate, step, steps, phase.schedule)
-        wrapped_optimiser.step()
-        curve.add(_mean_over_processes(fabric, values))
         done = step + 1
-        if done == 1 or done % settings.log_every == 0 or done == steps:
+        logs = done == 1 or done % settings.log_every == 0 or done == steps
+        validates = done % settings.validate_every == 0 or done == steps
+        writes = done % settings.checkpoint_every == 0 or done == steps
+        if deferred:
+            optimiser.found_inf = judge.failed  # type: ignore[attr-defined]  # GradScaler's way to skip a step
+        else:
+            judge.read()
+        wrapped_optimiser.step()
+        if deferred and (logs or validates or writes):
+            judge.read()
+        if logs:
             curve.flush(done)
-        if done % settings.validate_every == 0 or done == steps:
+        if validates:
             _validate(fabric, wrapped, validation, sampler, done, curve)
-        if (done % settings.checkpoint_every == 0 or done == steps) and fabric.is_global_zero:
+        if writes and fabric.is_global_zero:
             checkpoint = {
                 "weights": task.weights(),
                 "optimiser": optimiser.state_dict(),
@@ -149,38 +164,67 @@ def _validate(
     if not clips:
         return
     task.eval()
-    sums: dict[str, float] = defaultdict(float)
+    sums: dict[str, Any] = defaultdict(float)
     with torch.no_grad():
-        for window in fixed_windows(clips, sampler.frames, sampler.batch):
-            terms = task(window.to(fabric.device), None)
+        for window in fixed_windows(clips, sampler.frames, sampler.batch, fabric.device):
+            terms = task(window, None)
             for name, term in terms.items():
-                sums[name] += float(term) * len(window.names)
+                sums[name] += term.double() * len(window.names)
     task.train()
-    means = {name: total / len(clips) for name, total in sums.items()}
+    means = {name: float(total) / len(clips) for name, total in sums.items()}
     means["total"] = sum(means.values())
     curve.rows += [[step, "validation", term, value] for term, value in means.items()]
 
 
-def _require_finite(
-    fabric: Fabric, task: Task, total: torch.Tensor, values: dict[str, float], step: int, window: Window
-) -> None:
-    gradients = [parameter.grad for parameter in task.trained() if parameter.grad is not None]
-    norm = torch.stack(torch._foreach_norm(gradients)).norm() if gradients else total.new_zeros(())
-    fine = torch.isfinite(total.detach()) & torch.isfinite(norm)
-    # Every process must stop, or the others would wait for this one for ever.
-    all_fine = bool(fine) if fabric.world_size == 1 else bool(fabric.all_reduce(fine.float(), reduce_op="mean") == 1)
-    if all_fine:
-        return
-    what = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
-    raise TrainingDiverged(
-        f"training diverged at step {step + 1} on {', '.join(window.names)}: {what}, gradient norm {float(norm):.3g}. "
-        "The last checkpoint is kept; lower the phase's learning_rate, or look at these sequences"
-    )
+class _Judge:
+    """Collects what the steps gave, on the device, and looks whether it is finite.
 
+    ``failed`` () float32 on the device is 1 from the first step on whose loss or gradient is not finite.
+    """
 
-def _mean_over_processes(fabric: Fabric, values: dict[str, float]) -> dict[str, float]:
-    if fabric.world_size == 1:
-        return values
-    reduced = fabric.all_reduce(torch.tensor(list(values.values()), device=fabric.device), reduce_op="mean")
-    assert isinstance(reduced, torch.Tensor)
-    return dict(zip(values, reduced.tolist(), strict=True))
+    def __init__(self, fabric: Fabric, task: Task, sampler: Sampler, curve: Curve) -> None:
+        self.fabric, self.task, self.sampler, self.curve = fabric, task, sampler, curve
+        self.failed = torch.zeros((), device=fabric.device)
+        self._taken: list[tuple[int, torch.Tensor]] = []
+        self._names: list[str] = []
+
+    def take(self, step: int, terms: dict[str, torch.Tensor], total: torch.Tensor) -> None:
+        """Keep the terms, their sum and the norm of the gradient of a step; nothing is copied to the processor."""
+        gradients = [parameter.grad for parameter in self.task.trained() if parameter.grad is not None]
+        norm = torch.stack(torch._foreach_norm(gradients)).norm() if gradients else total.new_zeros(())
+        fine = (torch.isfinite(total.detach()) & torch.isfinite(norm)).float()
+        if self.fabric.world_size > 1:
+            # Every process must stop, or the others would wait for this one for ever.
+            reduced = self.fabric.all_reduce(fine, reduce_op="mean")
+            assert isinstance(reduced, torch.Tensor)
+            fine = (reduced == 1).float()
+        self.failed = torch.maximum(self.failed, 1 - fine)
+        self._names = [*terms, "total"]
+        values = [*terms.values(), total, norm, fine]
+        self._taken.append((step, torch.stack([value.detach().float() for value in values])))
+
+    def read(self) -> None:
+        """Add the steps since the last call to the curve.
+
+        Raises:
+            TrainingDiverged: one of them is not finite.
+        """
+        taken, self._taken = self._taken, []
+        if not taken:
+            return
+        table = torch.stack([values for _, values in taken])
+        own = table.tolist()
+        for (step, _), (*values, norm, fine) in zip(taken, own, strict=True):
+            if fine != 1:
+                what = ", ".join(f"{name} {value:.3g}" for name, value in zip(self._names, values, strict=True))
+                raise TrainingDiverged(
+                    f"training diverged at step {step + 1} on {', '.join(self.sampler.stored(step).names)}: {what}, "
+                    f"gradient norm {norm:.3g}. The last checkpoint is kept; lower the phase's learning_rate, or look "
+                    "at these sequences"
+                )
+        if self.fabric.world_size > 1:
+            reduced = self.fabric.all_reduce(table, reduce_op="mean")
+            assert isinstance(reduced, torch.Tensor)
+            own = reduced.tolist()
+        for values in own:
+            self.curve.add(dict(zip(self._names, values, strict=False)))

@@ -68,6 +68,11 @@ class Codes:
         """Return the codes twice in a row (2N frames)."""
         return self.replaced(**{name: torch.cat([value, value]) for name, value in self.items()})
 
+    def rows(self, count: int) -> tuple[torch.Tensor, ...]:
+        """Return the coarse codes of ``count`` windows, (T, sum of the lengths) each: :meth:`FaceModel.codes` back."""
+        parts = (self.shape, self.texture, self.expression, self.pose, self.camera, self.light.flatten(1))
+        return torch.cat(parts, 1).chunk(count)
+
     def items(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield the names and tensors that are present."""
         for part in dataclasses.fields(self):
@@ -198,7 +203,10 @@ class FaceModel(nn.Module):
 
     def encode_coarse(self, window: Window) -> Codes:
         """Return the coarse codes of a window's N = B T frames (``detail`` is None)."""
-        values = self._encode(self.coarse_encoder, window)
+        return self.codes(self._encode(self.coarse_encoder, window))
+
+    def codes(self, values: torch.Tensor) -> Codes:
+        """Split (N, sum of ``spec.widths``) into the parts of the coarse code."""
         shape, texture, expression, pose, camera, light = values.split(self.spec.widths, dim=1)
         return Codes(shape, texture, expression, pose, camera, light.unflatten(1, (9, 3)))
 
@@ -253,7 +261,7 @@ class FaceModel(nn.Module):
         """Return the networks' state on the CPU."""
         parts = ("coarse_encoder", "detail_encoder", "detail_decoder")
         return {
-            f"{part}.{name}": tensor.detach().cpu().clone()
+            f"{part}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for part in parts
             for name, tensor in self.get_submodule(part).state_dict().items()
         }

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from tvface import assets
+from tvface.device import moved
 from tvface.losses.detail_photometric import detail_photometric_loss, face_window
 from tvface.losses.displacement import displacement_loss
 from tvface.losses.eye import eye_loss
@@ -41,6 +42,8 @@ from tvface.training.model import Codes, FaceModel
 
 _COARSE = ("landmark", "eye", "lip", "photometric", "identity", "shape", "expression", "texture", "light")
 _DETAIL = ("photometric_detail", "mrf", "symmetry", "displacement", "smoothness")
+_SUMMED = ("shape", "expression", "texture", "mrf", "symmetry")
+"""Terms that are a sum over the batch; the others are means (spec deca 7.1)."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,28 @@ def permutations(names: tuple[str, ...], frames: int, step: int, seed: int) -> t
 class PhaseTask(Task):
     """One phase of one model, for the loop: ``forward`` returns the weighted terms of a window."""
 
-    def __init__(self, model: FaceModel, phase: str, settings: Phase, networks: LossNetworks, seed: int) -> None:
-        """Bind a model to a phase; parameters that the phase does not train stop requiring gradients."""
+    def __init__(
+        self,
+        model: FaceModel,
+        phase: str,
+        settings: Phase,
+        networks: LossNetworks,
+        seed: int,
+        *,
+        processes: int = 1,
+        keep_codes: bool = False,
+    ) -> None:
+        """Bind a model to a phase; parameters that the phase does not train stop requiring gradients.
+
+        Args:
+            processes: how many train together. Their gradients are averaged, so that of a term which is a sum over
+                the batch is taken this many times: together they then do what one does with the whole batch.
+            keep_codes: the windows of a name are always the same pixels (no augmentation), so the codes which the
+                detail phase's fixed coarse encoder gives them are computed once.
+        """
         super().__init__()
+        self._processes = processes
+        self._codes: dict[str, torch.Tensor] | None = {} if keep_codes and phase == "detail" else None
         self.model, self.phase, self.settings, self.seed = model, phase, settings, seed
         # Not a submodule: frozen, neither saved nor synchronised.
         self._networks = (networks,)
@@ -152,14 +174,28 @@ class PhaseTask(Task):
         """Return the weighted terms. Codes are permuted in training steps only (``step`` not None)."""
         order = None
         if step is not None and self.settings.consistency:
-            order = permutations(window.names, window.images.shape[1], step, self.seed).to(window.images.device)
+            order = permutations(window.names, window.images.shape[1], step, self.seed)
+            order = moved(order, window.images.device)
         if self.phase == "detail":
-            with torch.no_grad():
-                codes = self.model.encode_coarse(window)
+            codes = self._fixed_codes(window)
             terms = self._detail_terms(codes.replaced(detail=self.model.encode_detail(window)), window, order)
         else:
             terms = self._coarse_terms(self.model.encode_coarse(window), window, order)
-        return {name: self.terms[name] * value for name, value in terms.items()}
+        return {
+            name: self.terms[name] * (self._processes if step is not None and name in _SUMMED else 1) * value
+            for name, value in terms.items()
+        }
+
+    @torch.no_grad()
+    def _fixed_codes(self, window: Window) -> Codes:
+        """Return the coarse codes, from memory if they are known for every window of the batch."""
+        kept = self._codes
+        if kept is None:
+            return self.model.encode_coarse(window)
+        if not all(name in kept for name in window.names):
+            rows = self.model.encode_coarse(window).rows(len(window.names))
+            kept.update(zip(window.names, rows, strict=True))
+        return self.model.codes(torch.cat([kept[name] for name in window.names]))
 
     def _coarse_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
         landmarks = window.landmarks.flatten(0, 1)

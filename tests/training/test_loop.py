@@ -1,0 +1,75 @@
+"""The loop as a GPU runs it (steps judged in groups), on the CPU."""
+
+import torch
+from lightning_fabric import Fabric
+
+from tests.training.conftest import bumpy_head
+from tvface.manifests import read
+from tvface.manifests.dataset import DATASET
+from tvface.stages.base import logger
+from tvface.training.checkpoint import CheckpointStore
+from tvface.training.data import Sampler, load_clips
+from tvface.training.loop import TrainingDiverged, fit
+from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.phases import LossNetworks, PhaseTask
+
+POISONED = 4  # step, counted from 0
+
+
+class Poisoned(PhaseTask):
+    """Gives a landmark term that is not a number in one step."""
+
+    def forward(self, window, step):
+        terms = super().forward(window, step)
+        return {**terms, "landmark": terms["landmark"] * float("nan")} if step == POISONED else terms
+
+
+def run(project, tiny, deferred: bool, kind=PhaseTask, steps: int = 6):
+    """Train and return task, curve rows and the folder of checkpoints; what was raised instead of the curve."""
+    rows = read(project / "dataset.parquet", DATASET).rows
+    clips = {part: load_clips(rows[rows["split"] == part], 32, tiny.masks.classes) for part in ("train", "validation")}
+    model = FaceModel(ModelSpec.of("deca", tiny.train, tiny.head, 0), bumpy_head())
+    task = kind(model, "pretrain", tiny.train.pretrain, LossNetworks(), 0)
+    folder = project / f"{kind.__name__}-{deferred}"
+    store = CheckpointStore(folder, "same", 9, logger("train"))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    sampler = Sampler(clips["train"], 2, 3, 0)
+    try:
+        curve = fit(fabric, task, sampler, clips["validation"], steps, 1e-3, tiny.train, store, deferred)
+    except TrainingDiverged as error:
+        return task, error, folder
+    return task, curve.rows, folder
+
+
+def test_steps_judged_in_groups_are_the_same_steps(project, tiny):
+    task, rows, _ = run(project, tiny, deferred=True)
+    wanted, wanted_rows, _ = run(project, tiny, deferred=False)
+    assert [row[:3] for row in rows] == [row[:3] for row in wanted_rows]
+    torch.testing.assert_close([row[3] for row in rows], [row[3] for row in wanted_rows], rtol=1e-5, atol=1e-7)
+    for ours, theirs in zip(task.trained(), wanted.trained(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)  # the fused optimiser rounds otherwise
+
+
+def test_no_step_is_taken_with_a_gradient_that_is_not_finite_or_after_it(project, tiny):
+    task, error, folder = run(project, tiny, deferred=True, kind=Poisoned)
+    # Steps are read when something is logged, after step 6 here; the message names the one that went wrong.
+    assert "at step 5 on e1." in str(error) and "landmark nan" in str(error)
+    _, same, _ = run(project, tiny, deferred=False, kind=Poisoned)
+    assert str(same) == str(error)
+    before, _, _ = run(project, tiny, deferred=True, steps=POISONED)
+    for ours, theirs in zip(task.trained(), before.trained(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert sorted(path.name for path in folder.iterdir()) == ["step_00000002.pt", "step_00000004.pt"]
+
+
+def test_adam_can_be_told_to_leave_the_weights():
+    """What the loop relies on."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimiser = torch.optim.Adam([weight], lr=0.1, fused=True)
+    weight.grad = torch.full((3,), float("nan"))
+    optimiser.found_inf = torch.ones(())
+    optimiser.step()
+    assert torch.equal(weight.detach(), torch.ones(3))
+    weight.grad, optimiser.found_inf = torch.ones(3), torch.zeros(())
+    optimiser.step()
+    torch.testing.assert_close(weight.detach(), torch.full((3,), 0.9))
