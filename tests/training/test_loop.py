@@ -6,6 +6,7 @@ from lightning_fabric import Fabric
 from tests.training.conftest import bumpy_head
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.settings.model import Phase
 from tvface.stages.base import logger
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import Sampler, load_clips
@@ -35,7 +36,8 @@ def run(project, tiny, deferred: bool, kind=PhaseTask, steps: int = 6):
     fabric = Fabric(accelerator="cpu", devices=1)
     sampler = Sampler(clips["train"], 2, 3, 0)
     try:
-        curve = fit(fabric, task, sampler, clips["validation"], steps, 1e-3, tiny.train, store, deferred)
+        rate = Phase(learning_rate=1e-3)
+        curve = fit(fabric, task, sampler, clips["validation"], steps, rate, tiny.train, store, deferred)
     except TrainingDiverged as error:
         return task, error, folder
     return task, curve.rows, folder
