@@ -7,7 +7,6 @@ import torch
 
 from benchmarks import rasterize, train_step
 
-
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
 
 
