@@ -4,12 +4,12 @@
     python benchmarks/train_step.py --small         # a shape that a CPU does in seconds
     python benchmarks/train_step.py --device cuda --precision bf16-mixed --compile reduce-overhead
 
-For pretrain, coarse and detail: milliseconds per step (median), images per second, TFLOP/s and their share of what a
-matrix product of the same dtype reaches in this run, peak memory. The plain reading is ``benchmarks/plain.py``:
-float32, eager, frame by frame, with the product's own renderer and losses. That both compute the same codes is checked
-first, in evaluation mode. FLOPs are counted by torch over one step (2 per multiply-add; convolutions and matrix
-products only). In the detail phase tvface keeps the fixed coarse codes, as it does without augmentation. The last line
-states the paper's 3 million steps in hours.
+For pretrain, coarse and detail: milliseconds per step (median), images per second, TFLOP/s and their share of the
+best that a large matrix product or convolution of the same dtype reaches in this run, peak memory. The plain reading
+is ``benchmarks/plain.py``: float32, eager, frame by frame, with the product's own renderer and losses. That both
+compute the same codes is checked first, in evaluation mode. FLOPs are counted by torch over one step (2 per
+multiply-add; convolutions and matrix products only). In the detail phase tvface keeps the fixed coarse codes, as it
+does without augmentation. The last line states the paper's 3 million steps in hours.
 """
 
 from __future__ import annotations
@@ -145,12 +145,23 @@ def timed(steps: int, warm_up: int, device: torch.device, once: Callable[[], Non
     return statistics.median(times)
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Return the FLOP/s of a large matrix product, the best of five."""
-    side = 8192 if device.type == "cuda" else 1536
+def best_rates(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    """Return the FLOP/s of a large matrix product and of the encoder's commonest convolution, each the best of five."""
+    side, images = (8192, 64) if device.type == "cuda" else (1536, 4)
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    best = min(timed(1, 1, device, lambda: torch.mm(a, b)) for _ in range(5))  # type: ignore[arg-type, return-value]
-    return 2 * side**3 / best
+    maps = torch.randn(images, 64, 112, 112, device=device, dtype=dtype)
+    weight = torch.randn(64, 64, 3, 3, device=device, dtype=dtype)
+    if device.type == "cuda":
+        maps, weight = (tensor.to(memory_format=torch.channels_last) for tensor in (maps, weight))
+
+    def convolve() -> None:
+        torch.nn.functional.conv2d(maps, weight, padding=1)
+
+    def multiply() -> None:
+        torch.mm(a, b)
+
+    work = {"matrix product": (multiply, side**3), "convolution": (convolve, images * 112 * 112 * 64 * 64 * 9)}
+    return {name: 2 * macs / min(timed(1, 1, device, once) for _ in range(5)) for name, (once, macs) in work.items()}
 
 
 def counted(once: Callable[[], None]) -> int:
@@ -210,8 +221,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"codes of tvface and of the plain reading differ by {difference:.1e} of their range")
     accelerate(bench.model, bench.train, device)
     dtype = torch.bfloat16 if given.precision == "bf16-mixed" else torch.float32
-    rate = matrix_rate(device, dtype)
-    print(f"matrix product in {dtype}: {rate / 1e12:.3f} TFLOP/s")
+    rates = best_rates(device, dtype)
+    rate = max(rates.values())
+    print(f"{dtype}: " + ", ".join(f"{name} {value / 1e12:.3f} TFLOP/s" for name, value in rates.items()))
     hours = {"tvface": 0.0, "plain": 0.0}
     for phase in given.phases:
         row = {}

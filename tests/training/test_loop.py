@@ -25,22 +25,22 @@ class Poisoned(PhaseTask):
         return {**terms, "landmark": terms["landmark"] * float("nan")} if step == POISONED else terms
 
 
-def run(project, tiny, deferred: bool, kind=PhaseTask, steps: int = 6):
+def run(project, tiny, deferred: bool, kind=PhaseTask, steps: int = 6, folder: str = ""):
     """Train and return task, curve rows and the folder of checkpoints; what was raised instead of the curve."""
     rows = read(project / "dataset.parquet", DATASET).rows
     clips = {part: load_clips(rows[rows["split"] == part], 32, tiny.masks.classes) for part in ("train", "validation")}
     model = FaceModel(ModelSpec.of("deca", tiny.train, tiny.head, 0), bumpy_head())
     task = kind(model, "pretrain", tiny.train.pretrain, LossNetworks(), 0)
-    folder = project / f"{kind.__name__}-{deferred}"
-    store = CheckpointStore(folder, "same", 9, logger("train"))
+    place = project / (folder or f"{kind.__name__}-{deferred}-{steps}")
+    store = CheckpointStore(place, "same", 9, logger("train"))
     fabric = Fabric(accelerator="cpu", devices=1)
     sampler = Sampler(clips["train"], 2, 3, 0)
     try:
         rate = Phase(learning_rate=1e-3)
         curve = fit(fabric, task, sampler, clips["validation"], steps, rate, tiny.train, store, deferred)
     except TrainingDiverged as error:
-        return task, error, folder
-    return task, curve.rows, folder
+        return task, error, place
+    return task, curve.rows, place
 
 
 def test_steps_judged_in_groups_are_the_same_steps(project, tiny):
@@ -50,6 +50,19 @@ def test_steps_judged_in_groups_are_the_same_steps(project, tiny):
     torch.testing.assert_close([row[3] for row in rows], [row[3] for row in wanted_rows], rtol=1e-5, atol=1e-7)
     for ours, theirs in zip(task.trained(), wanted.trained(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)  # the fused optimiser rounds otherwise
+
+
+def test_a_checkpoint_of_one_kind_of_device_goes_on_on_the_other(project, tiny):
+    """The optimiser's kernel is the device's choice, not the checkpoint's."""
+    wanted, _, _ = run(project, tiny, deferred=False)
+    for first, second in ((False, True), (True, False)):
+        run(project, tiny, first, steps=4, folder="mixed")
+        task, rows, _ = run(project, tiny, second, steps=6, folder="mixed")
+        assert [row[0] for row in rows if row[1] == "train" and row[2] == "total"] == [1, 2, 4, 6]
+        for ours, theirs in zip(task.trained(), wanted.trained(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+        for path in (project / "mixed").iterdir():
+            path.unlink()
 
 
 def test_no_step_is_taken_with_a_gradient_that_is_not_finite_or_after_it(project, tiny):

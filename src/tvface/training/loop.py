@@ -116,6 +116,8 @@ def fit(
         task.load_weights(state["weights"])
     wrapped, wrapped_optimiser = fabric.setup(task, optimiser)
     if state is not None:
+        for group in state["optimiser"]["param_groups"]:
+            group["fused"] = True if deferred else None  # the checkpoint may come from another kind of device
         optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["rng"])
         curve, done = Curve.restored(state["curve"]), int(state["step"])
