@@ -88,7 +88,9 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     train, chosen = settings.train, getattr(settings.train, phase)
     rows = read(inputs["dataset"], DATASET).rows
     clips = {
-        part: load_clips(rows[rows["split"] == part], train.image_size, settings.masks.classes)
+        part: load_clips(
+            rows[rows["split"] == part], train.image_size, settings.masks.classes, train.original.half_pixel_landmarks
+        )
         for part in ("train", "validation")
     }
     if not clips["train"]:
@@ -102,7 +104,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     initial = initial_weights(inputs)
     if initial is not None:
         face_model.load_weights(load_weights(initial, spec))
-    networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device)
+    networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
     task = phases.PhaseTask(face_model, phase, chosen, networks, settings.seed)
     sampler = Sampler(
         clips["train"],
@@ -113,6 +115,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         fabric.world_size,
         train.augment_scale,
         train.augment_shift,
+        train.original.scale_per_frame,
     )
     steps = steps_of(chosen, sampler, f"train.{phase}")
     described = train_settings(settings, model, phase)
