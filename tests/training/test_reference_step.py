@@ -165,7 +165,9 @@ def test_pretrain_counts_every_frame_once(steps, model, window, monkeypatch):
     terms, _ = run(model, window, "pretrain", PretrainPhase(), phases.LossNetworks(), None, monkeypatch)
     for name, value in terms.items():
         part = 0.5 if name in ("shape", "expression") else 1.0  # sums over frames; the others are means
-        np.testing.assert_allclose(float(value.detach()), part * steps[f"pretrain.{NAMES[name]}"], rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            float(value.detach()), part * steps[f"pretrain.{NAMES[name]}"], rtol=1e-4, err_msg=name
+        )
 
 
 @pytest.fixture(scope="module")

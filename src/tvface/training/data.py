@@ -78,7 +78,7 @@ def normalise(points: NDArray[np.float32], side: int, half_pixel: bool = True) -
         half_pixel: as DECA: index / side, half a pixel up and left of where the renderer has that pixel's centre. The
             published weights expect it. False: -1 and 1 are the picture's edges, as in the renderer.
     """
-    return (points + (0.0 if half_pixel else 0.5)) / side * 2 - 1
+    return np.asarray((points + (0.0 if half_pixel else 0.5)) / side * 2 - 1, np.float32)
 
 
 def to_pixels(points: torch.Tensor, side: int, half_pixel: bool = True) -> torch.Tensor:
