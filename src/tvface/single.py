@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import itertools
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,8 +220,9 @@ def _draw(job: _Job, store: CodesStore, steps: Steps, key: str) -> list[Path]:
     if steps.holds("drawing", key) and all(path.exists() for path in written):
         logger("reconstruct").info("overlay, parameters and meshes: taken from the run before")
         return written
-    for path in (parameters, folder):
-        shutil.rmtree(path, ignore_errors=True)  # tracks of another run must not stay
+    # Tracks of another run must not stay; nothing but them is touched in a folder that is the user's.
+    for path in [*parameters.glob("track*.npz"), *folder.glob("track*_frame*.obj"), *folder.glob("track*_frame*.glb")]:
+        path.unlink()
     fps = _rate(job.video)
     write_tracks(
         parameters,

@@ -17,7 +17,7 @@ class Sound:
     """Copies the first audio stream of ``source`` into an open container, in step with the pictures written there.
 
     Time 0 of the output is the first picture of ``source``; sound before it is left out. A source without sound copies
-    nothing; sound whose codec the container does not hold (``.mp4`` does not hold PCM) is left out, and the log says
+    nothing; sound whose codec the container does not hold (``.webm`` holds no AAC) is left out, and the log says
     so.
     """
 
