@@ -15,7 +15,9 @@ from tvface.stages.table import PHASES, stage_code, stage_settings, train_settin
 
 try:
     for file in workflow.configfiles:
-        read_yaml(Path(file))  # Snakemake takes the last of two equal keys and says nothing
+        read_yaml(
+            Path(file)
+        )  # Snakemake takes the last of two equal keys and says nothing
     SETTINGS = parse_settings(config)
     EPISODES = {episode.name: episode for episode in list_episodes(SETTINGS)}
 except SettingsError as error:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import itertools
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,6 +224,8 @@ def _draw(job: _Job, store: CodesStore, steps: Steps, key: str) -> list[Path]:
     # Tracks of another run must not stay; nothing but them is touched in a folder that is the user's.
     for path in [*parameters.glob("track*.npz"), *folder.glob("track*_frame*.obj"), *folder.glob("track*_frame*.glb")]:
         path.unlink()
+    for path in parameters.glob(".track*.npz.*"):  # what a killed run left
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     fps = _rate(job.video)
     write_tracks(
         parameters,

@@ -22,6 +22,11 @@ def test_paste_covers_only_the_shape() -> None:
     assert laid[10 + 7, 20 + 7].tolist() == [100, 100, 100]
     changed = np.argwhere((laid != picture).any(-1))
     assert changed.min(0).tolist() == [18, 28] and changed.max(0).tolist() == [33, 43]
+    # Cut at the picture's edge, and outside of it.
+    edge = paste(picture, shape, np.array([[1.0, 0.0, 12.0], [0.0, 1.0, 0.0]]))
+    assert np.argwhere((edge != picture).any(-1)).max(0).tolist() == [23, 11]
+    outside = paste(picture, shape, np.array([[1.0, 0.0, 500.0], [0.0, 1.0, 0.0]]))
+    assert (outside == picture).all() and outside is not picture
 
 
 def test_a_canvas_has_the_pictures_resolution_and_the_crops_centre() -> None:

@@ -66,8 +66,18 @@ def paste(picture: NDArray[np.uint8], layer: NDArray[np.float32], matrix: NDArra
 
     ``matrix`` (2,3) maps picture to layer pixels.
     """
-    height, width = picture.shape[:2]
+    size = len(layer)
+    outline = np.array([[-1, -1], [size, -1], [-1, size], [size, size]], np.float64)
+    corners = (outline - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, picture.shape[1::-1])
+    laid = picture.copy()
+    if (high <= low).any():  # the layer lies outside
+        return laid
+    own = matrix.copy()
+    own[:, 2] += matrix[:, :2] @ low
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = np.asarray(cv2.warpAffine(layer, matrix, (width, height), flags=flags))
-    coverage = laid[..., 3:]
-    return np.round(picture * (1 - coverage) + 255 * laid[..., :3]).clip(0, 255).astype(np.uint8)
+    warped = np.asarray(cv2.warpAffine(layer, own, tuple(map(int, high - low)), flags=flags))
+    under = laid[low[1] : high[1], low[0] : high[0]]
+    under[...] = np.round(under * (1 - warped[..., 3:]) + 255 * warped[..., :3]).clip(0, 255).astype(np.uint8)
+    return laid
