@@ -10,10 +10,14 @@ sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from tvface import assets
 from tvface.episodes import list_episodes, synthetic_episodes
-from tvface.settings import SettingsError, parse_settings
+from tvface.settings import SettingsError, parse_settings, read_yaml
 from tvface.stages.table import PHASES, stage_code, stage_settings, train_settings
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(
+            Path(file)
+        )  # Snakemake takes the last of two equal keys and says nothing
     SETTINGS = parse_settings(config)
     EPISODES = {episode.name: episode for episode in list_episodes(SETTINGS)}
 except SettingsError as error:

@@ -41,6 +41,11 @@ def test_episodes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["frames", "--episode", "nope"], "no episode 'nope' in this run; there are: demo_s01e01"),
         (["faces", "--episode", "demo_s01e01"], "faces reads files that are not there: results/frames/demo_s01e01"),
         (["reconstruct", "clip.mp4", "--model", "deca"], "name the folder for the results with --out"),
+        (
+            ["export", "now", "gone", "--model", "deca", "--out", "o"],
+            "deca/detail/weights.safetensors: no trained weights",
+        ),
+        (["export", "parameters", "--model", "deca", "--out", "o"], "deca.parquet is missing; run snakemake"),
         (["assets", "fetch", "flame"], "flame cannot be downloaded by a program"),
         (["assets", "fetch", "flam"], "no asset 'flam'"),
     ],

@@ -7,15 +7,15 @@ import importlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tvface import __version__
 from tvface.assets import AssetError
-from tvface.settings import Settings, SettingsError, load, merge
+from tvface.exports.command import add_export
+from tvface.options import add_command, add_configuration, settings_of
+from tvface.settings import SettingsError
 from tvface.stages.table import PHASES, STAGES
 
 # The commands import what they need themselves, so that `tvface --help` and `tvface schema` stay quick.
@@ -47,6 +47,7 @@ def _input_errors() -> tuple[type[Exception], ...]:
         "tvface.networks.files": "CheckpointError",
         "tvface.training.weights": "WeightsError",
         "tvface.training.data": "DataError",
+        "tvface.exports.neutral": "ExportError",
     }
     return tuple(getattr(sys.modules[module], name) for module, name in places.items() if module in sys.modules)
 
@@ -59,44 +60,24 @@ def _parser() -> argparse.ArgumentParser:
         if stage.name == "reconstruct":
             _add_reconstruct(commands)
             continue
-        command = _add(commands, stage.name, f"stage: {stage.about}", _run_stage)
-        _add_configuration(command)
+        command = add_command(commands, stage.name, f"stage: {stage.about}", _run_stage)
+        add_configuration(command)
         _add_shard(command, stage.name)
         command.set_defaults(stage=stage.name)
+    add_export(commands)
     _add_assets(commands)
-    episodes = _add(commands, "episodes", "list the episodes of the run", _list_episodes)
-    _add_configuration(episodes)
-    schema = _add(commands, "schema", "write the JSON schema of the configuration", _write_schema)
+    episodes = add_command(commands, "episodes", "list the episodes of the run", _list_episodes)
+    add_configuration(episodes)
+    schema = add_command(commands, "schema", "write the JSON schema of the configuration", _write_schema)
     schema.add_argument("output", nargs="?", type=Path, help="file; by default the terminal")
-    config = _add(commands, "config", "write a configuration with every setting and its comment", _write_config)
+    config = add_command(commands, "config", "write a configuration with every setting and its comment", _write_config)
     config.add_argument("output", nargs="?", type=Path, help="file; by default the terminal")
-    _add_configuration(config)
-    envs = _add(commands, "envs", "write the conda environments of the rules from requirements.lock", _write_envs)
+    add_configuration(config)
+    envs = add_command(
+        commands, "envs", "write the conda environments of the rules from requirements.lock", _write_envs
+    )
     envs.add_argument("folder", nargs="?", type=Path, default=Path("envs"))
     return parser
-
-
-def _add(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        action="append",
-        metavar="FILE",
-        help="configuration; may be repeated, later ones on top (default: config.yaml)",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="one setting by its dotted name, e.g. faces.min_face=40; may be repeated",
-    )
 
 
 def _add_shard(parser: argparse.ArgumentParser, stage: str) -> None:
@@ -111,27 +92,6 @@ def _add_shard(parser: argparse.ArgumentParser, stage: str) -> None:
         parser.add_argument("--model", required=True, choices=("deca", "temporal"))
         parser.add_argument("--phase", required=True, choices=PHASES)
     parser.add_argument("--threads", type=int, default=1)
-
-
-def settings_of(chosen: argparse.Namespace) -> Settings:
-    """Return the settings of ``--config`` and ``--set``.
-
-    Raises:
-        SettingsError: a file is missing, or a setting is unknown or wrong.
-    """
-    overrides: dict[str, Any] = {}
-    for item in chosen.set:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise SettingsError(f"--set {item}: write it as name=value, e.g. faces.min_face=40")
-        try:
-            nested: Any = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--set {item}: the value is not YAML: {error}") from error
-        for part in reversed(name.split(".")):
-            nested = {part: nested}
-        overrides = merge(overrides, nested)
-    return load(chosen.config or [Path("config.yaml")], overrides)
 
 
 def _run_stage(chosen: argparse.Namespace) -> None:
@@ -168,7 +128,7 @@ def _require_inputs(stage: str, read: dict[str, Any]) -> None:
 
 def _add_reconstruct(commands: Any) -> None:
     about = "apply a trained model: to a video, or (without one) to the split of the dataset, as the stage does"
-    parser = _add(commands, "reconstruct", about, _reconstruct)
+    parser = add_command(commands, "reconstruct", about, _reconstruct)
     parser.add_argument("video", nargs="?", type=Path, help="video file; without it the stage runs on the dataset")
     parser.add_argument("--model", required=True, choices=("deca", "temporal"))
     parser.add_argument(
@@ -177,13 +137,25 @@ def _add_reconstruct(commands: Any) -> None:
         help="weights.safetensors (default: those of the run's last phase); for a video also DECA's deca_model.tar, "
         "with head.model: flame",
     )
-    parser.add_argument("--out", type=Path, help="folder for the results of a video")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the results of a video: overlay.mp4 (with its sound), parameters/ (an npz per track) and "
+        "meshes/; the same command again goes on where it stopped",
+    )
+    parser.add_argument(
+        "--shared-identity",
+        action="store_true",
+        help="one shape per track, the mean over its frames (as --set reconstruct.shared_identity=true)",
+    )
     parser.add_argument("--threads", type=int, default=1)
-    _add_configuration(parser)
+    add_configuration(parser)
     parser.set_defaults(stage="reconstruct")
 
 
 def _reconstruct(chosen: argparse.Namespace) -> None:
+    if chosen.shared_identity:
+        chosen.set.append("reconstruct.shared_identity=true")
     if chosen.video is None:
         _run_stage(chosen)
         return
@@ -202,15 +174,15 @@ def _reconstruct(chosen: argparse.Namespace) -> None:
 def _add_assets(commands: Any) -> None:
     parser = commands.add_parser("assets", help="weights and licensed files", description="weights and licensed files")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    check = _add(
+    check = add_command(
         actions, "check", "every file of the registry: there, missing or damaged; what it gives", _check_assets
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the same as JSON")
     check.add_argument("--quick", action="store_true", help="sizes and checksums only, no tensor is loaded")
-    _add_configuration(check)
-    fetch = _add(actions, "fetch", "download files of the registry, resumed and checked", _fetch_assets)
+    add_configuration(check)
+    fetch = add_command(actions, "fetch", "download files of the registry, resumed and checked", _fetch_assets)
     fetch.add_argument("name", nargs="+")
-    add = _add(actions, "add", "put a downloaded file or archive where the run looks for it", _put_assets)
+    add = add_command(actions, "add", "put a downloaded file or archive where the run looks for it", _put_assets)
     add.add_argument("file", nargs="+", type=Path)
 
 

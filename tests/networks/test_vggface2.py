@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.reference.arrays import filled, keys, load, shapes
-from tvface.networks.vggface2 import VggFace2, preprocess
+from tvface.networks.vggface2 import MEAN_BGR, VggFace2, preprocess
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,18 @@ def test_preprocessing_and_features(reference, network):
     reference.check("preprocessed.sub", preprocess(images["gen"])[..., ::8, ::8], floor=1e-5)
     for name, image in images.items():
         reference.check(f"features_{name}", network.features_of(image), floor=1e-5)
+
+
+def test_what_the_network_was_trained_on(reference):
+    """Grey levels without their mean; the original doubles that once more."""
+    images = reference.tensor("gen")
+    plain = preprocess(images, doubled=False)
+    mean = torch.tensor(MEAN_BGR).view(1, 3, 1, 1)
+    wanted = torch.nn.functional.interpolate(
+        images.flip(1)[..., 10:214, 10:214] * 255 - mean, (224, 224), mode="bilinear", align_corners=False
+    )
+    torch.testing.assert_close(plain, wanted)
+    torch.testing.assert_close(preprocess(images), 2 * plain - 1, rtol=1e-4, atol=1e-3)
 
 
 def test_margin_scales_with_the_image(network):

@@ -14,9 +14,11 @@ from tvface.training.data import (
     fixed_windows,
     load_clips,
     move,
+    normalise,
     resize_flow,
     stack,
     starts_of,
+    to_pixels,
 )
 
 
@@ -150,3 +152,57 @@ def test_a_stored_window_travels_as_bytes_and_becomes_the_same_numbers():
     assert torch.equal(window.images, Sampler(clips, 2, 3, 0, 0, 1, 0.2, 0.1).window(3).images)
     plain = Sampler(clips, 2, 3, 0).stored(3)
     assert plain.scale is None and torch.equal(plain.window(CPU).images[0, 0, 0] * 255, plain.images[0, 0, ..., 0])
+
+
+def test_both_normalisations_of_landmarks(project, tiny):
+    """DECA's lies half a pixel off the rasteriser, whose pixel i has its centre at (2 i + 1) / side - 1."""
+    points = np.array([[0.0, 31.0]], np.float32)
+    np.testing.assert_allclose(normalise(points, 32), [[-1, 31 / 16 - 1]])
+    np.testing.assert_allclose(normalise(points, 32, half_pixel=False), [[1 / 32 - 1, 1 - 1 / 32]])
+    for half_pixel in (True, False):
+        back = to_pixels(torch.from_numpy(normalise(points, 32, half_pixel)), 32, half_pixel)
+        np.testing.assert_allclose(back, points, atol=1e-5)
+    rows = read(project / "dataset.parquet", DATASET).rows
+    rows = rows[rows["split"] == "validation"]
+    (theirs,), (ours,) = (load_clips(rows, 32, tiny.masks.classes, half_pixel) for half_pixel in (True, False))
+    np.testing.assert_allclose(ours.landmarks - theirs.landmarks, 1 / 64, atol=1e-6)  # crops are stored at 64 px
+    # What lies in the middle of the picture stays there, whatever the enlargement.
+    for half_pixel in (True, False):
+        window = stack([clip(frames=3)], [0], 3).window(CPU)
+        window.landmarks[:] = torch.from_numpy(normalise(np.full((68, 2), 3.5, np.float32), 8, half_pixel))
+        moved = move(window, torch.tensor([1.4]), torch.zeros(1, 2), half_pixel)
+        np.testing.assert_allclose(to_pixels(moved.landmarks, 8, half_pixel), 3.5, atol=1e-5)
+
+
+def test_frames_moved_by_themselves_keep_their_flow():
+    """A face that stands still seems to move by the difference of the frames' transforms, and the flow says so."""
+    size = 64
+    pattern = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype(np.float32)
+    picture = torch.nn.functional.interpolate(
+        torch.from_numpy(pattern).permute(2, 0, 1)[None], (size, size), mode="bicubic"
+    )
+    images = picture.clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0).numpy()[None].repeat(2, 0)
+    still = np.zeros((2, 1, 2, 32, 32), np.float16)
+    item = Clip("s", images, images[..., 0], np.zeros((2, 68, 2), np.float32), still, np.zeros(2, bool), size)
+    window = stack([item], [0], 2).window(CPU)
+    scale, shift = torch.tensor([[1.2, 0.95]]), torch.tensor([[[0.05, 0.0], [-0.04, 0.08]]])
+    moved = move(window, scale, shift)
+    grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 2, 32, 32], align_corners=False)
+    small = torch.nn.functional.avg_pool2d(moved.images[0], 2)
+    for own, other, flow in ((0, 1, moved.flows_backward), (1, 0, moved.flows_forward)):
+        places = grid + flow[0, 0].permute(1, 2, 0)[None] * 2 / 32
+        brought = torch.nn.functional.grid_sample(small[other : other + 1], places, align_corners=False)
+        assert (brought[0] - small[own])[:, 6:-6, 6:-6].abs().mean() < 0.01
+        assert (small[other] - small[own])[:, 6:-6, 6:-6].abs().mean() > 0.05
+    # One transform for all frames makes up no flow.
+    assert not move(window, scale[:, 0], shift[:, 0]).flows_backward.any()
+
+
+def test_scale_per_frame_or_per_window():
+    clips = [clip(f"c{i}") for i in range(4)]
+    one, each = (Sampler(clips, 2, 3, 0, 0, 1, 0.2, 0.1, augment_frames=frames).window(3) for frames in (False, True))
+    apart = [window.landmarks[:, 1:] - window.landmarks[:, :-1] for window in (one, each)]
+    # The landmarks of the test clips move by 0.1 per frame; a common transform keeps that even.
+    torch.testing.assert_close(apart[0][:, 0], apart[0][:, 1], atol=1e-6, rtol=0)
+    assert (apart[1][:, 0] - apart[1][:, 1]).abs().max() > 0.01
+    assert one.names == each.names

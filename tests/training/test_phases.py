@@ -10,6 +10,7 @@ from tests.training.conftest import bumpy_head
 from tvface import assets
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.settings.model import Original
 from tvface.training.data import Sampler, load_clips
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import LossNetworks, PhaseTask, permutations
@@ -108,6 +109,34 @@ def test_validation_permutes_nothing(tiny, window, monkeypatch):
     monkeypatch.setattr("tvface.training.phases.permutations", lambda *_: pytest.fail("permuted in validation"))
     task.eval()
     assert set(task(window, None)) == set(task.terms)
+
+
+def test_the_settings_say_which_layers_the_mrf_compares(tiny, monkeypatch, tmp_path):
+    monkeypatch.setattr(assets, "locate", lambda name: tmp_path / "vgg19.pth")
+    monkeypatch.setattr("tvface.training.phases.load_vgg19", lambda network, path: None)
+    (tmp_path / "vgg19.pth").write_bytes(b"stands for the file")
+    weights = dataclasses.replace(tiny.train.detail.weights, mrf=0.05)
+    for early, layers in ((True, (11, 20)), (False, (13, 22))):
+        networks = LossNetworks.load(weights, "detail", torch.device("cpu"), Original(early_mrf_layers=early))
+        assert networks.mrf.layers == layers
+
+
+def test_identity_features_follow_the_setting(tiny, window):
+    class Recorder(torch.nn.Module):
+        def features_of(self, images, doubled):
+            asked.add(doubled)
+            return images.flatten(1)
+
+    weights = dataclasses.replace(tiny.train.coarse.weights, identity=0.2)
+    for doubled in (True, False):
+        asked: set[bool] = set()
+        spec = dataclasses.replace(
+            ModelSpec.of("deca", tiny.train, tiny.head, 0), original=Original(doubled_identity_input=doubled)
+        )
+        settings = dataclasses.replace(tiny.train.coarse, weights=weights)
+        networks = LossNetworks(identity=Recorder())
+        PhaseTask(FaceModel(spec, bumpy_head()), "coarse", settings, networks, 0)(window, 0)
+        assert asked == {doubled}
 
 
 def test_a_term_whose_network_is_absent_is_refused(tiny, monkeypatch, tmp_path):

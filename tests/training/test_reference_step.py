@@ -14,7 +14,7 @@ from tests.reference.arrays import load
 from tvface.head.data import HeadData
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
-from tvface.settings.model import CoarsePhase, CoarseWeights, DetailPhase, PretrainPhase
+from tvface.settings.model import CoarsePhase, CoarseWeights, DetailPhase, Original, PretrainPhase
 from tvface.training import phases
 from tvface.training.data import Window
 from tvface.training.model import FaceModel, ModelSpec
@@ -146,25 +146,75 @@ def check(steps, prefix, terms, gradients, rtol):
             np.testing.assert_allclose(gradients[name], value, rtol=rtol, err_msg=name)
 
 
+def original(model: FaceModel, **flags: bool) -> FaceModel:
+    """Switch on what DECA's code does at these places."""
+    model.spec = dataclasses.replace(model.spec, original=Original(**flags))
+    return model
+
+
 def test_pretrain(steps, model, window, monkeypatch):
     # The original doubles the batch here too, without permuting.
-    settings = dataclasses.replace(PretrainPhase(), consistency=True)
     networks = phases.LossNetworks()
-    terms, gradients = run(model, window, "pretrain", settings, networks, [0, 1], monkeypatch)
+    doubled = original(model, always_doubled=True)
+    terms, gradients = run(doubled, window, "pretrain", PretrainPhase(), networks, None, monkeypatch)
     assert set(terms) == {"landmark", "eye", "lip", "shape", "expression"}
     check(steps, "pretrain", terms, gradients, rtol=2e-3)
 
 
-def test_coarse(steps, model, window, monkeypatch):
-    identity = VggFace2()
-    fill.fill(identity)
-    networks = phases.LossNetworks(identity=identity.eval())
+def test_pretrain_counts_every_frame_once(steps, model, window, monkeypatch):
+    terms, _ = run(model, window, "pretrain", PretrainPhase(), phases.LossNetworks(), None, monkeypatch)
+    for name, value in terms.items():
+        part = 0.5 if name in ("shape", "expression") else 1.0  # sums over frames; the others are means
+        np.testing.assert_allclose(
+            float(value.detach()), part * steps[f"pretrain.{NAMES[name]}"], rtol=1e-4, err_msg=name
+        )
+
+
+@pytest.fixture(scope="module")
+def identity() -> phases.LossNetworks:
+    network = VggFace2()
+    fill.fill(network)
+    return phases.LossNetworks(identity=network.eval())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "unshaded"), [("coarse_shaded", False), ("coarse_head_unshaded", True)], ids=["shaded", "unshaded"]
+)
+def test_coarse(steps, model, window, identity, monkeypatch, prefix, unshaded):
+    """With the light, as in the paper, and without, as in DECA's last version."""
+    theirs = original(model, constant_identity_background=True, unshaded_photometric=unshaded)
     settings = CoarsePhase(weights=CoarseWeights())
-    terms, gradients = run(model, window, "coarse", settings, networks, [1, 0], monkeypatch)
+    terms, gradients = run(theirs, window, "coarse", settings, identity, [1, 0], monkeypatch)
     assert set(terms) == set(phases.PHASES["coarse"].terms)
-    check(steps, "coarse_shaded", terms, gradients, rtol=2e-2)
-    # The shaded rendering, not the unshaded one of DECA's last version.
-    assert abs(float(terms["photometric"]) - steps["coarse_head_unshaded.photometric_texture"]) > 0.01
+    check(steps, prefix, terms, gradients, rtol=2e-2)
+    other = {"coarse_shaded": "coarse_head_unshaded", "coarse_head_unshaded": "coarse_shaded"}[prefix]
+    assert abs(float(terms["photometric"].detach()) - steps[f"{other}.photometric_texture"]) > 0.01
+
+
+def test_the_photo_surrounds_the_head_of_the_identity_loss(steps, model, window, identity, monkeypatch):
+    seen = []
+    network = identity.identity
+    features = network.features_of
+    monkeypatch.setattr(network, "features_of", lambda x, doubled: seen.append(x.detach()) or features(x, doubled))
+    weights = CoarseWeights(**dict.fromkeys(("landmark", "eye", "lip", "photometric", "shape", "expression"), 0.0))
+    settings = CoarsePhase(consistency=False, weights=weights)
+    values = {}
+    for constant in (False, True):
+        seen.clear()
+        task = phases.PhaseTask(
+            original(model, constant_identity_background=constant), "coarse", settings, identity, seed=0
+        )
+        with torch.no_grad():
+            values[constant] = float(task(window, 0)["identity"])
+        photo, overlay = seen
+        corner = overlay[..., :8, :8] - photo[..., :8, :8]
+        assert bool(corner.any()) is constant
+        if constant:
+            # The face mask's value at the UV centre, which background pixels point to.
+            m = float(steps.tensor("uv_face_eye_mask")[0, 0, 127:129, 127:129].mean())
+            colour = overlay[..., :8, :8] - (1 - m) * photo[..., :8, :8]
+            assert m > 0.1 and float((colour - colour[..., :1, :1]).abs().max()) < 1e-5
+    assert values[False] < 0.9 * values[True]
 
 
 def test_detail(steps, model, window, monkeypatch):

@@ -41,6 +41,13 @@ def test_wrong_setting_is_named_with_its_nearest(checkout: Checkout) -> None:
     assert "unknown setting 'faces.min_fase': did you mean min_face" in answer.stdout + answer.stderr
 
 
+def test_a_key_that_stands_twice_is_refused(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("faces:\n  min_face: 30\nseed: 1\nfaces:\n  batch: 8\n")
+    answer = checkout.snakemake("-n", "--configfile", str(tmp_path / "mine.yaml"))
+    assert answer.returncode != 0
+    assert "mine.yaml: 'faces' stands twice in one block, in line 1 and in line 4" in answer.stdout + answer.stderr
+
+
 def test_paper_run_refuses_to_start_without_its_files(checkout: Checkout, tmp_path: Path) -> None:
     for clip in ("castle_frames/castle_s01e01_seg02_clip_00", "friends_frames/friends_s06e24-25_seg02_clip_40"):
         (tmp_path / clip).mkdir(parents=True)

@@ -121,7 +121,7 @@ class _Unpickler(pickle.Unpickler):
             return _NAMES[module, name]
         if module.partition(".")[0] == "chumpy":
             return type(name, (Chumpy,), {})
-        raise pickle.UnpicklingError(f"it refers to {module}.{name}, which a head model never needs")
+        raise pickle.UnpicklingError(f"it refers to {module}.{name}, which plain numbers never need")
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("it refers to objects outside the file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from tvface.manifests.base import atomic
 from tvface.media.images import Image, MediaError
+from tvface.media.sound import Sound
 
 SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
 # Containers that do not take H.264.
@@ -138,11 +140,19 @@ class VideoReader:
 
 
 def write_video(
-    path: str | Path, frames: Iterable[Image], fps: float, *, crf: int = 18, preset: str = "medium", threads: int = 1
+    path: str | Path,
+    frames: Iterable[Image],
+    fps: float,
+    *,
+    crf: int = 18,
+    preset: str = "medium",
+    threads: int = 1,
+    sound: Path | None = None,
 ) -> int:
     """Write H x W x 3 uint8 RGB frames as H.264 (VP9 in .webm), yuv420p; return how many.
 
     Odd sides grow by one repeated pixel, which yuv420p needs. ``crf`` is the encoder's quality, 0 (lossless) .. 51.
+    ``sound``: a video whose first audio stream is copied, see :class:`tvface.media.sound.Sound`.
     The bytes are reproducible for one ``threads`` and one FFmpeg where both sides are multiples of 16; at 51 x 35 they
     once differed between runs in one process (memory that the encoder reads beyond the picture, not tracked down).
 
@@ -155,9 +165,12 @@ def write_video(
     options |= {"preset": preset} if codec == "libx264" else {"b": "0", "deadline": "good", "cpu-used": "4"}
     count = 0
     shape: tuple[int, ...] | None = None
-    with atomic(path) as temporary, av.open(str(temporary), "w") as container:
+    with ExitStack() as stack:
+        temporary = stack.enter_context(atomic(path))
+        container = stack.enter_context(av.open(str(temporary), "w"))
         stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
         assert isinstance(stream, av.VideoStream)
+        copied = stack.enter_context(Sound(sound, container)) if sound is not None else None
         for image in frames:
             if shape is None:
                 shape = image.shape
@@ -169,6 +182,8 @@ def write_video(
             for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")):
                 container.mux(packet)
             count += 1
+            if copied is not None:
+                copied.write_until(count / fps)
         if shape is None:
             raise MediaError(f"{path}: no frame to write")
         for packet in stream.encode():

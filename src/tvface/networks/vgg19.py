@@ -8,22 +8,28 @@ from torch import nn
 from tvface.networks.normalise import imagenet_normalise
 
 POOL = 0
-LAYOUT = (64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, 512)
-LAYERS = (11, 20)
+LAYOUT = (64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, 512, 512)
+EARLY_LAYERS = (11, 20)
 """ReLUs after the first convolution of blocks 3 and 4.
 
 DECA calls them relu3_2 and relu4_2, because its counter counts convolutions and ReLUs alike (spec deca.md 7.1).
 """
+NAMED_LAYERS = (13, 22)
+"""The ReLUs that bear these names in VGG19: after the second convolution of blocks 3 and 4."""
 
 
 class Vgg19(nn.Module):
-    """The first 21 layers of torchvision's ``vgg19().features``; deeper ones and the classifier are left out.
+    """The layers of torchvision's ``vgg19().features`` up to the last that is read; deeper ones are left out.
 
     Parameters need no gradient; the features do pass one on to the images.
+
+    Args:
+        layers: the two whose maps are returned, by torchvision's number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layers: tuple[int, int] = EARLY_LAYERS) -> None:
         super().__init__()
+        self.layers = layers
         parts: list[nn.Module] = []
         channels = 3
         for width in LAYOUT:
@@ -32,7 +38,7 @@ class Vgg19(nn.Module):
             else:
                 parts += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
                 channels = width
-        self.features = nn.Sequential(*parts)
+        self.features = nn.Sequential(*parts[: layers[-1] + 1])
         self.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,6 +47,6 @@ class Vgg19(nn.Module):
         taken = []
         for index, layer in enumerate(self.features):
             x = layer(x)
-            if index in LAYERS:
+            if index in self.layers:
                 taken.append(x)
         return taken[0], taken[1]

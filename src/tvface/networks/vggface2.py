@@ -13,14 +13,14 @@ SIDE = 224
 MARGIN = 10
 
 
-def preprocess(images: torch.Tensor) -> torch.Tensor:
-    """Prepare images for the network exactly as DECA does.
-
-    The order is odd (the mean is taken off grey levels, and then 2x - 1 is applied to what remains) and kept,
-    because the loss weight was chosen with it.
+def preprocess(images: torch.Tensor, doubled: bool = True) -> torch.Tensor:
+    """Prepare images for the network.
 
     Args:
         images: (B, 3, H, W) RGB in [0, 1]. A margin is cut off, 10 pixels of 224 and in proportion at other sizes.
+        doubled: exactly as DECA does: the mean is taken off grey levels, and then 2x - 1 is applied to what remains.
+            That is odd, but the loss weight was chosen with it. False: what the network was trained on, grey levels
+            without their mean.
 
     Returns:
         (B, 3, 224, 224) BGR.
@@ -29,7 +29,9 @@ def preprocess(images: torch.Tensor) -> torch.Tensor:
     x = images.flip(1) * 255 - mean
     h, w = x.shape[-2:]
     top, left = round(MARGIN * h / SIDE), round(MARGIN * w / SIDE)
-    x = 2 * x[..., top : h - top, left : w - left] - 1
+    x = x[..., top : h - top, left : w - left]
+    if doubled:
+        x = 2 * x - 1
     return F.interpolate(x, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
 
 
@@ -44,6 +46,6 @@ class VggFace2(ResNet):
         super().__init__(caffe=True)
         self.requires_grad_(False)
 
-    def features_of(self, images: torch.Tensor) -> torch.Tensor:
-        """Pre-process images (B, 3, H, W), RGB in [0, 1], and return their features (B, 2048)."""
-        return self(preprocess(images))
+    def features_of(self, images: torch.Tensor, doubled: bool = True) -> torch.Tensor:
+        """Return the features (B, 2048) of images (B, 3, H, W), RGB in [0, 1], as :func:`preprocess` prepares them."""
+        return self(preprocess(images, doubled))

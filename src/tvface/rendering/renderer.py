@@ -134,9 +134,9 @@ class Renderer(nn.Module):
         """UV texture (B, C, U, U) read from pictures; see ``UVSpace.extract_texture``."""
         return self.uv.extract_texture(images, projected)
 
-    def dense_mesh(self, vertices: Tensor, displacement: Tensor) -> DenseMesh:
+    def dense_mesh(self, vertices: Tensor, displacement: Tensor, unmasked: bool = False) -> DenseMesh:
         """Fine mesh of one head, vertices (V, 3), displacement (1, U, U); see ``UVSpace.dense_mesh``."""
-        return self.uv.dense_mesh(vertices, vertex_normals(vertices[None], self.faces)[0], displacement)
+        return self.uv.dense_mesh(vertices, vertex_normals(vertices[None], self.faces)[0], displacement, unmasked)
 
     @torch.no_grad()
     def render_shape(

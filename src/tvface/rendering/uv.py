@@ -180,18 +180,20 @@ class UVSpace(nn.Module):
         return self.world_to_uv(projected_normals[..., 2:]) < -0.05
 
     @torch.no_grad()
-    def dense_mesh(self, vertices: Tensor, normals: Tensor, displacement: Tensor) -> DenseMesh:
+    def dense_mesh(self, vertices: Tensor, normals: Tensor, displacement: Tensor, unmasked: bool = False) -> DenseMesh:
         """Fine mesh of one head: a vertex for every covered UV pixel, neighbours connected.
 
-        vertices, normals: (V, 3). displacement: (1, U, U) or (U, U) metres, without the fixed one, which is added. As
-            in DECA's export it acts also outside the face mask.
+        vertices, normals: (V, 3). displacement: (1, U, U) or (U, U) metres, without the fixed one, which is added. It
+            acts inside the face mask, as in ``detail_normals``; ``unmasked``: everywhere, as in DECA's export, although
+            nothing trains it out there.
         Pixels of different UV islands are not connected even where they touch. Source: DECA, section 5.7; connectivity
         from the layout itself, or from DECA's licensed file if the head holds it for this image size.
         """
         if self._template is not None:
             return self._templated_mesh(vertices, normals, displacement)
         coarse = self.world_to_uv(torch.cat((vertices, normals), -1)[None])
-        offset = (displacement.reshape(1, 1, self.size, self.size) + self.fixed_displacement).to(coarse)
+        mask = torch.ones_like(self.face_eye_mask) if unmasked else self.face_eye_mask
+        offset = (mask * displacement.reshape(1, 1, self.size, self.size) + self.fixed_displacement).to(coarse)
         points = (coarse[:, :3] + offset * F.normalize(coarse[:, 3:], dim=1))[0].permute(1, 2, 0)
         face = self.face[0].cpu().numpy()
         island = np.where(face >= 0, self._islands[face], -1)

@@ -16,7 +16,7 @@ from tvface.settings.model import Dataset, Head, Train
 from tvface.settings.output import Evaluate, Reconstruct, Render, Report
 from tvface.settings.synth import Synth
 
-__all__ = ["Settings", "SettingsError", "as_mapping", "json_schema", "load", "merge", "parse_settings"]
+__all__ = ["Settings", "SettingsError", "as_mapping", "json_schema", "load", "merge", "parse_settings", "read_yaml"]
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,50 @@ def parse_settings(mapping: Mapping[str, Any]) -> Settings:
     return parse(Settings, mapping)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one block: YAML libraries keep the last one and say nothing.
+
+    DECA's own configuration lost its batch size that way (spec deca.md 11.2).
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, yaml.Mark] = {}
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise SettingsError(
+                    f"'{key.value}' stands twice in one block, in line {seen[key.value].line + 1} and in line "
+                    f"{key.start_mark.line + 1}; take one of them away"
+                )
+            seen[str(key.value)] = key.start_mark
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the nested mapping of a configuration file.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML, or has a key twice.
+    """
+    if not path.is_file():
+        raise SettingsError(f"{path}: no such configuration file")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from error
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    if not isinstance(content, Mapping):
+        raise SettingsError(f"{path}: expected 'key: value' lines at the top level")
+    return dict(content)
+
+
 def load(paths: Iterable[str | Path], overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read YAML files in order, later ones on top, then ``overrides``.
 
     Raises:
-        SettingsError: a file is missing, is not YAML, or holds a wrong setting.
+        SettingsError: a file is missing, is not YAML, has a key twice, or holds a wrong setting.
     """
     merged: dict[str, Any] = {}
     for path in map(Path, paths):
-        if not path.is_file():
-            raise SettingsError(f"{path}: no such configuration file")
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{path}: not valid YAML: {error}") from error
-        if not isinstance(content, Mapping):
-            raise SettingsError(f"{path}: expected 'key: value' lines at the top level")
-        merged = merge(merged, content)
+        merged = merge(merged, read_yaml(path))
     return parse_settings(merge(merged, overrides or {}))

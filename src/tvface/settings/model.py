@@ -194,6 +194,30 @@ class WarmStart:
 
 
 @dataclass(frozen=True)
+class Original:
+    """Where DECA's published code departs from its paper or from what it means; true: do as its code does."""
+
+    unshaded_photometric: bool = option(False, "coarse photometric loss compares the albedo, without its light")
+    constant_identity_background: bool = option(
+        False, "identity loss sees one colour around the rendered head, instead of the photo"
+    )
+    always_doubled: bool = option(
+        False, "pretrain and coarse count every frame twice even without permuted codes: code penalties weigh double"
+    )
+    scale_per_frame: bool = option(
+        False, "enlarge and move every frame of a training window by itself, instead of the window as a whole"
+    )
+    # The three that are on decide what the published weights and loss weights were made with.
+    half_pixel_landmarks: bool = option(
+        True, "landmarks as pixel index / side, half a pixel up and left of the rendered picture's coordinates"
+    )
+    doubled_identity_input: bool = option(
+        True, "identity network sees 2 x - 1 of pictures whose mean is already taken off, instead of just those"
+    )
+    early_mrf_layers: bool = option(True, "ID-MRF on VGG19's relu3_1 and relu4_1, instead of relu3_2 and relu4_2")
+
+
+@dataclass(frozen=True)
 class Train:
     """Training of both models."""
 
@@ -218,6 +242,7 @@ class Train:
     validate_every: int = option(50, "steps between validations", low=1)
     checkpoint_every: int = option(100, "steps between checkpoints", low=1)
     keep_checkpoints: int = option(2, "newest checkpoints kept", low=1)
+    original: Original = block(Original)
     deca: Encoder = block(Encoder)
     temporal: TemporalEncoder = block(TemporalEncoder)
     warm_start: WarmStart = block(WarmStart)

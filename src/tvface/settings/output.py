@@ -13,6 +13,9 @@ class Reconstruct:
 
     split: str = option("test", "part of the dataset to reconstruct: train, validation, test or all")
     shared_identity: bool = option(False, "one shape code per track (the mean over its frames)")
+    unmasked_displacement: bool = option(
+        False, "displace the detail mesh outside the face mask too, as DECA exports it (renderings do not show that)"
+    )
     meshes: int = option(4, "sequences whose meshes are written as OBJ and GLB; 0: all", low=0)
 
 

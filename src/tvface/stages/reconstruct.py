@@ -20,7 +20,7 @@ from tvface.media.images import encode_png
 from tvface.media.tarstore import TarWriter
 from tvface.settings import Settings, SettingsError
 from tvface.stages.base import Paths, logger, progress, provenance
-from tvface.training.data import Clip, load_clips
+from tvface.training.data import Clip, load_clips, to_pixels
 from tvface.training.inference import Reconstruction, decode, encode_clip
 from tvface.training.model import Codes, FaceModel
 from tvface.training.split import PARTS
@@ -61,7 +61,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     chosen = dataset if split == "all" else dataset[dataset["split"] == split]
     if chosen.empty:
         logger("reconstruct").warning("the %s split has no sequence: nothing to reconstruct", split)
-    clips = load_clips(chosen, spec.image_size, settings.masks.classes)
+    half_pixel = spec.original.half_pixel_landmarks
+    clips = load_clips(chosen, spec.image_size, settings.masks.classes, half_pixel)
     tracks = {name: (rows["episode"].iloc[0], rows["track"].iloc[0]) for name, rows in chosen.groupby("sequence")}
     people = dict(zip(chosen["sequence"], chosen["person"], strict=True))
     rows: list[dict[str, Any]] = []
@@ -76,7 +77,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
                 result = decode(model, codes[clip.name])
                 stored: list[dict[str, Any]] = [dict.fromkeys(_MESHES) for _ in range(len(clip))]
                 if state == "trained" and number < limit:
-                    stored = _store_meshes(tar, clip.name, result, model, head)
+                    stored = _store_meshes(
+                        tar, clip.name, result, model, head, settings.reconstruct.unmasked_displacement
+                    )
                 rows += _rows(spec.model, state, clip, tracks[clip.name][0], people[clip.name], result, stored)
     write(
         outputs["manifest"],
@@ -121,8 +124,7 @@ def _rows(
     stored: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     parts = {name: value.flatten(1).cpu().numpy() for name, value in result.codes.items()}
-    # The inverse of the normalisation of the landmarks in training.data.
-    points = ((result.geometry.landmarks2d + 1) / 2 * clip.side).flatten(1).cpu().numpy()
+    points = to_pixels(result.geometry.landmarks2d, clip.side, clip.half_pixel).flatten(1).cpu().numpy()
     return [
         {
             "model": model,
@@ -140,7 +142,7 @@ def _rows(
 
 
 def _store_meshes(
-    tar: TarWriter, name: str, result: Reconstruction, model: FaceModel, head: HeadData
+    tar: TarWriter, name: str, result: Reconstruction, model: FaceModel, head: HeadData, unmasked: bool
 ) -> list[dict[str, Any]]:
     """Append the meshes of a sequence to the tar; return the addresses of each frame's OBJ and GLB."""
     with torch.no_grad():
@@ -158,6 +160,6 @@ def _store_meshes(
         packed = tar.add(f"{stem}.glb", meshes.glb(vertices[position], faces, uv, uv_faces, textures[position]))
         stored.append(dict(zip(_MESHES, (*member, *packed), strict=True)))
     middle = len(vertices) // 2
-    dense = model.renderer.dense_mesh(result.geometry.vertices[middle], result.detail.displacement[middle])
+    dense = model.renderer.dense_mesh(result.geometry.vertices[middle], result.detail.displacement[middle], unmasked)
     tar.add(f"{name}_{middle:02d}_detail.obj", meshes.plain_obj(dense.vertices, dense.faces))
     return stored

@@ -95,7 +95,7 @@ def train_settings(settings: Settings, model: str, phase: str) -> dict[str, Any]
         for field in dataclasses.fields(train)
         if not dataclasses.is_dataclass(getattr(train, field.name)) and field.name not in _HOUSEKEEPING
     }
-    chosen = {f"train.{name}": as_mapping(getattr(train, name)) for name in (model, phase)}
+    chosen = {f"train.{name}": as_mapping(getattr(train, name)) for name in (model, phase, "original")}
     start = warm_start_files(settings, model) if phase == PHASES[0] else {}
     if start:
         chosen["train.warm_start"] = start

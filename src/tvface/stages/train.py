@@ -91,7 +91,9 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     train, chosen = settings.train, getattr(settings.train, phase)
     rows = read(inputs["dataset"], DATASET).rows
     clips = {
-        part: load_clips(rows[rows["split"] == part], train.image_size, settings.masks.classes)
+        part: load_clips(
+            rows[rows["split"] == part], train.image_size, settings.masks.classes, train.original.half_pixel_landmarks
+        )
         for part in ("train", "validation")
     }
     if not clips["train"]:
@@ -109,7 +111,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     reports = published.warm_start(face_model, start)
     for report in reports:
         log.info("%s", report)
-    networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device)
+    networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
     accelerate(face_model, train, fabric.device, fabric.world_size)
     task = phases.PhaseTask(
         face_model,
@@ -129,6 +131,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         fabric.world_size,
         train.augment_scale,
         train.augment_shift,
+        train.original.scale_per_frame,
     )
     steps = steps_of(chosen, sampler, f"train.{phase}")
     described = train_settings(settings, model, phase)

@@ -34,8 +34,9 @@ class Clip:
     """One sequence of N frames at the network's size S.
 
     images (N,S,S,3) uint8 RGB; masks (N,S,S) uint8, 255 inside the face mask with soft edges; landmarks (N,68,2) f32,
-    normalised as ``p / size * 2 - 1``; flow (2,N-1,2,S/2,S/2) f16, backward then forward, px of the S/2 grid;
-    crossing (N,) bool, a shot boundary lies before the frame. side: px a side of the stored crops.
+    normalised (:func:`normalise`); flow (2,N-1,2,S/2,S/2) f16, backward then forward, px of the S/2 grid;
+    crossing (N,) bool, a shot boundary lies before the frame. side: px a side of the stored crops. half_pixel: how the
+    landmarks are normalised.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Clip:
     flow: NDArray[np.float16]
     crossing: NDArray[np.bool_]
     side: int
+    half_pixel: bool = True
 
     def __len__(self) -> int:
         return len(self.images)
@@ -82,7 +84,7 @@ class StoredWindow:
     """A window as it is kept: a seventh of the bytes of the tensors that are made of it, on the device, by `window`.
 
     images (B,T,S,S,3) uint8; masks (B,T,S,S) uint8; landmarks (B,T,68,2) f32; flow (B,2,T-1,2,S/2,S/2) f16; scale (B,)
-    and shift (B,2) f32 of the augmentation (see :func:`move`), or None.
+    or (B,T) and shift (B,2) or (B,T,2) f32 of the augmentation, or None; half_pixel: see :func:`move`.
     """
 
     images: torch.Tensor
@@ -92,6 +94,7 @@ class StoredWindow:
     names: tuple[str, ...]
     scale: torch.Tensor | None = None
     shift: torch.Tensor | None = None
+    half_pixel: bool = True
 
     def window(self, device: torch.device) -> Window:
         """Return the window on a device, in float32, enlarged and shifted."""
@@ -109,16 +112,33 @@ class StoredWindow:
         )
         if self.scale is None or self.shift is None:
             return window
-        return move(window, moved(self.scale, device), moved(self.shift, device))
+        return move(window, moved(self.scale, device), moved(self.shift, device), self.half_pixel)
 
 
-def load_clips(rows: pd.DataFrame, size: int, mask_classes: Sequence[int]) -> list[Clip]:
+def normalise(points: NDArray[np.float32], side: int, half_pixel: bool = True) -> NDArray[np.float32]:
+    """Return pixel coordinates (..., 2), pixel centres at integers, of a square picture in normalised coordinates.
+
+    Args:
+        side: of the picture in px.
+        half_pixel: as DECA: index / side, half a pixel up and left of where the renderer has that pixel's centre. The
+            published weights expect it. False: -1 and 1 are the picture's edges, as in the renderer.
+    """
+    return np.asarray((points + (0.0 if half_pixel else 0.5)) / side * 2 - 1, np.float32)
+
+
+def to_pixels(points: torch.Tensor, side: int, half_pixel: bool = True) -> torch.Tensor:
+    """Return normalised coordinates in pixels: the inverse of :func:`normalise`."""
+    return (points + 1) / 2 * side - (0.0 if half_pixel else 0.5)
+
+
+def load_clips(rows: pd.DataFrame, size: int, mask_classes: Sequence[int], half_pixel: bool = True) -> list[Clip]:
     """Decode the sequences of a dataset manifest.
 
     Args:
         rows: rows of ``DATASET`` (whole sequences), any order.
         size: side S of the network's input in px, even.
         mask_classes: classes (zllrunning order) of the face mask.
+        half_pixel: normalisation of the landmarks, see :func:`normalise`.
 
     Raises:
         MediaError, EOFError: a picture or a store is broken.
@@ -128,16 +148,18 @@ def load_clips(rows: pd.DataFrame, size: int, mask_classes: Sequence[int]) -> li
         raise DataError(f"train.image_size: {size} is odd; flow lives at half the size, so it must be even")
     inside = np.zeros(256, np.uint8)
     inside[list(mask_classes)] = 255
-    return [_load_clip(str(name), frames, size, inside) for name, frames in rows.groupby("sequence", sort=True)]
+    return [
+        _load_clip(str(name), frames, size, inside, half_pixel) for name, frames in rows.groupby("sequence", sort=True)
+    ]
 
 
-def _load_clip(name: str, frames: pd.DataFrame, size: int, inside: NDArray[np.uint8]) -> Clip:
+def _load_clip(name: str, frames: pd.DataFrame, size: int, inside: NDArray[np.uint8], half_pixel: bool) -> Clip:
     frames = frames.sort_values("position")
     images, masks, landmarks = [], [], []
     for row in frames.itertuples():
         image = read_image(row.image_file, row.image_offset, row.image_length)
         labels = decode_labels(read_bytes(row.labels_file, row.labels_offset, row.labels_length))
-        landmarks.append(np.asarray(row.points68, np.float32).reshape(68, 2) / image.shape[0] * 2 - 1)
+        landmarks.append(normalise(np.asarray(row.points68, np.float32).reshape(68, 2), image.shape[0], half_pixel))
         images.append(_resize(image, size))
         masks.append(_resize(inside[labels], size))
     first = frames.iloc[0]
@@ -154,6 +176,7 @@ def _load_clip(name: str, frames: pd.DataFrame, size: int, inside: NDArray[np.ui
         resize_flow(flow, size // 2),
         frames["crossing"].to_numpy(bool),
         image.shape[0],
+        half_pixel,
     )
 
 
@@ -190,40 +213,60 @@ def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> StoredWi
         torch.from_numpy(landmarks),
         torch.from_numpy(flow),
         tuple(f"{clip.name}[{start}]" for clip, start in zip(clips, starts, strict=True)),
+        half_pixel=clips[0].half_pixel,
     )
 
 
-def move(window: Window, scale: torch.Tensor, shift: torch.Tensor) -> Window:
-    """Scale every window about its centre and shift it: one transform for its T frames, so that no motion is made up.
+def move(window: Window, scale: torch.Tensor, shift: torch.Tensor, half_pixel: bool = True) -> Window:
+    """Scale every frame about its centre and shift it.
 
     Args:
         window: any.
-        scale: (B,) float32, enlargement.
-        shift: (B,2) float32, part of the side, x right, y down.
+        scale: (B,) float32, enlargement of a window, or (B,T) of each frame. One per window makes up no motion.
+        shift: (B,2) or (B,T,2) float32, part of the side, x right, y down.
+        half_pixel: normalisation of the landmarks, see :func:`normalise`.
 
     Returns:
         The window with images, masks, landmarks and flow moved alike. What comes from outside is black, outside of the
-        mask and without flow.
+        mask and without flow of its own.
     """
     count, frames, _, size, _ = window.images.shape
-    s, t = scale, shift
-    theta = scale.new_zeros(count, 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = 1 / s
-    theta[:, :, 2] = -2 * t / s[:, None]
+    s = scale.reshape(count, -1).expand(count, frames)
+    t = shift.reshape(count, -1, 2).expand(count, frames, 2)
+    centre = -1 / size if half_pixel else 0.0
+    spread = s.view(count, frames, 1, 1)
+    landmarks = (window.landmarks - centre) * spread + centre + 2 * t[:, :, None]
+    images, masks = (_warp(maps, s, t) for maps in (window.images, window.masks))
+    flows = (
+        _move_flow(window.flows_backward, s[:, :-1], t[:, :-1], s[:, 1:], t[:, 1:]),
+        _move_flow(window.flows_forward, s[:, 1:], t[:, 1:], s[:, :-1], t[:, :-1]),
+    )
+    return Window(images, masks, landmarks, *flows, window.names)
 
-    def warp(maps: torch.Tensor) -> torch.Tensor:
-        b, n, c, h, w = maps.shape
-        grid = F.affine_grid(theta, [b, n * c, h, w], align_corners=False)
-        return F.grid_sample(maps.flatten(1, 2), grid, align_corners=False).unflatten(1, (n, c))
 
-    # Landmarks lie half a pixel off the sampling coordinates (pixel centres at integers; see Clip).
-    centre = -1 / size
-    landmarks = (window.landmarks - centre) * s.view(-1, 1, 1, 1) + centre + 2 * t.view(-1, 1, 1, 2)
-    flows = [
-        warp(flow) * s.view(-1, 1, 1, 1, 1) if frames > 1 else flow
-        for flow in (window.flows_backward, window.flows_forward)
-    ]
-    return Window(warp(window.images), warp(window.masks), landmarks, flows[0], flows[1], window.names)
+def _warp(maps: torch.Tensor, s: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Scale maps (B,T,C,H,W) by s (B,T) about their centre and shift them by t (B,T,2) parts of their side."""
+    flat = maps.flatten(0, 1)
+    theta = maps.new_zeros(len(flat), 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 / s.flatten()
+    theta[:, :, 2] = -2 * t.flatten(0, 1) / s.flatten()[:, None]
+    grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
+    return F.grid_sample(flat, grid, align_corners=False).unflatten(0, maps.shape[:2])
+
+
+def _move_flow(
+    flow: torch.Tensor, s: torch.Tensor, t: torch.Tensor, s_other: torch.Tensor, t_other: torch.Tensor
+) -> torch.Tensor:
+    """Move flow (B,P,2,h,h) whose frame is moved by (s, t) and whose other frame by (s_other, t_other)."""
+    if flow.numel() == 0:  # a single frame has no pairs
+        return flow
+    own = _warp(flow, s, t) * s_other[..., None, None, None]
+    # Where the motion is none, a point still goes from its place in the one frame to its place in the other.
+    side = flow.shape[-1]
+    place = (torch.arange(side, device=flow.device) + 0.5) / side - 0.5
+    x = torch.stack(torch.meshgrid(place, place, indexing="xy"))
+    ratio = (s_other / s)[..., None, None, None]
+    return own + side * ((ratio - 1) * x + t_other[..., None, None] - ratio * t[..., None, None])
 
 
 def starts_of(clip: Clip, length: int) -> list[int]:
@@ -248,6 +291,7 @@ class Sampler:
 
     The sequences are shuffled once per epoch and the epochs follow each other without a gap, so that every batch is
     full and every sequence is seen once per epoch. With several processes a step takes ``batch`` windows per process.
+    ``augment_frames``: each frame of a window is scaled and moved by itself, as DECA's loaders do.
     """
 
     clips: Sequence[Clip]
@@ -258,6 +302,7 @@ class Sampler:
     world: int = 1
     augment_scale: float = 0.0
     augment_shift: float = 0.0
+    augment_frames: bool = False
 
     def steps(self, epochs: int) -> int:
         """Return the steps of this many passes over the sequences, rounded up."""
@@ -279,12 +324,12 @@ class Sampler:
             generator = np.random.default_rng((self.seed, 2, number))
             chosen.append(clip)
             starts.append(options[generator.integers(len(options))])
-            drawn.append(generator.uniform(-1, 1, 3))
+            drawn.append(generator.uniform(-1, 1, (self.frames if self.augment_frames else 1, 3)))
         window = stack(chosen, starts, self.frames)
         if self.augment_scale == 0 and self.augment_shift == 0:
             return window
         numbers = np.stack(drawn)
-        scale, shift = 1 + self.augment_scale * numbers[:, 0], self.augment_shift * numbers[:, 1:]
+        scale, shift = 1 + self.augment_scale * numbers[..., 0], self.augment_shift * numbers[..., 1:]
         return dataclasses.replace(window, scale=torch.from_numpy(scale).float(), shift=torch.from_numpy(shift).float())
 
 

@@ -44,19 +44,16 @@ def encode_clip(model: FaceModel, clip: Clip) -> Codes:
     return encode(model, stack([clip], [0], len(clip)).window(next(model.parameters()).device))
 
 
-def reconstruct_images(
+def encode_images(
     model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], longest: int = 32
-) -> Reconstruction:
-    """Reconstruct the neighbouring crops of one face, as ``tvface reconstruct clip.mp4`` does.
+) -> Codes:
+    """Return the codes of the neighbouring crops of one face, detail included.
 
     Args:
         model: trained; decides device and input size.
         images: N square crops (H,H,3) uint8 RGB, made with one transform per sequence (or slowly moving).
         flow: (2,N-1,2,S,S) from :func:`tvface.flow.sequence_flow`, any S.
         longest: frames encoded at once; longer input is cut, to bound memory.
-
-    Returns:
-        The N frames, in order. Projections are in normalised coordinates of the crops.
 
     Raises:
         ValueError: the flow does not belong to these images.
@@ -69,14 +66,49 @@ def reconstruct_images(
     parts = []
     for start in range(0, count, longest):
         stop = min(start + longest, count)
-        window = Window(
-            pictures[:, start:stop],
-            torch.ones(1, stop - start, 1, size, size),
-            torch.zeros(1, stop - start, 68, 2),
-            flows[None, 0, start : stop - 1],
-            flows[None, 1, start : stop - 1],
-            (f"frames {start}..{stop - 1}",),
-        )
-        parts.append(encode(model, window))
-    joined = {name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0].items()}
-    return decode(model, Codes(**joined))
+        pairs = flows[None, :, start : stop - 1]
+        parts.append(encode(model, _window(pictures[:, start:stop], pairs[:, 0], pairs[:, 1])))
+    return Codes(**{name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0].items()})
+
+
+def reconstruct_images(
+    model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], longest: int = 32
+) -> Reconstruction:
+    """Reconstruct the neighbouring crops of one face; arguments and errors as for :func:`encode_images`.
+
+    Returns:
+        The N frames, in order. Projections are in normalised coordinates of the crops.
+    """
+    return decode(model, encode_images(model, images, flow, longest))
+
+
+@torch.no_grad()
+def neutral_heads(model: FaceModel, images: Sequence[NDArray[np.uint8]]) -> Geometry:
+    """Return the heads of unrelated crops without expression and pose: what their shape codes alone give.
+
+    Args:
+        model: trained; decides device and input size. A temporal model sees each crop as a sequence of one frame.
+        images: N square crops (H,H,3) uint8 RGB.
+    """
+    model.eval()
+    size = model.spec.image_size
+    pictures = torch.from_numpy(resized(images, size)).permute(0, 3, 1, 2)[:, None].float() / 255
+    none = torch.zeros(len(images), 0, 2, size // 2, size // 2)
+    window = _window(pictures, none, none).to(next(model.parameters()).device)
+    codes = model.encode_coarse(window)
+    return model.geometry(
+        codes.replaced(expression=torch.zeros_like(codes.expression), pose=torch.zeros_like(codes.pose))
+    )
+
+
+def _window(images: torch.Tensor, backward: torch.Tensor, forward: torch.Tensor) -> Window:
+    """Return images (B,T,3,S,S) and flow as a window; masks and landmarks, which no encoder reads, are empty."""
+    batch, frames, _, size, _ = images.shape
+    return Window(
+        images,
+        torch.ones(batch, frames, 1, size, size),
+        torch.zeros(batch, frames, 68, 2),
+        backward,
+        forward,
+        tuple(f"images[{i}]" for i in range(batch)),
+    )

@@ -30,7 +30,7 @@ from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.rendering.renderer import Renderer, Rendering
 from tvface.rendering.shading import sh_shading, vertex_normals
 from tvface.settings.base import as_mapping, parse
-from tvface.settings.model import Encoder, Train
+from tvface.settings.model import Encoder, Original, Train
 from tvface.settings.model import Head as HeadSettings
 from tvface.settings.model import TemporalEncoder as TemporalSettings
 from tvface.training.data import Window
@@ -116,6 +116,7 @@ class ModelSpec:
     seed: int
     deca: Encoder = dataclasses.field(default_factory=Encoder)
     temporal: TemporalSettings = dataclasses.field(default_factory=TemporalSettings)
+    original: Original = dataclasses.field(default_factory=Original)
 
     @classmethod
     def of(cls, model: str, train: Train, head: HeadSettings, seed: int) -> ModelSpec:
@@ -129,7 +130,7 @@ class ModelSpec:
         encoder = {model: getattr(train, model)}
         sizes = {name: getattr(train, name) for name in ("image_size", "render_size", "uv_size", "initial_scale")}
         numbers = {name: getattr(head, name) for name in ("n_shape", "n_texture", "n_expression")}
-        return cls(model=model, seed=seed, **sizes, **numbers, **encoder)  # type: ignore[arg-type]
+        return cls(model=model, seed=seed, original=train.original, **sizes, **numbers, **encoder)  # type: ignore[arg-type]
 
     def as_mapping(self) -> dict[str, Any]:
         """Return plain values, for the metadata of a weights file."""

@@ -30,11 +30,11 @@ from tvface.losses.smoothness import smoothness_loss
 from tvface.losses.symmetry import symmetry_loss
 from tvface.manifests.base import digest
 from tvface.networks.loading import load_vgg19, load_vggface2
-from tvface.networks.vgg19 import Vgg19
+from tvface.networks.vgg19 import EARLY_LAYERS, NAMED_LAYERS, Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.rendering.renderer import Rendering, sample
 from tvface.rendering.shading import sh_shading, vertex_normals
-from tvface.settings.model import Phase, Weights
+from tvface.settings.model import Original, Phase, Weights
 from tvface.stages.base import logger
 from tvface.training.data import Window
 from tvface.training.loop import Task
@@ -70,7 +70,7 @@ class LossNetworks:
     digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, weights: Weights, phase: str, device: torch.device) -> LossNetworks:
+    def load(cls, weights: Weights, phase: str, device: torch.device, original: Original | None = None) -> LossNetworks:
         """Load the networks which the phase's weights ask for.
 
         Raises:
@@ -89,7 +89,7 @@ class LossNetworks:
             digests[path.name] = digest(path)
         if "mrf" in terms and weights.mrf > 0:
             path = assets.locate("vgg19")
-            mrf = Vgg19()
+            mrf = Vgg19(EARLY_LAYERS if (original or Original()).early_mrf_layers else NAMED_LAYERS)
             load_vgg19(mrf, path)
             mrf.to(device).eval()
             digests[path.name] = digest(path)
@@ -135,6 +135,7 @@ class PhaseTask(Task):
         self._processes = processes
         self._codes: dict[str, torch.Tensor] | None = {} if keep_codes and phase == "detail" else None
         self.model, self.phase, self.settings, self.seed = model, phase, settings, seed
+        self.original = model.spec.original
         # Not a submodule: frozen, neither saved nor synchronised.
         self._networks = (networks,)
         parts = PHASES[phase]
@@ -176,6 +177,8 @@ class PhaseTask(Task):
         if step is not None and self.settings.consistency:
             order = permutations(window.names, window.images.shape[1], step, self.seed)
             order = moved(order, window.images.device)
+        elif step is not None and self.phase != "detail" and self.original.always_doubled:
+            order = torch.arange(window.images.shape[0] * window.images.shape[1], device=window.images.device)
         if self.phase == "detail":
             codes = self._fixed_codes(window)
             terms = self._detail_terms(codes.replaced(detail=self.model.encode_detail(window)), window, order)
@@ -230,7 +233,8 @@ class PhaseTask(Task):
         drawn = rendering.face_eye_mask * rendering.alpha
         if "photometric" in self.terms:
             # Shaded, as in the paper; DECA's HEAD compares unshaded albedo by accident (spec deca 11.1).
-            predicted = rendering.images * rendering.face_eye_mask
+            unshaded = self.original.unshaded_photometric
+            predicted = rendering.albedo_images * drawn if unshaded else rendering.images * rendering.face_eye_mask
             terms["photometric"] = photometric_loss(predicted, images, masks if self.settings.segmentation else drawn)
         if "identity" in self.terms:
             network = self._networks[0].identity
@@ -239,10 +243,13 @@ class PhaseTask(Task):
             # Gradients reach the geometry only: albedo and light are constants, the sampling grid is not.
             albedo = sample(self.model.albedo(codes.texture).detach(), rendering.grid)
             face = albedo * sh_shading(rendering.normal_images, codes.light.detach())
-            overlay = face * rendering.face_eye_mask + images * (1 - rendering.face_eye_mask)
+            # Without alpha the background takes the face mask's value at the UV centre, which is 1 (spec deca 7.1).
+            covered = rendering.face_eye_mask if self.original.constant_identity_background else drawn
+            overlay = face * covered + images * (1 - covered)
+            doubled = self.original.doubled_identity_input
             with torch.no_grad():
-                wanted = network.features_of(images)
-            terms["identity"] = identity_loss(network.features_of(overlay), wanted)
+                wanted = network.features_of(images, doubled)
+            terms["identity"] = identity_loss(network.features_of(overlay, doubled), wanted)
         return terms
 
     def _detail_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:

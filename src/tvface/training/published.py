@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tvface import assets
+from tvface.device import torch_device
+from tvface.head.data import HeadData
 from tvface.networks.loading import CheckpointError, LoadReport, load_strictly, read_deca
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_imagenet_encoder
-from tvface.settings import SettingsError
+from tvface.settings import Settings, SettingsError
 from tvface.settings.model import Encoder, Head
+from tvface.stages.base import logger
 from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.weights import load_weights, read_spec
+
+_log = logger("reconstruct")
 
 SUFFIX = ".tar"
 """Of DECA's checkpoint; weights of tvface are safetensors."""
@@ -57,6 +63,35 @@ def load_deca(model: FaceModel, path: Path) -> list[LoadReport]:
         load_deca_encoder(model.detail_encoder, parts["E_detail"], f"{path}: E_detail"),
         load_strictly(model.detail_decoder, parts["D_detail"], f"{path}: D_detail"),
     ]
+
+
+def trained_spec(head: Head, weights: Path) -> ModelSpec:
+    """Return the specification of a weights file: tvface's own, or DECA's ``deca_model.tar``.
+
+    Raises:
+        SettingsError, WeightsError: see :func:`deca_spec` and :func:`tvface.training.weights.read_spec`.
+    """
+    return deca_spec(head, weights) if weights.suffix == SUFFIX else read_spec(weights)
+
+
+def trained_model(settings: Settings, weights: Path, head: HeadData) -> FaceModel:
+    """Return the trained model of a weights file (tvface's own, or DECA's ``deca_model.tar``) on the run's device.
+
+    Raises:
+        SettingsError, WeightsError, CheckpointError, AssetError: the file is damaged, or does not fit this head.
+    """
+    model = FaceModel(trained_spec(settings.head, weights), head)
+    if weights.suffix == SUFFIX:
+        for report in load_deca(model, weights):
+            _log.info("%s", report)
+        if settings.head.albedo is None:
+            _log.warning(
+                "head.albedo: null: DECA's texture codes belong to FLAME_albedo_from_BFM.npz; the meshes' textures "
+                "show a plain albedo in its place"
+            )
+    else:
+        model.load_weights(load_weights(weights, model.spec))
+    return model.to(torch_device(settings.device))
 
 
 def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:

@@ -1,0 +1,161 @@
+"""Neutral heads of single pictures, an OBJ and a file of 3D points each, as the benchmarks of shape want them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvface import layout
+from tvface.head.data import HeadData, HeadError
+from tvface.manifests.base import atomic, digest
+from tvface.media.images import Image, MediaError
+from tvface.media.meshes import plain_obj
+from tvface.settings import Settings, SettingsError
+from tvface.stages.base import logger, progress
+from tvface.training.inference import neutral_heads
+from tvface.training.model import FaceModel
+from tvface.training.published import trained_model
+
+log = logger("export")
+_NAMED = 20
+
+
+class ExportError(ValueError):
+    """Something could not be exported; the message says what and why."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture to reconstruct: its name, relative and without suffix, and what returns its crop (S,S,3) uint8 RGB.
+
+    ``crop`` raises OSError, EOFError, MediaError, HeadError or ExportError where the picture cannot be used.
+    """
+
+    name: str
+    crop: Callable[[], Image]
+
+
+@dataclass
+class Outcome:
+    """What became of the pictures: numbers of written and of earlier files, and name and reason of each failure."""
+
+    written: int = 0
+    kept: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def load_model(settings: Settings, weights: Path) -> tuple[FaceModel, HeadData]:
+    """Return the trained model and the run's head.
+
+    Raises:
+        SettingsError: the head is missing.
+        WeightsError: the weights are damaged.
+    """
+    path = layout.outputs("head", settings)["head"]
+    assert isinstance(path, Path)
+    if not path.is_file():
+        raise SettingsError(f"{path}: the head of the run is missing; make it with `tvface head`")
+    head = HeadData.load(path)
+    return trained_model(settings, weights, head), head
+
+
+def claim(out: Path, weights: Path, **values: Any) -> None:
+    """Take the folder ``out`` for results of these weights and values.
+
+    Raises:
+        ExportError: it holds results of others, with which these would be mixed.
+    """
+    wanted = {"weights": digest(weights), **values}
+    file = out / "export.json"
+    if file.is_file():
+        held = json.loads(file.read_text(encoding="utf-8"))
+        if held != wanted:
+            different = ", ".join(sorted(name for name in wanted if held.get(name) != wanted[name]))
+            raise ExportError(f"{out} holds an export that differs in: {different}; choose another --out or empty it")
+        return
+    with atomic(file) as temporary:
+        temporary.write_text(json.dumps(wanted, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def write_neutral(
+    model: FaceModel, head: HeadData, pictures: Sequence[Picture], out: Path, points: Sequence[int], batch: int
+) -> Outcome:
+    """Write ``<out>/<name>.obj`` (V vertices, metres, the head's faces) and ``.npy`` ((P,3) float32, metres).
+
+    Expression and the whole pose are zero: only the shape code counts. Pictures whose two files are there and whole
+    are kept. A picture that cannot be used is named in the log, and the others go on.
+
+    Args:
+        model: trained, with this ``head``.
+        pictures: names must stay inside ``out``.
+        out: folder; sub-folders are made.
+        points: P of the 68 points (fixed contour, 3D convention).
+        batch: pictures per step of the model.
+    """
+    outcome = Outcome()
+    todo = [picture for picture in pictures if not _whole(out / picture.name, head, len(points))]
+    outcome.kept = len(pictures) - len(todo)
+    ready = _crops(progress(todo, "pictures"), outcome)
+    while group := list(itertools.islice(ready, batch)):
+        geometry = neutral_heads(model, [crop for _, crop in group])
+        vertices = geometry.vertices.cpu().numpy()
+        chosen = geometry.landmarks3d[:, list(points)].cpu().numpy().astype(np.float32)
+        for (name, _), mesh, landmarks in zip(group, vertices, chosen, strict=True):
+            with atomic(_beside(out / name, ".obj")) as temporary:
+                temporary.write_bytes(plain_obj(mesh, np.asarray(head.faces)))
+            with atomic(_beside(out / name, ".npy")) as temporary:
+                np.save(temporary, landmarks, allow_pickle=False)
+            outcome.written += 1
+    return outcome
+
+
+def report(outcome: Outcome, out: Path) -> None:
+    """Log the counts.
+
+    Raises:
+        ExportError: a picture failed; the message names them.
+    """
+    log.info("%s: %d written, %d kept from before, %d failed", out, outcome.written, outcome.kept, len(outcome.failed))
+    if outcome.failed:
+        named = "\n".join(f"  {name}: {reason}" for name, reason in outcome.failed[:_NAMED])
+        more = f"\n  and {len(outcome.failed) - _NAMED} more, see the log" if len(outcome.failed) > _NAMED else ""
+        total = outcome.written + outcome.kept + len(outcome.failed)
+        raise ExportError(f"{len(outcome.failed)} of {total} pictures could not be exported to {out}:\n{named}{more}")
+
+
+def _crops(pictures: Iterator[Picture], outcome: Outcome) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    for picture in pictures:
+        try:
+            crop = picture.crop()
+        except (OSError, EOFError, MediaError, HeadError, ExportError) as error:
+            log.warning("%s: %s", picture.name, error)
+            outcome.failed.append((picture.name, str(error)))
+            continue
+        yield picture.name, crop
+
+
+def _beside(stem: Path, suffix: str) -> Path:
+    return stem.with_name(stem.name + suffix)  # with_suffix would cut names that hold a dot
+
+
+def _whole(stem: Path, head: HeadData, points: int) -> bool:
+    """Whether both files of an earlier run are there and complete."""
+    mesh, landmarks = _beside(stem, ".obj"), _beside(stem, ".npy")
+    if not (mesh.is_file() and landmarks.is_file()):
+        return False
+    end = b"f %d %d %d\n" % tuple(int(corner) + 1 for corner in head.faces[-1])
+    with open(mesh, "rb") as file:
+        file.seek(max(0, mesh.stat().st_size - len(end)))
+        if file.read() != end:
+            return False
+    try:
+        return bool(np.load(landmarks, allow_pickle=False).shape == (points, 3))
+    except (ValueError, EOFError):
+        return False

@@ -1,0 +1,157 @@
+"""One face over time as SMPL-X-style parameters in an npz, which opens without pickle.
+
+Rows (N frames, in order of time; float32 unless said otherwise):
+
+    betas (N,S), expression (N,E)      coefficients of the head's bases, unit normal
+    global_orient, neck_pose, jaw_pose, leye_pose, reye_pose (N,3)   axis-angle, rad; neck and eyes zero in this model
+    transl (N,3)                       zero: the camera holds the place
+    camera (N,3)                       s, tx, ty; see below
+    texture (N,A), light (N,9,3), detail (N,128)     albedo, spherical harmonics x RGB, detail code
+    landmarks2d (N,68,2)               projected, pixels of the picture, centres at integers
+    crop_transform (N,2,3) float64     map from picture to crop pixels, pixel centres at integers
+    frame (N,) int64, time_s (N,) float64    number and time [s] of the frame in the source
+
+Whole values: model_type (``flame``: the coefficients are FLAME's; ``generic``: only tvface's own head understands
+them), model (deca or temporal), crop_size [px], fps and the same as mocap_frame_rate [Hz] (0: not constant), gender
+(neutral), shared_identity (one shape for all frames), source, track, tvface_version.
+
+A vertex v of the head (metres, x to the subject's left, y up, z to the viewer) lies at n = (s (x + tx), -s (y + ty)) in
+the crop, -1 .. 1, x right, y down; that is pixel (n + 1) / 2 * crop_size - 1/2 of the crop (spec deca.md 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tvface import __version__
+from tvface.codes_store import CodesStore
+from tvface.head.data import HeadData
+from tvface.media.npz import NpzWriter
+from tvface.training.data import to_pixels
+from tvface.training.model import Codes, FaceModel
+
+Array = NDArray[Any]
+
+
+def rows_of(codes: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the rows which stem from codes: arrays (N, ...) by the names of :class:`tvface.training.model.Codes`."""
+    pose = np.asarray(codes["pose"], np.float32)
+    zero = np.zeros((len(pose), 3), np.float32)
+    named = {
+        "betas": codes["shape"],
+        "expression": codes["expression"],
+        "global_orient": pose[:, :3],
+        "jaw_pose": pose[:, 3:],
+        **dict.fromkeys(("neck_pose", "leye_pose", "reye_pose", "transl"), zero),
+        "camera": codes["camera"],
+        "texture": codes["texture"],
+        "light": np.asarray(codes["light"]).reshape(-1, 9, 3),
+        "detail": codes["detail"],
+    }
+    return {name: np.asarray(value, np.float32) for name, value in named.items()}
+
+
+def put_description(
+    writer: NpzWriter,
+    head: HeadData,
+    *,
+    model: str,
+    crop_size: int,
+    fps: float,
+    shared_identity: bool,
+    source: str | Path,
+    track: int,
+) -> None:
+    """Store the whole values."""
+    writer.put(
+        model_type=head.notes["source"],
+        model=model,
+        crop_size=crop_size,
+        fps=fps,
+        mocap_frame_rate=fps,
+        gender="neutral",
+        shared_identity=shared_identity,
+        source=Path(source).name,
+        track=track,
+        tvface_version=__version__,
+    )
+
+
+def write_tracks(
+    folder: Path,
+    store: CodesStore,
+    model: FaceModel,
+    head: HeadData,
+    *,
+    fps: float,
+    source: Path,
+    shared_identity: bool,
+) -> list[Path]:
+    """Write ``<folder>/track<number>.npz`` for every track of a video; return the paths.
+
+    The tracks are written side by side, block by block; a track's file is closed once a block does not hold it, for a
+    track has no gaps.
+    """
+    opened: dict[int, ExitStack] = {}
+    writers: dict[int, NpzWriter] = {}
+    paths = []
+    with ExitStack() as whole:
+        for number in range(len(store)):
+            present = {int(rows["track"][0]): rows for rows in store.tracks(number)}
+            for track in [track for track in opened if track not in present]:
+                opened.pop(track).close()
+                del writers[track]
+            for track, rows in present.items():
+                if track not in writers:
+                    path = folder / f"track{track:03d}.npz"
+                    paths.append(path)
+                    opened[track] = whole.enter_context(ExitStack())
+                    writers[track] = opened[track].enter_context(NpzWriter(path))
+                    put_description(
+                        writers[track],
+                        head,
+                        model=model.spec.model,
+                        crop_size=model.spec.image_size,
+                        fps=fps,
+                        shared_identity=shared_identity,
+                        source=source,
+                        track=track,
+                    )
+                codes = {name: rows[name] for name in store.CODES}
+                writers[track].append(
+                    {
+                        **rows_of(codes),
+                        "landmarks2d": picture_landmarks(model, codes, rows["transform"]),
+                        "crop_transform": rows["transform"],
+                        "frame": rows["frame"],
+                        "time_s": rows["time_s"],
+                    }
+                )
+    return sorted(paths)
+
+
+@torch.no_grad()
+def picture_landmarks(model: FaceModel, codes: Mapping[str, Array], transforms: Array) -> Array:
+    """Return the 68 projected points (N,68,2) float32 in pixels of the picture, centres at integers.
+
+    Args:
+        model: decides crop size and convention.
+        codes: arrays (N, ...) by name.
+        transforms: (N,2,3) from picture to crop pixels.
+    """
+    device = next(model.parameters()).device
+    tensors = Codes(
+        **{name: torch.from_numpy(np.asarray(value, np.float32)).to(device) for name, value in codes.items()}
+    )
+    points = to_pixels(
+        model.geometry(tensors).landmarks2d, model.spec.image_size, model.spec.original.half_pixel_landmarks
+    )
+    inside = points.cpu().numpy().astype(np.float64) - transforms[:, None, :, 2]
+    return (inside @ np.linalg.inv(transforms[:, :, :2]).transpose(0, 2, 1)).astype(np.float32)

@@ -1,0 +1,60 @@
+"""What the commands of ``tvface`` share: their parsers and the settings that they name."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tvface.settings import Settings, SettingsError, load, merge
+
+
+def add_command(
+    commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
+    """Add a command that calls ``run`` with its parsed arguments."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config`` and ``--set``, which :func:`settings_of` reads."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="configuration; may be repeated, later ones on top (default: config.yaml)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one setting by its dotted name, e.g. faces.min_face=40; may be repeated",
+    )
+
+
+def settings_of(chosen: argparse.Namespace) -> Settings:
+    """Return the settings of ``--config`` and ``--set``.
+
+    Raises:
+        SettingsError: a file is missing, or a setting is unknown or wrong.
+    """
+    overrides: dict[str, Any] = {}
+    for item in chosen.set:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {item}: write it as name=value, e.g. faces.min_face=40")
+        try:
+            nested: Any = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"--set {item}: the value is not YAML: {error}") from error
+        for part in reversed(name.split(".")):
+            nested = {part: nested}
+        overrides = merge(overrides, nested)
+    return load(chosen.config or [Path("config.yaml")], overrides)
