@@ -264,14 +264,19 @@ def needs(settings: Settings) -> list[Need]:
         add("compact_parser", "masks", "masks.backend: compact", "masks.backend: bisenet")
     if settings.masks.backend == "bisenet":
         add("bisenet", "masks", "masks.backend: bisenet", "masks.backend: compact")
-    if settings.dataset.flow.backend == "spynet":
-        flow = settings.dataset.flow
-        setting, avoid = "dataset.flow.backend: spynet", "dataset.flow.backend: dis"
-        add("spynet", "dataset", setting, avoid, flow.weights)
+    flow = settings.dataset.flow
+    tuned = settings.train.temporal.flow == "tuned" and "temporal" in settings.train.models
+    for wanted, stage, setting, avoid in (
+        (flow.backend == "spynet", "dataset", "dataset.flow.backend: spynet", "dataset.flow.backend: dis"),
+        (tuned, "train", "train.temporal.flow: tuned", "train.temporal.flow: stored"),
+    ):
+        if not wanted:
+            continue
+        add("spynet", stage, setting, avoid, flow.weights)
         if found[-1].asset.name == "spynet_torch7_1":
             for level in range(2, 7):
                 row = asset(f"spynet_torch7_{level}")
-                add(row.name, "dataset", setting, avoid, str(Path(flow.weights).with_name(Path(row.file).name)))
+                add(row.name, stage, setting, avoid, str(Path(flow.weights).with_name(Path(row.file).name)))
     for name, asset_name in _WARM_STARTS.items():
         start = getattr(settings.train.warm_start, name)
         if start is not None and (name != "basicvsr" or "temporal" in settings.train.models):

@@ -82,6 +82,11 @@ class TemporalEncoder(Encoder):
     deform_groups: int = option(16, "offset groups of the alignment", low=1)
     max_residue: float = option(10.0, "largest offset beside the flow", unit="px", low=0)
     connection: Literal["grid", "eq7"] = option("grid", "inputs of a branch: grid (BasicVSR++ code) or equation 7")
+    flow: Literal["stored", "tuned"] = option(
+        "stored", "of the dataset, fixed; or SPyNet inside the model, trained with the coarse encoder (BasicVSR++)"
+    )
+    flow_rate: float = option(0.25, "learning rate of a tuned SPyNet / that of the phase", low=0)
+    flow_wait: int = option(5000, "steps of a phase before a tuned SPyNet moves", low=0)
     first_frame: Literal["zero", "align"] = option(
         "zero", "first frame of a branch: nothing to align (BasicVSR++ code), or equation 6 with zeros for the history"
     )

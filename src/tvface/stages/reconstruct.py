@@ -57,6 +57,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     model = FaceModel(spec, head).to(torch_device(settings.device))
     untrained = model.weights()
     trained = load_weights(inputs["weights"], spec)
+    # The baseline before training has the same flow: SPyNet is never random.
+    untrained |= {name: tensor for name, tensor in trained.items() if name.startswith("flow.")}
     dataset = read(inputs["dataset"], DATASET).rows
     chosen = dataset if split == "all" else dataset[dataset["split"] == split]
     if chosen.empty:

@@ -105,7 +105,9 @@ def train_settings(settings: Settings, model: str, phase: str) -> dict[str, Any]
 def warm_start_files(settings: Settings, model: str) -> dict[str, str]:
     """Return the published weights that the first phase of a model starts from, by their name in the settings."""
     named = {name: value for name, value in as_mapping(settings.train.warm_start).items() if value is not None}
-    return named if model == "temporal" else {name: value for name, value in named.items() if name != "basicvsr"}
+    if model != "temporal":
+        return {name: value for name, value in named.items() if name != "basicvsr"}
+    return named | ({"spynet": settings.dataset.flow.weights} if settings.train.temporal.flow == "tuned" else {})
 
 
 def stage_code(name: str, settings: Settings) -> str:

@@ -65,6 +65,11 @@ class Task(nn.Module):
         """Return the parameters which the optimiser moves."""
         raise NotImplementedError
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the groups of :meth:`trained` for the optimiser: ``params``, and their learning rate relative to the
+        phase's (``rate``), 0 in the first ``wait`` steps."""
+        return [{"params": self.trained(), "rate": 1.0, "wait": 0}]
+
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the state that checkpoints and results hold."""
         raise NotImplementedError
@@ -109,7 +114,7 @@ def fit(
     # logged or written. The processor's own arithmetic is judged at once.
     deferred = fabric.device.type == "cuda" if deferred is None else deferred
     # The fused kernel is the one that can be told, on the device, to leave the weights as they are.
-    optimiser = torch.optim.Adam(task.trained(), lr=phase.learning_rate, fused=True if deferred else None)
+    optimiser = torch.optim.Adam(task.groups(), lr=phase.learning_rate, fused=True if deferred else None)
     state = store.newest(steps)
     curve, done = Curve(), 0
     if state is not None:
@@ -132,7 +137,8 @@ def fit(
         fabric.backward(total)
         judge.take(step, terms, total)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(phase.learning_rate, step, steps, phase.schedule)
+            rate = group["rate"] if step >= group["wait"] else 0.0
+            group["lr"] = rate * learning_rate(phase.learning_rate, step, steps, phase.schedule)
         done = step + 1
         logs = done == 1 or done % settings.log_every == 0 or done == steps
         validates = done % settings.validate_every == 0 or done == steps

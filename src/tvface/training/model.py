@@ -26,6 +26,7 @@ from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
 from tvface.networks.detail_decoder import DetailDecoder
 from tvface.networks.resnet import ResNetEncoder
+from tvface.networks.spynet import SPyNet
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.rendering.renderer import Renderer, Rendering
 from tvface.rendering.shading import sh_shading, vertex_normals
@@ -150,8 +151,9 @@ class ModelSpec:
 class FaceModel(nn.Module):
     """Encoders, detail decoder, head, albedo, renderer.
 
-    The state dict holds ``coarse_encoder``, ``detail_encoder`` and ``detail_decoder``; head, albedo and renderer come
-    from the head's file. The same specification and head give the same initial weights.
+    The state dict holds ``coarse_encoder``, ``detail_encoder`` and ``detail_decoder``, and ``flow`` (SPyNet, shared by
+    both encoders) where ``temporal.flow`` is "tuned"; head, albedo and renderer come from the head's file. The same
+    specification and head give the same initial weights.
     """
 
     def __init__(self, spec: ModelSpec, head: HeadData) -> None:
@@ -175,6 +177,7 @@ class FaceModel(nn.Module):
             self.coarse_encoder = self._encoder(sum(spec.widths))
             self.detail_encoder = self._encoder(DETAIL)
             self.detail_decoder = DetailDecoder(3 + spec.n_expression + DETAIL, spec.uv_size)
+        self.flow = SPyNet() if spec.model == "temporal" and spec.temporal.flow == "tuned" else None
         self._initialise(self.coarse_encoder, spec)
         self.head = HeadModel(head, spec.n_shape, spec.n_expression)
         self.albedo = AlbedoModel(head, spec.n_texture, spec.uv_size)
@@ -217,10 +220,26 @@ class FaceModel(nn.Module):
 
     def _encode(self, encoder: nn.Module, window: Window) -> torch.Tensor:
         if self.spec.model == "temporal":
-            codes = encoder(window.images, window.flows_backward, window.flows_forward).flatten(0, 1)
+            codes = encoder(window.images, *self.flows(window)).flatten(0, 1)
         else:
             codes = encoder(window.images.flatten(0, 1))
         return codes.float()  # a reduced precision is for the networks; coordinates need single
+
+    def flows(self, window: Window) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return backward and forward flow (B,T-1,2,S/2,S/2): the window's, or that of the model's own SPyNet.
+
+        Own flow is computed on frames of half the side, bicubic as BasicVSR++ shrinks them, both directions in one
+        call. SPyNet's arithmetic stays in single precision: its results are coordinates.
+        """
+        b, t = window.images.shape[:2]
+        if self.flow is None or t == 1:
+            return window.flows_backward, window.flows_forward
+        with torch.autocast(window.images.device.type, enabled=False):
+            small = F.interpolate(window.images.flatten(0, 1), scale_factor=0.5, mode="bicubic", align_corners=False)
+            small = small.clamp(0, 1).unflatten(0, (b, t))
+            before, after = small[:, :-1].flatten(0, 1), small[:, 1:].flatten(0, 1)
+            both = self.flow(torch.cat([before, after]), torch.cat([after, before])).unflatten(0, (2, b, t - 1))
+        return both[0], both[1]
 
     def geometry(self, codes: Codes) -> Geometry:
         """Return the heads and their projections."""
@@ -258,12 +277,17 @@ class FaceModel(nn.Module):
             return images
         return F.interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=True)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the networks with weights of their own."""
+        parts = ("coarse_encoder", "detail_encoder", "detail_decoder")
+        return parts if self.flow is None else (*parts, "flow")
+
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the networks' state on the CPU."""
-        parts = ("coarse_encoder", "detail_encoder", "detail_decoder")
         return {
             f"{part}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for part in parts
+            for part in self.parts
             for name, tensor in self.get_submodule(part).state_dict().items()
         }
 
@@ -273,6 +297,6 @@ class FaceModel(nn.Module):
         Raises:
             RuntimeError: a name or shape does not fit; nothing is left out silently.
         """
-        for part in ("coarse_encoder", "detail_encoder", "detail_decoder"):
+        for part in self.parts:
             own = {name[len(part) + 1 :]: tensor for name, tensor in state.items() if name.startswith(f"{part}.")}
             self.get_submodule(part).load_state_dict(own, strict=True)

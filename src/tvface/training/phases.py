@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -148,8 +149,12 @@ class PhaseTask(Task):
         if not self.terms:
             raise ValueError(f"train.{phase}.weights: all are 0, there is nothing to train")
         self._trained = nn.ModuleList(model.get_submodule(name) for name in parts.trained)
+        # One flow network serves both encoders, so it moves with the coarse one and stays in the detail phase.
+        self._tuned = [] if model.flow is None or phase == "detail" else list(model.flow.parameters())
         model.requires_grad_(False)
         self._trained.requires_grad_(True)
+        for parameter in self._tuned:
+            parameter.requires_grad_(True)
         self.train()
 
     def train(self, mode: bool = True) -> PhaseTask:
@@ -161,7 +166,15 @@ class PhaseTask(Task):
 
     def trained(self) -> list[nn.Parameter]:
         """See :meth:`Task.trained`."""
-        return list(self._trained.parameters())
+        return [*self._trained.parameters(), *self._tuned]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """See :meth:`Task.groups`: a tuned SPyNet moves later and more slowly (spec temporal_encoder A1.1)."""
+        groups: list[dict[str, Any]] = [{"params": list(self._trained.parameters()), "rate": 1.0, "wait": 0}]
+        if self._tuned:
+            chosen = self.model.spec.temporal
+            groups.append({"params": self._tuned, "rate": chosen.flow_rate, "wait": chosen.flow_wait})
+        return groups
 
     def weights(self) -> dict[str, torch.Tensor]:
         """See :meth:`Task.weights`."""

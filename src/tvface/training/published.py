@@ -8,7 +8,7 @@ from pathlib import Path
 from tvface import assets
 from tvface.device import torch_device
 from tvface.head.data import HeadData
-from tvface.networks.loading import CheckpointError, LoadReport, load_strictly, read_deca
+from tvface.networks.loading import CheckpointError, LoadReport, load_spynet, load_strictly, read_deca
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_imagenet_encoder
 from tvface.settings import Settings, SettingsError
@@ -99,7 +99,8 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
 
     Args:
         model: takes the weights.
-        files: paths by their name in ``train.warm_start``: ``deca``, ``resnet50``, ``basicvsr``.
+        files: paths by their name in ``train.warm_start``: ``deca``, ``resnet50``, ``basicvsr``; and ``spynet`` for a
+            model whose flow is tuned.
 
     Returns:
         What became of every tensor, file by file and network by network.
@@ -114,11 +115,17 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
     reports: list[LoadReport] = []
     for name, given in files.items():
         path = Path(given)
+        setting = (
+            "dataset.flow.weights (train.temporal.flow: tuned)" if name == "spynet" else f"train.warm_start.{name}"
+        )
         if not path.is_file():
-            raise SettingsError(f"train.warm_start.{name}: {path} is not there")
+            raise SettingsError(f"{setting}: {path} is not there")
         try:
             if name == "deca":
                 reports += load_deca(model, path)
+            elif name == "spynet":
+                assert model.flow is not None
+                reports.append(load_spynet(model.flow, path))
             elif name == "resnet50":
                 reports += [load_imagenet_encoder(encoder, path) for encoder in encoders]
             else:
@@ -127,7 +134,7 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
                 ]
         except CheckpointError as error:
             raise CheckpointError(
-                f"train.warm_start.{name}: {error}. Published weights fit the original sizes only: the defaults of "
+                f"{setting}: {error}. Published weights fit the original sizes only: the defaults of "
                 f"train.{model.spec.model}, train.uv_size: 256, and head.n_shape: 100, n_texture: 50, n_expression: 50"
             ) from error
     return reports
