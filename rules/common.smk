@@ -14,10 +14,9 @@ from tvface.settings import SettingsError, parse_settings, read_yaml
 from tvface.stages.table import PHASES, stage_code, stage_settings, train_settings
 
 try:
+    # Of two equal keys Snakemake takes the last and says nothing.
     for file in workflow.configfiles:
-        read_yaml(
-            Path(file)
-        )  # Snakemake takes the last of two equal keys and says nothing
+        read_yaml(Path(file))
     SETTINGS = parse_settings(config)
     EPISODES = {episode.name: episode for episode in list_episodes(SETTINGS)}
 except SettingsError as error:
