@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from tests.reference import fill
+from tests.reference.expressions import evaluate, subscript
 
 ROOT = Path(__file__).parent
 SHARED = ROOT.parents[1].parent / "shared"  # beside a checkout on the developers' machine; never shipped
@@ -48,10 +49,10 @@ def filled(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 
 
 class _Namespace(dict):
-    """Names of the expressions; an entry is evaluated when it is first used."""
+    """Inputs by name; an entry is evaluated when it is first used."""
 
     def __init__(self, expressions: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> None:
-        super().__init__(np=np, fill=fill, **given)
+        super().__init__(given)
         self.expressions = expressions
 
     def __missing__(self, name: str) -> np.ndarray:
@@ -59,8 +60,7 @@ class _Namespace(dict):
             raise KeyError(f"{name} is neither an input of the file nor given by the reader")
         entry = self.expressions[name]
         if isinstance(entry, str):
-            # The expressions are part of this repository, as trusted as the tests that use them.
-            value = np.asarray(eval(entry, {}, self))
+            value = np.asarray(evaluate(entry, self))
         else:
             call = {"uniform": fill.uniform, "image": fill.image}[entry["call"]]
             value = call(entry["name"], tuple(entry["shape"]), entry["seed"]).astype(np.float64)
@@ -85,6 +85,12 @@ class Reference:
             if "arrays" in text or (isinstance(entry, dict) and "call" in entry)
         }
         self._names = _Namespace(calls, given or {})
+        self.read: set[str] = set()
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The file's own description of each input: an expression, or a call of the filler."""
+        return dict(self._names.expressions)
 
     def array(self, name: str) -> np.ndarray:
         """Return an input; floats of the expression layout come as float32, as the originals received them."""
@@ -99,7 +105,11 @@ class Reference:
         return value if dtype is None else value.to(dtype)
 
     def __getitem__(self, key: str) -> np.ndarray:
+        self.read.add(key)
         return self.outputs[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.outputs
 
     def part(self, key: str, value: torch.Tensor | np.ndarray) -> np.ndarray:
         """Take from ``value`` the part which the file stores under ``key`` (``<key>.slices`` in its notes)."""
@@ -107,7 +117,7 @@ class Reference:
         text = self.notes.get(f"{key}.slices")
         if text is None:
             return array
-        return array[eval(text)]
+        return array[subscript(text)]
 
     def check(self, key: str, value: torch.Tensor | np.ndarray, *, times: float = 10.0, floor: float = 2e-6) -> None:
         """Assert that ``value`` is the stored output.

@@ -1,0 +1,113 @@
+"""Recompute every quantity of a folder of reference files with tvface; one module per subject.
+
+:data:`CHECKS` says which function checks which file. A check reads the file's inputs, computes with tvface's own
+parts, and writes a line per stored quantity on its :class:`~tests.reference.checks.sheet.Sheet`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from typing import NamedTuple
+
+from tests.reference.arrays import Reference
+from tests.reference.checks import (
+    crops, flow, head, landmarks, losses, names, networks, parsing, people, rendering, steps, uv, warp,
+)
+from tests.reference.checks.sheet import Folder, Line, Missing, Sheet
+
+CHECKS: dict[str, Callable[[Sheet], None]] = {
+    "deca/camera.npz": head.camera,
+    "deca/data.npz": crops.data,
+    "deca/encoder.npz": networks.encoder,
+    "deca/flame.npz": head.flame,
+    "deca/flame_free.npz": head.flame,
+    "deca/generator.npz": networks.detail_decoder,
+    "deca/identity.npz": networks.identity,
+    "deca/losses.npz": losses.losses,
+    "deca/mrf.npz": networks.mrf,
+    "deca/render.npz": rendering.pictures,
+    "deca/render_free.npz": rendering.pictures,
+    "deca/shading.npz": rendering.shading,
+    "deca/shading_free.npz": rendering.normals_of_the_formula_mesh,
+    "deca/steps.npz": steps.steps,
+    "deca/texture.npz": head.texture,
+    "deca/uv.npz": uv.uv_space,
+    "deca/uv_free.npz": uv.uv_space,
+    "net/bisenet.npz": parsing.bisenet,
+    "net/bisenet_yakhyo.npz": parsing.yakhyo,
+    "net/deform_align.npz": warp.alignment,
+    "net/deform_conv2d.npz": warp.deformable_convolution,
+    "net/extract_face.npz": people.face_crops,
+    "net/face_mask.npz": parsing.face_mask,
+    "net/fan.npz": landmarks.network,
+    "net/fan_crop.npz": landmarks.crops,
+    "net/fan_decode.npz": landmarks.decoding,
+    "net/flow_warp.npz": warp.warps,
+    "net/inception_resnet_v1.npz": people.inception,
+    "net/mtcnn_detect.npz": people.mtcnn_detections,
+    "net/mtcnn_nets.npz": people.mtcnn_nets,
+    "net/mtcnn_stages.npz": people.mtcnn_stages,
+    "net/propagation_t1.npz": warp.propagation,
+    "net/propagation_t2.npz": warp.propagation,
+    "net/propagation_t5.npz": warp.propagation,
+    "net/residual_blocks.npz": warp.residual_stacks,
+    "net/spynet_fill.npz": flow.spynet,
+    "net/spynet_sintel_final.npz": flow.spynet,
+}
+"""File in the folder -> its check."""
+
+KNOWN = (*CHECKS, *names.NAMES)
+AUXILIARY = (".noise",)  # what only widens a tolerance
+BESIDE = ("README.md", "fill.py")  # files that are no references
+
+
+class Skipped(NamedTuple):
+    """A file that cannot be checked here, and why."""
+
+    name: str
+    reason: str
+
+
+def _failure(name: str, what: str) -> Line:
+    return Line(name, float("nan"), float("nan"), what, False)
+
+
+def check_file(folder: Folder, name: str) -> list[Line | Skipped]:
+    """Check one known file; an absent or broken one gives a failed line."""
+    path = folder.root / name
+    if not path.is_file():
+        return [_failure(name, f"the file is missing: {path}")]
+    if name in names.NAMES:
+        try:
+            return [names.compare(name, path)]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return [_failure(name, f"unreadable: {error!r}")]
+    try:
+        reference = Reference(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return [_failure(name, f"unreadable: {error!r}")]
+    sheet = Sheet(name, folder, reference)
+    try:
+        CHECKS[name](sheet)
+    except Missing as missing:
+        return [*sheet.lines, Skipped(name, str(missing))]
+    except (ArithmeticError, AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        return [*sheet.lines, _failure(name, f"the check broke off: {error!r}")]
+    reference = sheet.reference  # some checks open it anew, with what the file wants from its reader
+    unread = [key for key in reference.outputs if key not in reference.read and not key.endswith(AUXILIARY)]
+    return [*sheet.lines, *(_failure(f"{name}: {key}", "NOT CHECKED") for key in unread)]
+
+
+def check_folder(folder: Folder, pattern: str = "*") -> Iterator[Line | Skipped]:
+    """Check all known files of a folder whose name (``net/fan.npz``) fits the pattern, one after the other."""
+    for name in KNOWN:
+        if fnmatch(name, pattern):
+            yield from check_file(folder, name)
+
+
+def unknown(folder: Folder) -> list[str]:
+    """Return the names of files in the folder that no check knows."""
+    found = (path.relative_to(folder.root).as_posix() for path in sorted(folder.root.rglob("*")) if path.is_file())
+    return [name for name in found if name not in KNOWN and name.rsplit("/", 1)[-1] not in BESIDE]
