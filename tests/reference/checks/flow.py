@@ -24,7 +24,7 @@ def pair(reference: Reference, case: str) -> list[torch.Tensor]:
         return [first, torch.roll(first, tuple(map(int, shift)), tuple(map(int, axes)))]
     if f"ref_{case}" in reference.inputs:
         return [reference.tensor(f"ref_{case}"), reference.tensor(f"supp_{case}")]
-    name, _, half = case.partition("_")
+    name, half = case.removesuffix("_half"), case.endswith("_half")
     note = reference.notes[name]
     image = verified(photograph(name), note["sha256_uint8_hwc"], name)
     whole = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255

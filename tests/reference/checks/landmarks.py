@@ -100,11 +100,21 @@ def decoding(sheet: Sheet) -> None:
     _whole_call(sheet)
 
 
+def _decided(heat: np.ndarray, noise: float) -> np.ndarray:
+    """Return which of the maps (68, H, W) keep their highest cell and its higher neighbours under this noise."""
+    two = np.sort(heat.reshape(len(heat), -1), 1)[:, -2:]
+    rows, columns = np.divmod(heat.reshape(len(heat), -1).argmax(1), heat.shape[2])
+    padded, index = np.pad(heat, ((0, 0), (1, 1), (1, 1)), mode="edge"), np.arange(len(heat))
+    across = np.abs(padded[index, rows + 1, columns + 2] - padded[index, rows + 1, columns])
+    down = np.abs(padded[index, rows + 2, columns + 1] - padded[index, rows, columns + 1])
+    return (two[:, 1] - two[:, 0] > noise) & (across > noise) & (down > noise)
+
+
 def _whole_call(sheet: Sheet) -> None:
     """The complete call with a filled network, without and with the mirrored pass.
 
-    A filled network gives flat heat maps whose maximum moves with the last bit, so points are counted, and only where
-    the float32 noise of the network cannot reach the difference between the two highest cells are they compared.
+    A filled network gives flat heat maps, so points are compared only where its float32 noise reaches neither the
+    difference between the two highest cells nor the one which decides the quarter of a cell.
     """
     reference = sheet.reference
     weights = sheet.folder.open("net", "fan")
@@ -112,24 +122,24 @@ def _whole_call(sheet: Sheet) -> None:
     noise = float(weights["stack3.noise"].max()) * 20
     picture = source(sheet.folder.open("net", "fan_crop"))
     for flip in (False, True):
-        settings = Landmarks(decode="integer", flip=flip, refine=False, batch=2)
+        settings = Landmarks(decode="quarter", flip=flip, refine=False, batch=2)
         backend = Backend(settings, torch.device("cpu"), net)
         stem = f"whole_flip{int(flip)}"
         for sample in sorted(key.rsplit("_", 1)[1] for key in reference.outputs if key.startswith(f"{stem}_score_")):
             box = np.array([reference.notes[f"sample_{sample}"]["box_xyxy"]])
             points, score = backend.find(picture[None], box, S3FD_SCALE)
-            heat = backend.heatmaps(cut(picture, *window(box[0]))[None])[0].reshape(68, -1)
-            two = np.sort(heat, 1)[:, -2:] * (1 + flip)  # the original adds the two passes, here they are averaged
-            # A quarter of a cell is decided by neighbours that may be equal as well: 1.6 px and more.
-            quarter = 1 + 200 * reference.notes[f"sample_{sample}"]["scale"] / 64
-            sure = two[:, 1] - two[:, 0] > noise
-            error = np.abs(points[0] - reference[f"{stem}_{sample}"]).max(1) * sure
+            # The original adds the two passes, here they are averaged.
+            heat = backend.heatmaps(cut(picture, *window(box[0]))[None])[0] * (1 + flip)
+            sure = _decided(heat, noise)
+            near = np.abs(points[0] - np.rint(points[0])) < NEAR_INTEGER
+            error = (np.abs(np.trunc(points[0]) - reference[f"{stem}_{sample}"]) - near).clip(0).max(1) * sure
             scale = float(np.abs(reference[f"{stem}_{sample}"]).max())
-            sheet.add(f"{stem}_{sample}", float(error.max()), scale, quarter, f"{quarter:.2f} px ({sure.sum()} sure)")
+            words = f"0 px, 1 px at whole numbers, for {sure.sum()} of 68 points that the noise cannot move"
+            sheet.add(f"{stem}_{sample}", float(error.max()), scale, 0, words)
             theirs = np.maximum(reference[f"{stem}_score_{sample}"], 0)
             # Scores are heights of the last stack, whose noise fan.npz states; negative ones are cut to 0 here.
             ours = score[0] * (1 + flip)
             largest = float(np.abs(reference[f"{stem}_score_{sample}"]).max())
             sheet.add(
-                f"{stem}_score_{sample}", float(np.abs(ours - theirs).max()), largest, noise * (1 + flip) + 1e-4 * largest
+                f"{stem}_score_{sample}", float(np.abs(ours - theirs).max()), largest, noise * (1 + flip)
             )

@@ -40,17 +40,17 @@ def encoder(sheet: Sheet) -> None:
 
 
 def detail_decoder(sheet: Sheet) -> None:
-    """``generator.npz``. Five doublings and a batch normalisation of 16 numbers: 2e-5 instead of 1e-5."""
+    """``generator.npz``."""
     reference = sheet.reference
     z = reference.tensor("z").requires_grad_()
     network = DetailDecoder(z.shape[1])
     filled(network, sheet.seed("network"))
     displacement = network(z)
-    sheet.tensor("displacement", displacement, 4, relative=2e-5)
+    sheet.tensor("displacement", displacement, 4)
     (displacement * reference.tensor("cotangent")).sum().backward()
-    sheet.compare("grad_z", z.grad, relative=2e-5)
+    sheet.compare("grad_z", z.grad)
     with torch.no_grad():
-        sheet.tensor("displacement_trainmode", network.train()(z), 4, relative=2e-5)
+        sheet.tensor("displacement_trainmode", network.train()(z), 4)
 
 
 def identity(sheet: Sheet) -> None:
@@ -78,8 +78,8 @@ def identity(sheet: Sheet) -> None:
         sheet.tensor("features_tar", target)
         # 1 - cosine near 1e-4: float32 leaves about three digits (README of the files).
         sheet.compare("cosine_loss", value, relative=1e-3)
-        sheet.compare("cosine_loss.grad_norm", norm(generated.grad), relative=1e-3)
-        sheet.compare("cosine_loss.grad.sub", generated.grad[..., ::8, ::8], relative=1e-3)
+        sheet.compare("cosine_loss.grad_norm", norm(generated.grad))
+        sheet.compare("cosine_loss.grad.sub", generated.grad[..., ::8, ::8])
 
 
 def mrf(sheet: Sheet) -> None:
@@ -108,9 +108,8 @@ def mrf(sheet: Sheet) -> None:
         loss = mrf_loss(maps, target)
         loss.backward()
         sheet.compare(f"full_{fill_name}", loss)
-        # Exclusive maxima: a place whose best partner changes with the last bit changes its pixel's gradient.
-        sheet.compare(f"full_{fill_name}.grad_norm", norm(images.grad), relative=1e-4)
-        sheet.compare(f"full_{fill_name}.grad.sub", images.grad[..., ::8, ::8], relative=1e-3)
+        sheet.compare(f"full_{fill_name}.grad_norm", norm(images.grad))
+        sheet.compare(f"full_{fill_name}.grad.sub", images.grad[..., ::8, ::8])
         with torch.no_grad():
             network.double()
             double = [network(reference.tensor(name, torch.float64)) for name in ("img_gen", "img_tar")]

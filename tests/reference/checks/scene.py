@@ -17,12 +17,6 @@ from tvface.head.flame import _read_displacement, _read_embedding, _read_mask, _
 from tvface.rendering.renderer import Renderer
 
 IMAGE, UV = 224, 256
-# A disturbance of the vertices in the last bit moved the original's pictures by up to this, of their largest value
-# (README of the files).
-LAST_BIT = 1.2e-4
-# DECA interpolates the constant grey of shape pictures as well, with weights that sum to 1 - 1e-8 / area of a face: up
-# to 0.06 % darker. tvface multiplies with the grey itself.
-GREY = 7e-4
 
 
 class Scene:

@@ -87,12 +87,14 @@ class Sheet:
         absolute: float = 0.0,
         label: str | None = None,
         outliers: float = 0.0,
+        far: float = np.inf,
         scale: float | None = None,
     ) -> None:
         """Compare with the array stored under ``key``.
 
         relative: of the largest value stored; absolute: beside it.
-        outliers: part of the entries that may be off by more; the error given is that of the others.
+        outliers: part of the entries that may be off by more, up to ``far`` of the largest value; the error given is
+            that of the others.
         scale: the largest value, where the stored array is only a part.
         """
         theirs = np.asarray(self.reference[key], np.float64)
@@ -109,9 +111,9 @@ class Sheet:
         words = f"{allowed:.3g}"
         if outliers:
             count = int(outliers * difference.size)
-            far = np.sort(difference)[::-1]
-            words += f" but for {count} of {difference.size}"
-            difference = far[count:] if not np.isnan(far).any() else far
+            words += f", {far * scale:.3g} for {count} of {difference.size}"
+            if difference.max(initial=0.0) <= far * scale:
+                difference = np.sort(difference)[: difference.size - count]
         self.add(label, float(difference.max(initial=0.0)), scale, allowed, words)
 
     def exact(self, key: str, ours: Any, *, label: str | None = None) -> None:
@@ -134,6 +136,7 @@ class Sheet:
         *,
         relative: float | None = None,
         outliers: float = 0.0,
+        far: float = np.inf,
         label: str | None = None,
     ) -> None:
         """Compare a whole array with all that the file stores of it: a part, and mean, deviation and largest value.
@@ -159,14 +162,14 @@ class Sheet:
             scale = float(self.reference[f"{key}.stats"][2])
         options: dict[str, Any] = {"relative": relative, "absolute": noise, "scale": scale}
         if key in self.reference:
-            self.compare(key, self.reference.part(key, array), outliers=outliers, label=label, **options)
+            self.compare(key, self.reference.part(key, array), outliers=outliers, far=far, label=label, **options)
         if f"{key}.sub" in self.reference:
             part = array[..., ::take, ::take] if isinstance(take, int) else take(array) if take else array
-            self.compare(f"{key}.sub", part, outliers=outliers, **options)
+            self.compare(f"{key}.sub", part, outliers=outliers, far=far, **options)
         if f"{key}.stats" in self.reference:
             stats = summary(array)
             # The largest value may be one of the outliers.
-            self.compare(f"{key}.stats", stats, outliers=1 / 3 if outliers else 0.0, **options)
+            self.compare(f"{key}.stats", stats, outliers=1 / 3 if outliers else 0.0, far=far, **options)
 
     def noise(self, key: str) -> float:
         """Return what float32 may add to the tolerance: a multiple of ``<key>.noise``, 0 where the file has none."""

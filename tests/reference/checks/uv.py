@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from tests.reference.checks.losses import norm
-from tests.reference.checks.scene import GREY, LAST_BIT, UV, Scene
+from tests.reference.checks.rendering import interpolated_grey
+from tests.reference.checks.scene import UV, Scene
 from tests.reference.checks.sheet import Sheet
 from tvface.losses.detail_photometric import WINDOWS, detail_photometric_loss, face_window, uv_window
 from tvface.losses.displacement import displacement_loss
@@ -16,9 +17,9 @@ from tvface.rendering.renderer import sample
 from tvface.rendering.shading import sh_shading, vertex_normals
 from tvface.rendering.uv import dense_triangles
 
-# Normals of the dense grid are made of differences of neighbouring UV pixels, 1e-3 m and less: float32 leaves four
-# digits, and large gradients come from the grid's borders (README of the files).
-FINE = 1e-3
+# Where the dense grid runs over a border of the layout, the cross products around a pixel nearly cancel. Disturbing the
+# vertices in the last bit moved 0.1 % of the normals by more than 1e-5, the furthest by 3.7e-4 of a unit.
+CANCELLING: dict[str, float] = {"outliers": 3e-3, "far": 1e-3}
 
 
 def uv_space(sheet: Sheet) -> None:
@@ -40,28 +41,28 @@ def uv_space(sheet: Sheet) -> None:
     displacement = reference.tensor("uv_z").requires_grad_()
     light, albedo = reference.tensor("lights"), reference.tensor("albedo")
     fine = renderer.detail_normals(displacement, vertices, normals)
-    sheet.tensor("detail_normals", fine, 5, relative=LAST_BIT)
+    sheet.tensor("detail_normals", fine, 5, **CANCELLING)
     flat = renderer.detail_normals(torch.zeros_like(displacement), vertices, normals)
-    sheet.tensor("detail_normals_zero_disp", flat, 5, relative=LAST_BIT)
+    sheet.tensor("detail_normals_zero_disp", flat, 5, **CANCELLING)
     shading = sh_shading(fine, light)
     texture = albedo * shading
-    sheet.tensor("uv_shading", shading, 5, relative=LAST_BIT)
-    sheet.tensor("uv_texture", texture, 5, relative=LAST_BIT)
+    sheet.tensor("uv_shading", shading, 5, **CANCELLING)
+    sheet.tensor("uv_texture", texture, 5, **CANCELLING)
     (gradient,) = torch.autograd.grad(
         (texture * reference.tensor("cotangent_uv")).sum(), displacement, retain_graph=True
     )
-    sheet.tensor("grad_uv_texture_uv_z", gradient, 5, relative=FINE)
-    sheet.compare("grad_norm_uv_texture_uv_z", norm(gradient), relative=FINE)
+    sheet.tensor("grad_uv_texture_uv_z", gradient, 5)
+    sheet.compare("grad_norm_uv_texture_uv_z", norm(gradient))
     smooth = smoothness_loss(shading)
-    sheet.compare("shading_smooth", smooth, relative=LAST_BIT)
+    sheet.compare("shading_smooth", smooth)
     (gradient,) = torch.autograd.grad(smooth, displacement, retain_graph=True)
-    sheet.compare("shading_smooth_grad_norm_uv_z", norm(gradient), relative=FINE)
+    sheet.compare("shading_smooth_grad_norm_uv_z", norm(gradient))
 
     rendering = renderer.render(vertices, projected, albedo, light)
-    sheet.tensor("detail_normal_images", sample(fine, rendering.grid) * rendering.alpha, 5, relative=LAST_BIT)
+    sheet.tensor("detail_normal_images", sample(fine, rendering.grid) * rendering.alpha, 5, **CANCELLING)
     grey = renderer.render_shape(vertices, projected, detail_normals=fine.detach())
-    sheet.tensor("shape_detail_images", grey, 5, relative=GREY)
-    sheet.tensor("predicted_detail_images", sample(texture, rendering.grid), 5, relative=LAST_BIT)
+    sheet.tensor("shape_detail_images", grey * interpolated_grey(renderer, projected), 5, **CANCELLING)
+    sheet.tensor("predicted_detail_images", sample(texture, rendering.grid), 5, **CANCELLING)
     _detail_stage(sheet, scene, texture, displacement)
 
 
@@ -69,23 +70,22 @@ def _detail_stage(sheet: Sheet, scene: Scene, texture: torch.Tensor, displacemen
     reference, uv = sheet.reference, scene.renderer().uv
     projected = scene.projected(reference.tensor("verts"))
     wanted = uv.extract_texture(reference.tensor("photo"), projected)
-    sheet.tensor("uv_texture_gt", wanted, 5, relative=LAST_BIT)
-    # A step of 0 to 1 between two pixels: 1e-6 of the coordinates is 1e-4 of a pixel and of the value.
+    sheet.tensor("uv_texture_gt", wanted, 5)
     mask = uv.extract_texture(reference.tensor("seg_mask"), projected)
-    sheet.tensor("uv_mask_gt", mask, 5, relative=5e-4)
+    sheet.tensor("uv_mask_gt", mask, 5)
     visible = uv.self_visible(vertex_normals(projected, scene.faces))
     sheet.bits("self_occlusion_visible", visible)
     seen = mask * visible * uv.face_eye_mask
-    sheet.tensor("uv_vis_mask", seen, 5, relative=5e-4)
+    sheet.tensor("uv_vis_mask", seen, 5)
     sheet.bits("eroded", erode(seen))
     sheet.exact("uv_boxes_l_r_t_b", np.array([uv_window(name, UV) for name in WINDOWS]))
     patches = [face_window(x) for x in (texture, wanted, seen)]
-    sheet.tensor("uv_texture_patch", patches[0], 5, relative=LAST_BIT)
-    sheet.tensor("uv_vis_patch", patches[2], 5, relative=5e-4)
+    sheet.tensor("uv_texture_patch", patches[0], 5, **CANCELLING)
+    sheet.tensor("uv_vis_patch", patches[2], 5)
     photometric = detail_photometric_loss(*patches)
-    sheet.compare("photo_detail_weight1", photometric, relative=LAST_BIT)
+    sheet.compare("photo_detail_weight1", photometric)
     (gradient,) = torch.autograd.grad(photometric, displacement)
-    sheet.compare("photo_detail_grad_norm_uv_z", norm(gradient), relative=FINE)
+    sheet.compare("photo_detail_grad_norm_uv_z", norm(gradient))
     symmetry = symmetry_loss(displacement, seen)
     (gradient,) = torch.autograd.grad(symmetry, displacement)
     sheet.compare("z_sym_weight1", symmetry)

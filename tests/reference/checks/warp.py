@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torchvision import ops
 
@@ -115,7 +117,8 @@ def propagation(sheet: Sheet) -> None:
     """``propagation_t*.npz``, in float32 and in float64 where the file has it."""
     reference = sheet.reference
     frames, channels = reference.tensor("spatial").shape[1:3]
-    blocks = 5  # README of the files
+    found = re.search(r"blocks(\d+)", reference.notes["net"])
+    blocks = int(found[1]) if found else 5
     network = SecondOrderPropagation(channels, blocks)
     network.reconstruction = ResidualStack(5 * channels, channels, blocks)
     dtypes = [torch.float32]
