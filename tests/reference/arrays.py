@@ -1,8 +1,8 @@
-"""Read the reference files: inputs remade from the filler, outputs, tolerances.
+"""Read the reference files: inputs remade from the filler, outputs.
 
     reference = load("net", "flow_warp")
     x = reference.tensor("x")                  # an input, float32
-    reference.check("zeros_3", warped)         # slices, dtype and float32 noise as the file states
+    warped = reference["zeros_3"]              # an output
 
 ``README.md`` of each folder says what the arrays are. Both layouts of the ``inputs`` text are understood: calls of
 the filler (``net``) and expressions over ``np``, ``fill`` and earlier entries (``deca``).
@@ -70,7 +70,7 @@ class _Namespace(dict):
 
 
 class Reference:
-    """One file: its inputs by name, its outputs by key, and the comparison both imply."""
+    """One file: its inputs by name, its outputs by key; ``read`` are the keys asked for so far."""
 
     def __init__(self, path: Path, given: Mapping[str, np.ndarray] | None = None) -> None:
         self.path = path
@@ -118,19 +118,3 @@ class Reference:
         if text is None:
             return array
         return array[subscript(text)]
-
-    def check(self, key: str, value: torch.Tensor | np.ndarray, *, times: float = 10.0, floor: float = 2e-6) -> None:
-        """Assert that ``value`` is the stored output.
-
-        float32 may differ by ``times`` the original's own float32 noise plus ``floor`` of the largest value;
-        float64 is compared with ``<key>.f64`` to 1e-6 of the largest value.
-        """
-        ours = self.part(key, value)
-        exact = ours.dtype == np.float64 and f"{key}.f64" in self.outputs
-        theirs = self.outputs[f"{key}.f64" if exact else key]
-        assert ours.shape == theirs.shape, f"{key}: shape {ours.shape}, the original has {theirs.shape}"
-        largest = float(np.abs(theirs).max())
-        noise = float(self.outputs.get(f"{key}.noise", np.zeros(1))[0])
-        allowed = 1e-6 * largest if exact else times * noise + floor * largest
-        difference = float(np.abs(ours.astype(np.float64) - theirs).max())
-        assert difference <= allowed, f"{key}: differs by {difference:.3g}, allowed {allowed:.3g} at {largest:.3g}"

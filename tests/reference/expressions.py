@@ -14,17 +14,21 @@ import numpy as np
 
 from tests.reference import fill
 
-_NUMPY = frozenset(
-    """abs all amax amin any arange argmax argmin argsort array asarray ascontiguousarray atleast_1d atleast_2d
-    broadcast_to clip column_stack concatenate cross cumprod cumsum diag diff dot einsum expand_dims eye flip full
-    full_like hstack identity indices inner kron linspace matmul max maximum mean meshgrid min minimum moveaxis newaxis
-    ones ones_like outer pad pi prod ptp ravel repeat reshape roll rollaxis rot90 round sort split squeeze stack std sum
-    swapaxes take tensordot tile trace transpose tril triu unique var vstack where zeros zeros_like""".split()
-)
-_METHODS = frozenset(
-    """T all any argmax argmin astype clip copy cumsum dot dtype flatten max mean min ndim prod ravel repeat reshape
-    round shape size squeeze std sum swapaxes take transpose var""".split()
-)
+_NUMPY = frozenset({
+    "abs", "all", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray",
+    "ascontiguousarray", "atleast_1d", "atleast_2d", "broadcast_to", "clip", "column_stack", "concatenate", "cross",
+    "cumprod", "cumsum", "diag", "diff", "dot", "einsum", "expand_dims", "eye", "flip", "full", "full_like",
+    "hstack", "identity", "indices", "inner", "kron", "linspace", "matmul", "max", "maximum", "mean", "meshgrid",
+    "min", "minimum", "moveaxis", "newaxis", "ones", "ones_like", "outer", "pad", "pi", "prod", "ptp", "ravel",
+    "repeat", "reshape", "roll", "rollaxis", "rot90", "round", "sort", "split", "squeeze", "stack", "std", "sum",
+    "swapaxes", "take", "tensordot", "tile", "trace", "transpose", "tril", "triu", "unique", "var", "vstack",
+    "where", "zeros", "zeros_like",
+})  # fmt: skip
+_METHODS = frozenset({
+    "T", "all", "any", "argmax", "argmin", "astype", "clip", "copy", "cumsum", "dot", "dtype", "flatten", "max",
+    "mean", "min", "ndim", "prod", "ravel", "repeat", "reshape", "round", "shape", "size", "squeeze", "std", "sum",
+    "swapaxes", "take", "transpose", "var",
+})  # fmt: skip
 _FILL = frozenset({"uniform", "image", "parameter"})
 _BUILTINS = {f.__name__: f for f in (abs, bool, float, int, len, max, min, range, round, slice, tuple)}
 _NODES = (

@@ -20,7 +20,7 @@ from tvface.head.flame_regions import label_map
 from tvface.head.unpickle import as_array, check_file, read_object_npy, read_pickle
 from tvface.settings.model import Head
 
-__all__ = ["convert"]
+__all__ = ["convert", "read_displacement", "read_embedding", "read_mask", "read_topology"]
 
 IDENTITY_COLUMNS = 300  # of shapedirs; expression follows
 LABEL_SIZE = 512  # px
@@ -40,17 +40,17 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
     model_path = Path(settings.flame)
     model = _read_model(model_path)
     vertices = len(model["v_template"])
-    faces, uv, uv_faces = _read_template(Path(settings.template))
+    faces, uv, uv_faces = read_topology(Path(settings.template))
     if faces.shape != model["f"].shape or (faces != model["f"]).any():
         raise HeadError(
             f"{settings.template}: its {len(faces)} faces are not the {len(model['f'])} faces of {model_path}; take "
             "DECA's head_template.obj, which has FLAME's topology"
         )
-    points = _read_embedding(Path(settings.embedding), len(faces))
+    points = read_embedding(Path(settings.embedding), len(faces))
     size = settings.uv_size
-    face_mask = _read_mask(Path(settings.face_mask), size, "DECA's UV face mask")
-    face_eye_mask = _read_mask(Path(settings.face_eye_mask), size, "DECA's UV mask of face and eyes")
-    displacement = _read_displacement(Path(settings.fixed_displacement), size)
+    face_mask = read_mask(Path(settings.face_mask), size, "DECA's UV face mask")
+    face_eye_mask = read_mask(Path(settings.face_eye_mask), size, "DECA's UV mask of face and eyes")
+    displacement = read_displacement(Path(settings.fixed_displacement), size)
     labels = label_map(LABEL_SIZE, uv, uv_faces, faces, model["weights"], points, face_mask)
     if settings.albedo is None:
         mean, basis = plain_albedo(labels, settings.n_texture)
@@ -124,7 +124,7 @@ def _columns(basis: np.ndarray, wanted: int, name: str, path: Path) -> np.ndarra
     return np.ascontiguousarray(basis[..., :wanted], np.float32)
 
 
-def _read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_topology(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return faces (F,3), uv (Vt,2) f32 and uv_faces (F,3) of an OBJ; its geometry is not used."""
     check_file(path, "FLAME's topology (DECA's head_template.obj)")
     uv, faces, uv_faces = [], [], []
@@ -148,7 +148,8 @@ def _read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array(faces, np.int64), np.array(uv, np.float32), np.array(uv_faces, np.int64)
 
 
-def _read_embedding(path: Path, n_faces: int) -> dict[str, np.ndarray]:
+def read_embedding(path: Path, n_faces: int) -> dict[str, np.ndarray]:
+    """Return the landmark arrays of :class:`HeadData` (static, contour, full: faces and barycentrics)."""
     content = read_object_npy(path, "FLAME's landmark embedding (DECA's landmark_embedding.npy)")
     names = {
         "static_faces": ("static_lmk_faces_idx", (51,), np.int32),
@@ -178,7 +179,8 @@ def nearest(image: np.ndarray, size: int) -> np.ndarray:
     return np.ascontiguousarray(image[rows][:, columns])
 
 
-def _read_mask(path: Path, size: int, what: str) -> np.ndarray:
+def read_mask(path: Path, size: int, what: str) -> np.ndarray:
+    """Return (size,size) f32 in [0,1] of a UV mask's red channel; ``what`` says in errors what was expected."""
     check_file(path, what)
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
@@ -189,7 +191,8 @@ def _read_mask(path: Path, size: int, what: str) -> np.ndarray:
     return nearest(red.astype(np.float32) / 255, size)
 
 
-def _read_displacement(path: Path, size: int) -> np.ndarray:
+def read_displacement(path: Path, size: int) -> np.ndarray:
+    """Return (size,size) f32, metres, of DECA's fixed displacement."""
     check_file(path, "DECA's fixed displacement")
     try:
         image = np.load(path, allow_pickle=False)

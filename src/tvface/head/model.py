@@ -185,9 +185,7 @@ def axis_angle_of_euler(euler: Tensor) -> Tensor:
     """
     (cx, cy, cz), (sx, sy, sz) = (euler / 2).cos().unbind(1), (euler / 2).sin().unbind(1)
     w = cx * cy * cz - sx * sy * sz
-    axis = torch.stack(
-        [sx * cy * cz + cx * sy * sz, cx * sy * cz - sx * cy * sz, cx * cy * sz + sx * sy * cz], 1
-    )
+    axis = torch.stack([sx * cy * cz + cx * sy * sz, cx * sy * cz - sx * cy * sz, cx * cy * sz + sx * sy * cz], 1)
     # The shorter of the two rotations; at zero, angle / sine tends to two.
     axis = torch.where(w[:, None] < 0, -axis, axis)
     square = axis.square().sum(1, keepdim=True)

@@ -1,8 +1,8 @@
 """The crops of DECA's own datasets, for its released weights and for pictures outside of a video.
 
 The project's crops (:func:`tvface.mining.quality.crop_transform`) map the square's edges to the outer edges of the
-crop's pixels, and are of one size per clip. DECA maps its corners to the CENTRES of the first and last pixels, truncates
-the side to a whole number, and lets pixel indices stand for coordinates (spec deca.md 4, 7.5, 9.1).
+crop's pixels, and are of one size per clip. DECA maps its corners to the CENTRES of the first and last pixels,
+truncates the side to a whole number, and lets pixel indices stand for coordinates (spec deca.md 4, 7.5, 9.1).
 
 Coordinates are pixels of the picture, x right, y down, pixel centres at integers.
 """
@@ -35,7 +35,9 @@ def landmark_square(points: NDArray[np.floating], scale: float, *, test: bool = 
     return (low + high) / 2, int((high - low).mean() * (LANDMARK_BOX if test else 1.0) * scale)
 
 
-def box_square(box: NDArray[np.floating], scale: float = TEST_SCALE, *, of_landmarks: bool = False) -> tuple[Array, int]:
+def box_square(
+    box: NDArray[np.floating], scale: float = TEST_SCALE, *, of_landmarks: bool = False
+) -> tuple[Array, int]:
     """Return centre (x, y) and side of the square around a detector's box x0, y0, x1, y1.
 
     Args:
@@ -46,7 +48,7 @@ def box_square(box: NDArray[np.floating], scale: float = TEST_SCALE, *, of_landm
     centre = (low + high) / 2
     if of_landmarks:
         return centre, int(LANDMARK_BOX * mean * scale)
-    return centre + (0.0, CENTRE_DOWN * mean), int(mean * scale)
+    return centre + np.array([0.0, CENTRE_DOWN * mean]), int(mean * scale)
 
 
 def no_face_square(height: int, width: int, scale: float = TEST_SCALE) -> tuple[Array, int]:

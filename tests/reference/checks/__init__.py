@@ -121,7 +121,16 @@ def check_file(folder: Folder, name: str) -> list[Line | Skipped]:
         check(sheet)
     except Missing as missing:
         return [*sheet.lines, Skipped(name, str(missing))]
-    except (ArithmeticError, AssertionError, LookupError, NameError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        LookupError,
+        NameError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         return [*sheet.lines, _failure(name, f"the check broke off: {error!r}")]
     reference = sheet.reference  # some checks open it anew, with what the file wants from its reader
     unread = [key for key in reference.outputs if key not in reference.read and not key.endswith(AUXILIARY)]

@@ -7,10 +7,9 @@ import re
 import torch
 from torch.nn import functional as F
 
-from tests.reference.arrays import Reference
+from tests.reference.arrays import Reference, filled
 from tests.reference.checks.pictures import photograph, verified
 from tests.reference.checks.sheet import Missing, Sheet
-from tests.reference.checks.warp import filled
 from tvface.networks.loading import load_spynet
 from tvface.networks.normalise import IMAGENET_MEAN, IMAGENET_STD
 from tvface.networks.spynet import SPyNet

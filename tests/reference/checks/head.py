@@ -16,7 +16,7 @@ from tests.reference.expressions import evaluate
 from tvface.head.albedo import AlbedoModel
 from tvface.head.camera import project, to_picture
 from tvface.head.data import HeadData
-from tvface.head.flame import _read_embedding, _read_template
+from tvface.head.flame import read_embedding, read_topology
 from tvface.head.model import HeadModel, contour_row, rodrigues
 
 EMBEDDING = {
@@ -48,8 +48,8 @@ def head_data(sheet: Sheet, reference: Reference, **replaced: np.ndarray) -> Hea
             points[name] = points[name][0]
     else:
         obj, embedding = sheet.folder.need("head_template.obj", "landmark_embedding.npy")
-        faces, uv, uv_faces = _read_template(obj)
-        points, template = _read_embedding(embedding, len(faces)), f32("v_template")
+        faces, uv, uv_faces = read_topology(obj)
+        points, template = read_embedding(embedding, len(faces)), f32("v_template")
     shapedirs = f32("shapedirs")
     arrays: dict[str, np.ndarray] = {
         "v_template": template,

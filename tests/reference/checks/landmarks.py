@@ -7,10 +7,9 @@ import re
 import numpy as np
 import torch
 
-from tests.reference.arrays import Reference
+from tests.reference.arrays import Reference, filled
 from tests.reference.checks.pictures import digest, photograph, verified
 from tests.reference.checks.sheet import Sheet, as_array
-from tests.reference.checks.warp import filled
 from tests.reference.expressions import subscript
 from tvface.landmarkers.base import MIRROR
 from tvface.landmarkers.fan import S3FD_SCALE, Backend, cut, peaks, to_picture, window, window_corners
@@ -56,7 +55,9 @@ def crops(sheet: Sheet) -> None:
         grey = 0 if digest(found) == note["sha256_uint8_hwc"] else 1
         sheet.compare(key, found[subscript(note["slices"])], relative=0.0, absolute=grey)
         sheet.compare(f"{key}.channel_mean", found.mean((0, 1)), relative=1e-12, absolute=0.05 * grey)
-        sheet.compare(f"{key}.zero_fraction", np.array([(found == 0).all(-1).mean()]), relative=1e-12, absolute=0.01 * grey)
+        sheet.compare(
+            f"{key}.zero_fraction", np.array([(found == 0).all(-1).mean()]), relative=1e-12, absolute=0.01 * grey
+        )
 
 
 def source(reference: Reference) -> np.ndarray:
@@ -140,6 +141,4 @@ def _whole_call(sheet: Sheet) -> None:
             # Scores are heights of the last stack, whose noise fan.npz states; negative ones are cut to 0 here.
             ours = score[0] * (1 + flip)
             largest = float(np.abs(reference[f"{stem}_score_{sample}"]).max())
-            sheet.add(
-                f"{stem}_score_{sample}", float(np.abs(ours - theirs).max()), largest, noise * (1 + flip)
-            )
+            sheet.add(f"{stem}_score_{sample}", float(np.abs(ours - theirs).max()), largest, noise * (1 + flip))

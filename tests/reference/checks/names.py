@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import torch
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models import mtcnn
 
 from tests.reference.arrays import shapes
 from tests.reference.checks.sheet import Line
+from tvface.head.model import HeadModel
 from tvface.networks import fan
 from tvface.networks.alignment import SecondOrderDeformableAlignment
 from tvface.networks.bisenet import BiSeNet, from_yakhyo
@@ -86,23 +90,26 @@ def _identity(original: Shapes) -> tuple[Shapes, Shapes]:
 
 
 def _flame(original: Shapes) -> tuple[Shapes, Shapes]:
-    """FLAME's buffers under the head's names; its sizes are those of the list itself."""
-    from tvface.head.data import _LAYOUT
-
+    """FLAME's buffers against those of a head of its size."""
     names = {
-        "faces_tensor": "faces", "v_template": "v_template", "posedirs": "pose_basis", "J_regressor": "joint_regressor",
-        "parents": "parents", "lbs_weights": "skinning", "lmk_faces_idx": "static_faces",
+        "faces_tensor": "faces", "v_template": "v_template", "shapedirs": "basis", "posedirs": "pose_basis",
+        "J_regressor": "joint_regressor", "lbs_weights": "skinning", "lmk_faces_idx": "static_faces",
         "lmk_bary_coords": "static_bary", "dynamic_lmk_faces_idx": "contour_faces",
         "dynamic_lmk_bary_coords": "contour_bary", "full_lmk_faces_idx": "full_faces",
         "full_lmk_bary_coords": "full_bary",
     }  # fmt: skip
     vertices, faces = original["v_template"][0], original["faces_tensor"][0]
-    sizes = {"V": vertices, "3V": 3 * vertices, "F": faces}
-    ours = {
-        theirs: tuple(n if isinstance(n, int) else sizes[n] for n in _LAYOUT[name][1]) for theirs, name in names.items()
-    }
-    # tvface's model has identity and expression apart in its file, and side by side in its buffer.
-    ours["shapedirs"] = (vertices, 3, 100 + 50)
+    sizes = {
+        "v_template": (vertices, 3), "faces": (faces, 3), "shape_basis": (vertices, 3, 300),
+        "expression_basis": (vertices, 3, 100), "pose_basis": (36, 3 * vertices), "joint_regressor": (5, vertices),
+        "skinning": (vertices, 5), "static_faces": (51,), "static_bary": (51, 3), "contour_faces": (79, 17),
+        "contour_bary": (79, 17, 3), "full_faces": (68,), "full_bary": (68, 3), "parents": (5,),
+    }  # fmt: skip
+    data = SimpleNamespace(**{name: np.zeros(size, np.float32) for name, size in sizes.items()})
+    with torch.device("cpu"):
+        model = HeadModel(cast(Any, data), 100, 50)
+    buffers = {name: tuple(buffer.shape) for name, buffer in model.named_buffers()}
+    ours = {theirs: buffers[name] for theirs, name in names.items()} | {"parents": (len(model.parents),)}
     # Neck and eyes are arguments of the call here; the chain to the neck is the code of the contour.
     theirs = {name: s for name, s in original.items() if name not in ("neck_pose", "eye_pose", "neck_kin_chain")}
     for name in ("full_lmk_faces_idx", "full_lmk_bary_coords"):  # with a batch axis of one
@@ -148,4 +155,6 @@ def compare(name: str, path: Path) -> Line:
     tolerance = "same names and shapes"
     if different:
         tolerance += f", not so: {', '.join(sorted({n for n, _ in different})[:5])}"
-    return Line(f"{name}: {len(theirs)} entries", len(different), len(different), tolerance, not different and bool(ours))
+    return Line(
+        f"{name}: {len(theirs)} entries", len(different), len(different), tolerance, not different and bool(ours)
+    )

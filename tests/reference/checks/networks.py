@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from tests.reference.arrays import filled
 from tests.reference.checks.losses import norm, scalar
 from tests.reference.checks.sheet import Sheet
-from tests.reference.checks.warp import filled
 from tvface.losses.identity import identity_loss
 from tvface.losses.mrf import mrf_loss, mrf_term
 from tvface.networks.detail_decoder import DetailDecoder

@@ -16,10 +16,9 @@ from facenet_pytorch.models.utils import detect_face
 from PIL import Image
 from torch.nn import functional as F
 
-from tests.reference.arrays import Reference
+from tests.reference.arrays import Reference, filled
 from tests.reference.checks.pictures import digest, picture
 from tests.reference.checks.sheet import Sheet
-from tests.reference.checks.warp import filled
 from tvface.detectors.base import Detections
 from tvface.detectors.mtcnn import Backend
 from tvface.embedders import inception_resnet

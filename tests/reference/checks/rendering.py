@@ -157,7 +157,10 @@ def _shape_pictures(sheet: Sheet, scene: Scene, renderer: Renderer) -> None:
     reference = sheet.reference
     vertices, photo = reference.tensor("verts"), reference.tensor("photo")
     projected = scene.projected(vertices)
-    shape, on_photo = renderer.render_shape(vertices, projected), renderer.render_shape(vertices, projected, images=photo)
+    shape, on_photo = (
+        renderer.render_shape(vertices, projected),
+        renderer.render_shape(vertices, projected, images=photo),
+    )
     darker = interpolated_grey(renderer, projected)
     sheet.tensor("shape_images", shape * darker, 4)
     sheet.tensor("shape_on_photo", on_photo - shape * (1 - darker), 4)
@@ -166,5 +169,3 @@ def _shape_pictures(sheet: Sheet, scene: Scene, renderer: Renderer) -> None:
     sheet.tensor("depth", renderer.render_depth(projected), 4)
     if "landmark_visibility" in reference:
         sheet.exact("landmark_visibility", renderer.landmark_visibility(projected)[0])
-
-

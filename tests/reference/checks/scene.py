@@ -13,7 +13,7 @@ from tests.reference.arrays import Reference
 from tests.reference.checks.head import obj_vertices
 from tests.reference.checks.sheet import Sheet
 from tvface.head.camera import project
-from tvface.head.flame import _read_displacement, _read_embedding, _read_mask, _read_template
+from tvface.head.flame import read_displacement, read_embedding, read_mask, read_topology
 from tvface.rendering.renderer import Renderer
 
 IMAGE, UV = 224, 256
@@ -40,10 +40,10 @@ class Scene:
             )
             template = obj_vertices(sheet)
             reference = sheet.reference = Reference(sheet.reference.path, {"v_template": template})
-            faces, uv, uv_faces = _read_template(obj)
-            mask = _read_mask(eye_mask, UV, "DECA's UV mask of face and eyes")
-            fixed = _read_displacement(displacement, UV)
-            points = _read_embedding(embedding, len(faces))
+            faces, uv, uv_faces = read_topology(obj)
+            mask = read_mask(eye_mask, UV, "DECA's UV mask of face and eyes")
+            fixed = read_displacement(displacement, UV)
+            points = read_embedding(embedding, len(faces))
         self.reference = reference
         self.template = torch.from_numpy(template)[None]
         # The renderer reads nothing else of a head.

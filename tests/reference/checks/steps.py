@@ -10,10 +10,10 @@ from unittest import mock
 import torch
 
 from tests.reference import fill
+from tests.reference.arrays import filled
 from tests.reference.checks.head import albedo_arrays, head_data
 from tests.reference.checks.losses import norm
 from tests.reference.checks.sheet import Sheet, seed_of
-from tests.reference.checks.warp import filled
 from tests.reference.expressions import subscript
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2

@@ -7,19 +7,13 @@ import re
 import torch
 from torchvision import ops
 
-from tests.reference import fill
+from tests.reference.arrays import filled
 from tests.reference.checks.sheet import Sheet, as_array
 from tvface.networks import deformable
 from tvface.networks.alignment import SecondOrderDeformableAlignment
 from tvface.networks.propagation import SecondOrderPropagation
 from tvface.networks.residual import ResidualStack
 from tvface.networks.warp import flow_warp
-
-
-def filled(module: torch.nn.Module, seed: int) -> torch.nn.Module:
-    """Fill every parameter and buffer by name, as the originals were, and switch to evaluation."""
-    fill.fill(module, seed)
-    return module.eval()
 
 
 def channels_first(flow: torch.Tensor) -> torch.Tensor:
@@ -69,9 +63,7 @@ def deformable_convolution(sheet: Sheet) -> None:
                 sheet.compare(f"{case}_grad_{name}", value.grad, label=f"{case}_grad_{name} ({kernel})", **exact)
 
 
-def _split(
-    align: SecondOrderDeformableAlignment, inputs: list[torch.Tensor], *, second: bool = True
-) -> torch.Tensor:
+def _split(align: SecondOrderDeformableAlignment, inputs: list[torch.Tensor], *, second: bool = True) -> torch.Tensor:
     """The same alignment by the path that the propagation takes: what does not change with the history apart."""
     value, condition, flow_1, flow_2 = inputs
     c = align.channels
