@@ -1,4 +1,8 @@
-"""DECA's networks: encoders, detail decoder, identity network, VGG19 with the ID-MRF loss."""
+"""DECA's networks: encoders, detail decoder, identity network, VGG19 with the ID-MRF loss.
+
+Where a tolerance is wider than usual, it is about five times what tvface in float64 differs from the stored float32:
+the original's own rounding, which another processor's convolutions round otherwise.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def encoder(sheet: Sheet) -> None:
         code = network(image)
         code.square().sum().backward()
         sheet.tensor(f"code{outputs}", code)
-        sheet.compare(f"code{outputs}_sumsq_grad_norm_wrt_image", norm(image.grad))
+        sheet.compare(f"code{outputs}_sumsq_grad_norm_wrt_image", norm(image.grad), relative=5e-5)  # float64: 8e-6
         trunk = network.encoder.stages(reference.tensor("trunk_in"))[-1].mean((2, 3))
         sheet.tensor(f"trunk_code{outputs}", network.layers(trunk))
         if outputs != 236:
@@ -48,7 +52,7 @@ def detail_decoder(sheet: Sheet) -> None:
     displacement = network(z)
     sheet.tensor("displacement", displacement, 4)
     (displacement * reference.tensor("cotangent")).sum().backward()
-    sheet.compare("grad_z", z.grad)
+    sheet.compare("grad_z", z.grad, relative=2e-3)  # a sum over 131,072 pixels of both signs; float64: 4e-4
     with torch.no_grad():
         sheet.tensor("displacement_trainmode", network.train()(z), 4)
 
@@ -79,7 +83,8 @@ def identity(sheet: Sheet) -> None:
         # 1 - cosine near 1e-4: float32 leaves about three digits (README of the files).
         sheet.compare("cosine_loss", value, relative=1e-3)
         sheet.compare("cosine_loss.grad_norm", norm(generated.grad))
-        sheet.compare("cosine_loss.grad.sub", generated.grad[..., ::8, ::8])
+        # Differences of nearly equal features; float64: 4e-3.
+        sheet.compare("cosine_loss.grad.sub", generated.grad[..., ::8, ::8], relative=2e-2)
 
 
 def mrf(sheet: Sheet) -> None:
@@ -101,15 +106,18 @@ def mrf(sheet: Sheet) -> None:
         with torch.no_grad():
             target = network(reference.tensor("img_tar"))
             deep = mrf_term(maps[1], target[1])
-            sheet.compare(f"full_{fill_name}.style", mrf_term(maps[0], target[0]) + deep)
             sheet.compare(f"full_{fill_name}.content", deep)
         for name, value in zip(("relu3_2", "relu4_2"), maps, strict=True):
             sheet.tensor(f"{fill_name}.{name}", value, lambda x: x[:, ::32, ::8, ::8])
         loss = mrf_loss(maps, target)
         loss.backward()
         sheet.compare(f"full_{fill_name}", loss)
-        sheet.compare(f"full_{fill_name}.grad_norm", norm(images.grad))
-        sheet.compare(f"full_{fill_name}.grad.sub", images.grad[..., ::8, ::8])
+        sheet.compare(f"full_{fill_name}.style", loss - deep)
+        # A place whose best partner changes with the last bit gives its gradient to another pixel. float64: 2e-4 of the
+        # norm; 1.5 % of the pixels by more than 3e-3, one by 6e-2.
+        sheet.compare(f"full_{fill_name}.grad_norm", norm(images.grad), relative=1e-3)
+        pixels = images.grad[..., ::8, ::8]
+        sheet.compare(f"full_{fill_name}.grad.sub", pixels, relative=3e-3, outliers=0.05, far=0.3)
         with torch.no_grad():
             network.double()
             double = [network(reference.tensor(name, torch.float64)) for name in ("img_gen", "img_tar")]

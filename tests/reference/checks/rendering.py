@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tests.reference.checks.losses import norm
-from tests.reference.checks.scene import Scene
+from tests.reference.checks.scene import LAST_BIT, Scene
 from tests.reference.checks.sheet import Sheet
 from tests.reference.expressions import evaluate
 from tvface.head.camera import project
@@ -90,11 +90,11 @@ def pictures(sheet: Sheet) -> None:
     sheet.tensor("transformed_normals", vertex_normals(shifted, scene.faces), scene.thinned)
     gradients = {name: tensor.grad for name, tensor in inputs.items()} | {"trans_verts": projected.grad}
     for name, gradient in gradients.items():
-        sheet.compare(f"grad_norm_images_{name}", norm(gradient))
+        sheet.compare(f"grad_norm_images_{name}", norm(gradient), relative=LAST_BIT)
     sheet.compare("grad_images_lights", gradients["lights"])
-    sheet.tensor("grad_images_albedo", gradients["albedo"], 4)
+    sheet.tensor("grad_images_albedo", gradients["albedo"], 4, relative=LAST_BIT)
     for name in ("verts", "trans_verts"):
-        sheet.tensor(f"grad_images_{name}", gradients[name], scene.thinned)
+        sheet.tensor(f"grad_images_{name}", gradients[name], scene.thinned, relative=LAST_BIT)
     _overlay(sheet, scene, renderer)
     _other_sizes(sheet, scene, renderer)
     _shape_pictures(sheet, scene, renderer)
@@ -129,7 +129,7 @@ def _overlay(sheet: Sheet, scene: Scene, renderer: Renderer) -> None:
     overlay = shaded * rendering.face_eye_mask + photo * (1 - rendering.face_eye_mask)
     (overlay * reference.tensor("cotangent")).sum().backward()
     sheet.tensor("identity_overlay", overlay, 4)
-    sheet.compare("grad_norm_overlay_verts", norm(vertices.grad))
+    sheet.compare("grad_norm_overlay_verts", norm(vertices.grad), relative=LAST_BIT)
 
 
 def _other_sizes(sheet: Sheet, scene: Scene, renderer: Renderer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import re
@@ -39,10 +40,10 @@ WEIGHTS = {
 UNUSED_IN_PRETRAINING = ("photometric", "identity", "texture", "light")
 PARTS = {"E_flame": "coarse_encoder", "E_detail": "detail_encoder", "D_detail": "detail_decoder"}
 # The original's own gradient norms moved with the number of threads by 7e-3, 2e-4 and 1e-3, because single edge pixels
-# change their face (README of the files).
-GRADIENT = {"coarse_shaded": 1e-2, "coarse_head_unshaded": 1e-2, "pretrain": 3e-4, "detail": 1.5e-3}
-LAST_BIAS = 7e-3  # of the detail decoder, a sum of 262,144 gradients of both signs; 5e-3 in the original
-LOSS = 1e-5
+# change their face; losses by less than 1e-5 (README of the files). Twice that is allowed.
+GRADIENT = {"coarse_shaded": 1.4e-2, "coarse_head_unshaded": 1.4e-2, "pretrain": 4e-4, "detail": 2e-3}
+LAST_BIAS = 1e-2  # of the detail decoder, a sum of 262,144 gradients of both signs; 5e-3 in the original
+LOSS = 2e-5
 IDENTITY = 1e-3  # its value is near 1e-4, close to float32's resolution of a cosine (README)
 NO_GRADIENT = 1e-6  # a bias before a batch normalisation has no gradient, only noise
 
@@ -77,7 +78,13 @@ class _Steps:
             ("reference[0]",),
         )
 
+        self._model = self._filled_model()
+
     def model(self) -> FaceModel:
+        """Return a fresh copy of the model; filling anew takes longer than a step."""
+        return copy.deepcopy(self._model)
+
+    def _filled_model(self) -> FaceModel:
         spec = ModelSpec("deca", 100, 50, 50, 224, 224, 256, initial_scale=7.0, seed=0)
         model = FaceModel(spec, self.head)
         for name in PARTS.values():
@@ -126,7 +133,8 @@ class _Steps:
             part, _, name = key.removeprefix(start).partition(".")
             ours = norm(model.get_submodule(PARTS[part]).get_parameter(name).grad)
             relative = LAST_BIAS if name == "conv_blocks.21.bias" else GRADIENT[prefix]
-            sheet.compare(key, ours, relative=relative, absolute=NO_GRADIENT)
+            none = float(reference[key]) < NO_GRADIENT
+            sheet.compare(key, ours, relative=relative, absolute=NO_GRADIENT if none else 0.0)
 
 
 def _unshade(model: FaceModel) -> None:

@@ -20,6 +20,8 @@ from tvface.rendering.uv import dense_triangles
 # Where the dense grid runs over a border of the layout, the cross products around a pixel nearly cancel. Disturbing the
 # vertices in the last bit moved 0.1 % of the normals by more than 1e-5, the furthest by 3.7e-4 of a unit.
 CANCELLING: dict[str, float] = {"outliers": 3e-3, "far": 1e-3}
+# The same disturbance moved gradients by up to 6e-5 of the largest, which come from the borders of the grid.
+FINE = 1e-4
 
 
 def uv_space(sheet: Sheet) -> None:
@@ -51,12 +53,12 @@ def uv_space(sheet: Sheet) -> None:
     (gradient,) = torch.autograd.grad(
         (texture * reference.tensor("cotangent_uv")).sum(), displacement, retain_graph=True
     )
-    sheet.tensor("grad_uv_texture_uv_z", gradient, 5)
-    sheet.compare("grad_norm_uv_texture_uv_z", norm(gradient))
+    sheet.tensor("grad_uv_texture_uv_z", gradient, 5, relative=FINE)
+    sheet.compare("grad_norm_uv_texture_uv_z", norm(gradient), relative=FINE)
     smooth = smoothness_loss(shading)
     sheet.compare("shading_smooth", smooth)
     (gradient,) = torch.autograd.grad(smooth, displacement, retain_graph=True)
-    sheet.compare("shading_smooth_grad_norm_uv_z", norm(gradient))
+    sheet.compare("shading_smooth_grad_norm_uv_z", norm(gradient), relative=FINE)
 
     rendering = renderer.render(vertices, projected, albedo, light)
     sheet.tensor("detail_normal_images", sample(fine, rendering.grid) * rendering.alpha, 5, **CANCELLING)
@@ -85,7 +87,7 @@ def _detail_stage(sheet: Sheet, scene: Scene, texture: torch.Tensor, displacemen
     photometric = detail_photometric_loss(*patches)
     sheet.compare("photo_detail_weight1", photometric)
     (gradient,) = torch.autograd.grad(photometric, displacement)
-    sheet.compare("photo_detail_grad_norm_uv_z", norm(gradient))
+    sheet.compare("photo_detail_grad_norm_uv_z", norm(gradient), relative=FINE)
     symmetry = symmetry_loss(displacement, seen)
     (gradient,) = torch.autograd.grad(symmetry, displacement)
     sheet.compare("z_sym_weight1", symmetry)
