@@ -84,7 +84,7 @@ KEYS = (
 
 KNOWN = (*CHECKS, *KEYS)
 AUXILIARY = (".noise",)  # what only widens a tolerance
-BESIDE = ("README.md", "fill.py")  # files that are no references
+BESIDE = (".md", ".py", ".pyc")  # endings of files that are no references
 
 
 class Skipped(NamedTuple):
@@ -147,4 +147,4 @@ def check_folder(folder: Folder, pattern: str = "*") -> Iterator[Line | Skipped]
 def unknown(folder: Folder) -> list[str]:
     """Return the names of files in the folder that no check knows."""
     found = (path.relative_to(folder.root).as_posix() for path in sorted(folder.root.rglob("*")) if path.is_file())
-    return [name for name in found if name not in KNOWN and name.rsplit("/", 1)[-1] not in BESIDE]
+    return [name for name in found if name not in KNOWN and not name.endswith(BESIDE)]
