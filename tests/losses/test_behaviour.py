@@ -3,9 +3,12 @@
 import pytest
 import torch
 
-from tvface.losses.detail_photometric import face_window
+from tests.reference.arrays import load
+from tests.reference.checks.losses import LOSSES
+from tvface.losses.detail_photometric import face_window, uv_window
 from tvface.losses.eye import eye_loss
 from tvface.losses.identity import identity_loss
+from tvface.losses.jaw import jaw_closed_loss, jaw_roll_loss
 from tvface.losses.landmark import landmark_loss
 from tvface.losses.lip import lip_loss
 from tvface.losses.mrf import mrf_term
@@ -105,3 +108,29 @@ def test_face_window():
     uv_map[..., 50, 50] = 0
     assert float(face_window(uv_map)[..., 0, 0]) == 0
     assert face_window(torch.rand(2, 3, 64, 64)).shape == (2, 3, 64, 64)
+
+
+@pytest.mark.parametrize(("key", "loss", "names"), [(row[0], row[1], row[2:]) for row in LOSSES])
+def test_no_loss_writes_into_its_arguments(key, loss, names):
+    """The originals write visibility into their targets."""
+    reference = load("deca", "losses")
+    arguments = [reference.tensor(name) for name in names]
+    copies = [argument.clone() for argument in arguments]
+    loss(*arguments)
+    assert all(torch.equal(a, b) for a, b in zip(arguments, copies, strict=True)), key
+
+
+def test_an_open_and_level_jaw_costs_nothing():
+    jaw = torch.tensor([[0.2, 0.3, 0.0], [0.0, -0.1, 0.0]])
+    assert float(jaw_closed_loss(jaw)) == float(jaw_roll_loss(jaw)) == 0
+    assert float(jaw_closed_loss(-jaw)) == pytest.approx(10 * 0.04 / 2)
+    assert float(jaw_roll_loss(jaw.flip(1))) == pytest.approx(100 * 0.04 / 2)
+
+
+def test_the_face_window_is_one_of_the_uv_windows():
+    assert uv_window("face", 256) == (50, 206, 50, 206)
+    uv_map = torch.arange(256.0).expand(1, 1, 256, 256)
+    cut = face_window(uv_map)
+    assert cut.shape == uv_map.shape and float(cut[..., 0].mean()) == 50 and float(cut[..., -1].mean()) == 205
+    with pytest.raises(KeyError):
+        uv_window("ear", 256)

@@ -1,39 +1,15 @@
-"""Warping against the original's numbers and an independent sampler."""
+"""Warping: direction, precision, gradients. Its numbers are checked by tests/reference."""
 
 import numpy as np
 import pytest
 import torch
 
-from tests.reference.arrays import load
 from tvface.networks.warp import flow_warp
 
 
-def channels_first(flow: torch.Tensor) -> torch.Tensor:
-    return flow.permute(0, 3, 1, 2)
-
-
-@pytest.fixture(scope="module")
-def reference():
-    return load("net", "flow_warp")
-
-
-@pytest.mark.parametrize("amplitude", ["0.75", "3", "30"])
-@pytest.mark.parametrize("padding", ["zeros", "border"])
-def test_reference(reference, amplitude, padding):
-    flow = channels_first(reference.tensor(f"flow_{amplitude}"))
-    reference.check(f"{padding}_{amplitude}", flow_warp(reference.tensor("x"), flow, padding))
-
-
-@pytest.mark.parametrize("padding", ["zeros", "border"])
-def test_one_row_maps(reference, padding):
-    flow = channels_first(reference.tensor("flow_row"))
-    reference.check(f"row_{padding}", flow_warp(reference.tensor("x_row"), flow, padding), floor=1e-5)
-
-
-def test_minus_one_moves_content_to_the_lower_right(reference):
-    x = reference.tensor("x")
+def test_minus_one_moves_content_to_the_lower_right():
+    x = torch.randn(1, 4, 17, 23, generator=torch.Generator().manual_seed(0))
     warped = flow_warp(x, -torch.ones(1, 2, 17, 23))
-    reference.check("minus_one", warped, floor=1e-5)
     assert torch.allclose(warped[..., 1:, 1:], x[..., :-1, :-1], atol=1e-5)
     assert float(warped[..., 0, :].abs().max()) < 1e-5
 

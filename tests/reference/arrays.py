@@ -1,8 +1,8 @@
-"""Read the reference files: inputs remade from the filler, outputs, tolerances.
+"""Read the reference files: inputs remade from the filler, outputs.
 
     reference = load("net", "flow_warp")
     x = reference.tensor("x")                  # an input, float32
-    reference.check("zeros_3", warped)         # slices, dtype and float32 noise as the file states
+    warped = reference["zeros_3"]              # an output
 
 ``README.md`` of each folder says what the arrays are. Both layouts of the ``inputs`` text are understood: calls of
 the filler (``net``) and expressions over ``np``, ``fill`` and earlier entries (``deca``).
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from tests.reference import fill
+from tests.reference.expressions import evaluate, subscript
 
 ROOT = Path(__file__).parent
 SHARED = ROOT.parents[1].parent / "shared"  # beside a checkout on the developers' machine; never shipped
@@ -48,10 +49,10 @@ def filled(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 
 
 class _Namespace(dict):
-    """Names of the expressions; an entry is evaluated when it is first used."""
+    """Inputs by name; an entry is evaluated when it is first used."""
 
     def __init__(self, expressions: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> None:
-        super().__init__(np=np, fill=fill, **given)
+        super().__init__(given)
         self.expressions = expressions
 
     def __missing__(self, name: str) -> np.ndarray:
@@ -59,8 +60,7 @@ class _Namespace(dict):
             raise KeyError(f"{name} is neither an input of the file nor given by the reader")
         entry = self.expressions[name]
         if isinstance(entry, str):
-            # The expressions are part of this repository, as trusted as the tests that use them.
-            value = np.asarray(eval(entry, {}, self))
+            value = np.asarray(evaluate(entry, self))
         else:
             call = {"uniform": fill.uniform, "image": fill.image}[entry["call"]]
             value = call(entry["name"], tuple(entry["shape"]), entry["seed"]).astype(np.float64)
@@ -70,7 +70,7 @@ class _Namespace(dict):
 
 
 class Reference:
-    """One file: its inputs by name, its outputs by key, and the comparison both imply."""
+    """One file: its inputs by name, its outputs by key; ``read`` are the keys asked for so far."""
 
     def __init__(self, path: Path, given: Mapping[str, np.ndarray] | None = None) -> None:
         self.path = path
@@ -85,6 +85,12 @@ class Reference:
             if "arrays" in text or (isinstance(entry, dict) and "call" in entry)
         }
         self._names = _Namespace(calls, given or {})
+        self.read: set[str] = set()
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The file's own description of each input: an expression, or a call of the filler."""
+        return dict(self._names.expressions)
 
     def array(self, name: str) -> np.ndarray:
         """Return an input; floats of the expression layout come as float32, as the originals received them."""
@@ -99,7 +105,11 @@ class Reference:
         return value if dtype is None else value.to(dtype)
 
     def __getitem__(self, key: str) -> np.ndarray:
+        self.read.add(key)
         return self.outputs[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.outputs
 
     def part(self, key: str, value: torch.Tensor | np.ndarray) -> np.ndarray:
         """Take from ``value`` the part which the file stores under ``key`` (``<key>.slices`` in its notes)."""
@@ -107,20 +117,16 @@ class Reference:
         text = self.notes.get(f"{key}.slices")
         if text is None:
             return array
-        return array[eval(text)]
+        return array[subscript(text)]
 
     def check(self, key: str, value: torch.Tensor | np.ndarray, *, times: float = 10.0, floor: float = 2e-6) -> None:
-        """Assert that ``value`` is the stored output.
+        """Assert that a float32 ``value`` is the stored output, for tests of what leads to a network (files, names).
 
-        float32 may differ by ``times`` the original's own float32 noise plus ``floor`` of the largest value;
-        float64 is compared with ``<key>.f64`` to 1e-6 of the largest value.
+        It may differ by ``times`` the original's own float32 noise plus ``floor`` of the largest value.
         """
-        ours = self.part(key, value)
-        exact = ours.dtype == np.float64 and f"{key}.f64" in self.outputs
-        theirs = self.outputs[f"{key}.f64" if exact else key]
+        ours, theirs = self.part(key, value), self.outputs[key]
         assert ours.shape == theirs.shape, f"{key}: shape {ours.shape}, the original has {theirs.shape}"
         largest = float(np.abs(theirs).max())
-        noise = float(self.outputs.get(f"{key}.noise", np.zeros(1))[0])
-        allowed = 1e-6 * largest if exact else times * noise + floor * largest
+        allowed = times * float(self.outputs.get(f"{key}.noise", np.zeros(1))[0]) + floor * largest
         difference = float(np.abs(ours.astype(np.float64) - theirs).max())
         assert difference <= allowed, f"{key}: differs by {difference:.3g}, allowed {allowed:.3g} at {largest:.3g}"

@@ -55,7 +55,7 @@ def plain_weights(vertices: Tensor, faces: Tensor, face: Tensor) -> Tensor:
 def test_original_faces_and_weights(name: str, backend: str) -> None:
     scene = Scene(name)
     projected = scene.projected(scene.reference.tensor("verts"))
-    np.testing.assert_array_equal(projected[:, :: scene.vertex_step], scene.reference["trans_verts.sub"])
+    np.testing.assert_array_equal(projected[:, :: scene.step], scene.reference["trans_verts.sub"])
     fragments = rasterize(projected, scene.faces, 224, 224, backend)
     np.testing.assert_array_equal(fragments.face[0], scene.reference["pix_to_face"])
     covered = scene.reference["pix_to_face"][::4, ::4] >= 0

@@ -22,3 +22,23 @@ def project(points: Tensor, camera: Tensor) -> Tensor:
     moved = points[..., :2] + camera[:, None, 1:]
     x, y = (scale * moved).unbind(-1)
     return torch.stack([x, -y, -scale[..., 0] * points[..., 2]], -1)
+
+
+def to_picture(points: Tensor, inverse: Tensor, crop_size: int, height: int, width: int) -> Tensor:
+    """Carry points from normalised coordinates of a crop to those of the picture it was cut from.
+
+    Normalised coordinates are taken as pixel index over size, as DECA's datasets do (spec deca.md 4).
+
+    Args:
+        points: (B,N,3) as :func:`project` returns them.
+        inverse: (B,3,3) map from crop pixels (x, y, 1) to picture pixels.
+        crop_size: side of the crop in pixels.
+        height, width: of the picture in pixels.
+
+    Returns:
+        (B,N,3): x and y in [-1,1] of the picture, z as it was (in units of the crop).
+    """
+    pixels = (points[..., :2] + 1) / 2 * crop_size
+    homogeneous = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
+    moved = (homogeneous @ inverse.to(points).transpose(1, 2))[..., :2]
+    return torch.cat([moved / points.new_tensor([width, height]) * 2 - 1, points[..., 2:]], -1)

@@ -24,6 +24,15 @@ class HeadOutput(NamedTuple):
     landmarks3d: Tensor
 
 
+class Skeleton(NamedTuple):
+    """Joints root, neck, jaw, eyes: rest (B,5,3) of the shaped head, posed (B,5,3), in metres; local rotations
+    (B,5,3,3), each relative to the joint's parent."""
+
+    rest: Tensor
+    posed: Tensor
+    rotations: Tensor
+
+
 class HeadModel(nn.Module):
     """Linear identity and expression, pose correctives, linear blend skinning, landmark embedding.
 
@@ -92,17 +101,12 @@ class HeadModel(nn.Module):
             eyes: (B,6) axis-angle of the two eyes, rad; none: straight ahead.
         """
         batch = len(shape)
-        neck = pose.new_zeros(batch, 3) if neck is None else neck
-        eyes = pose.new_zeros(batch, 6) if eyes is None else eyes
-        full_pose = torch.cat([pose[:, :3], neck, pose[:, 3:], eyes], 1)
-        codes = torch.cat([shape, expression], 1)
-        shaped = self.v_template + torch.einsum("bl,vcl->bvc", codes, self.basis)
-        joints = torch.einsum("jv,bvc->bjc", self.joint_regressor, shaped)
-        rotations = rodrigues(full_pose.reshape(-1, 3)).reshape(batch, 5, 3, 3)
+        shaped, joints, rotations = self._shaped(shape, expression, pose, neck, eyes)
         identity = torch.eye(3, dtype=shaped.dtype, device=shaped.device)
         offsets = (rotations[:, 1:] - identity).reshape(batch, 36) @ self.pose_basis
         posed = shaped + offsets.reshape(batch, -1, 3)
-        rotation, translation = self._chain(rotations, joints)
+        rotation, posed_joints = self._chain(rotations, joints)
+        translation = posed_joints - (rotation @ joints[..., None])[..., 0]
         blended = torch.einsum("vj,bjxy->bvxy", self.skinning, rotation)
         shift = torch.einsum("vj,bjx->bvx", self.skinning, translation)
         vertices = torch.einsum("bvxy,bvy->bvx", blended, posed) + shift
@@ -115,6 +119,31 @@ class HeadModel(nn.Module):
             self.at(vertices, self.full_faces.expand(batch, -1), self.full_bary.expand(batch, -1, -1)),
         )
 
+    def skeleton(
+        self,
+        shape: Tensor,
+        expression: Tensor,
+        pose: Tensor,
+        neck: Tensor | None = None,
+        eyes: Tensor | None = None,
+    ) -> Skeleton:
+        """Return the joints of the heads of :meth:`forward`, which takes the same arguments."""
+        _, joints, rotations = self._shaped(shape, expression, pose, neck, eyes)
+        return Skeleton(joints, self._chain(rotations, joints)[1], rotations)
+
+    def _shaped(
+        self, shape: Tensor, expression: Tensor, pose: Tensor, neck: Tensor | None, eyes: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return shaped vertices (B,V,3) before any pose, their joints (B,5,3), local rotations (B,5,3,3)."""
+        batch = len(shape)
+        neck = pose.new_zeros(batch, 3) if neck is None else neck
+        eyes = pose.new_zeros(batch, 6) if eyes is None else eyes
+        full_pose = torch.cat([pose[:, :3], neck, pose[:, 3:], eyes], 1)
+        codes = torch.cat([shape, expression], 1)
+        shaped = self.v_template + torch.einsum("bl,vcl->bvc", codes, self.basis)
+        joints = torch.einsum("jv,bvc->bjc", self.joint_regressor, shaped)
+        return shaped, joints, rodrigues(full_pose.reshape(-1, 3)).reshape(batch, 5, 3, 3)
+
     def at(self, vertices: Tensor, faces: Tensor, bary: Tensor) -> Tensor:
         """Return the points (B,N,3) at barycentric places (B,N,3) of faces (B,N)."""
         corners = self.faces[faces]
@@ -122,7 +151,7 @@ class HeadModel(nn.Module):
         return (gathered * bary[..., None]).sum(2)
 
     def _chain(self, rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
-        """Return per joint the rotation (B,5,3,3) and translation (B,5,3) that carry rest points to posed ones."""
+        """Return per joint its rotation (B,5,3,3) in the head's frame and its posed place (B,5,3)."""
         world_rotation = [rotations[:, 0]]
         world_joint = [joints[:, 0]]
         for joint in range(1, len(self.parents)):
@@ -130,9 +159,7 @@ class HeadModel(nn.Module):
             step = (joints[:, joint] - joints[:, parent])[..., None]
             world_joint.append(world_joint[parent] + (world_rotation[parent] @ step)[..., 0])
             world_rotation.append(world_rotation[parent] @ rotations[:, joint])
-        rotation = torch.stack(world_rotation, 1)
-        translation = torch.stack(world_joint, 1) - (rotation @ joints[..., None])[..., 0]
-        return rotation, translation
+        return torch.stack(world_rotation, 1), torch.stack(world_joint, 1)
 
 
 def rodrigues(axis_angle: Tensor) -> Tensor:
@@ -148,6 +175,24 @@ def rodrigues(axis_angle: Tensor) -> Tensor:
     sine, cosine = torch.sin(angle)[..., None], torch.cos(angle)[..., None]
     identity = torch.eye(3, dtype=skew.dtype, device=skew.device)
     return identity + sine * skew + (1 - cosine) * (skew @ skew)
+
+
+def axis_angle_of_euler(euler: Tensor) -> Tensor:
+    """Return axis-angle vectors (N,3) of Euler angles (N,3) x, y, z, rad: the rotation Rx Ry Rz.
+
+    DECA's option ``jaw_type: euler`` regresses the jaw so (spec deca.md 1.2). Source: half-angle quaternions. The
+    gradient is finite at zero; angles whose rotation is a half turn have no unique axis.
+    """
+    (cx, cy, cz), (sx, sy, sz) = (euler / 2).cos().unbind(1), (euler / 2).sin().unbind(1)
+    w = cx * cy * cz - sx * sy * sz
+    axis = torch.stack([sx * cy * cz + cx * sy * sz, cx * sy * cz - sx * cy * sz, cx * cy * sz + sx * sy * cz], 1)
+    # The shorter of the two rotations; at zero, angle / sine tends to two.
+    axis = torch.where(w[:, None] < 0, -axis, axis)
+    square = axis.square().sum(1, keepdim=True)
+    tiny = square < torch.finfo(euler.dtype).eps ** 2
+    sine = torch.where(tiny, torch.ones_like(square), square).sqrt()
+    factor = 2 * torch.atan2(sine, w.abs()[:, None]) / sine
+    return axis * torch.where(tiny, 2.0, factor)
 
 
 def contour_row(rotation: Tensor) -> Tensor:

@@ -5,8 +5,23 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-FACE_WINDOW = (400, 1648)
-"""First and last + 1 row and column of the face in a UV map of side 2048."""
+WINDOW_SIDE = 2048
+WINDOWS = {
+    "face": (400, 1648, 400, 1648),
+    "forehead": (550, 1498, 430, 750),
+    "eyes_nose": (490, 1558, 700, 1100),
+    "mouth": (574, 1474, 1050, 1550),
+}
+"""Parts of a UV map of side 2048: left, right, top, bottom (right and bottom excluded).
+
+DECA defines all four and uses the face alone.
+"""
+
+
+def uv_window(name: str, side: int) -> tuple[int, int, int, int]:
+    """Return left, right, top, bottom of one of :data:`WINDOWS` in a UV map of this side, truncated to pixels."""
+    left, right, top, bottom = (int(edge / WINDOW_SIDE * side) for edge in WINDOWS[name])
+    return left, right, top, bottom
 
 
 def face_window(uv_map: torch.Tensor) -> torch.Tensor:
@@ -19,8 +34,8 @@ def face_window(uv_map: torch.Tensor) -> torch.Tensor:
         (B, C, U, U), the middle 39 to 61 % in both axes (50:206 at U = 256), bilinear.
     """
     side = uv_map.shape[-1]
-    low, high = (int(edge / 2048 * side) for edge in FACE_WINDOW)
-    cut = uv_map[:, :, low:high, low:high]
+    left, right, top, bottom = uv_window("face", side)
+    cut = uv_map[:, :, top:bottom, left:right]
     return F.interpolate(cut, size=(side, side), mode="bilinear", align_corners=False)
 
 
