@@ -10,13 +10,11 @@ torchvision's.
 from __future__ import annotations
 
 import importlib.util
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
 import torchvision.ops
 
+from benchmarks.timing import interleaved
 from tvface.head.generic import build
 from tvface.head.model import HeadModel
 from tvface.networks.deformable import deform_conv2d
@@ -24,19 +22,6 @@ from tvface.rendering.rasterizer import interpolate, rasterize
 from tvface.settings.model import Head
 
 RUNS = 7
-
-
-def interleaved(functions: dict[str, Callable[[], object]], runs: int = RUNS) -> dict[str, float]:
-    """Return the median seconds of each function, run in turns after one warm-up each."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for function in functions.values():
-        function()
-    for _ in range(runs):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def show(title: str, times: dict[str, float], peer: str) -> None:
@@ -63,7 +48,7 @@ def rasteriser(batch: int, size: int) -> None:
         interpolate(fragments, faces, attributes).square().sum().backward()
 
     backends = ["numba", "torch", *(["pytorch3d"] if importlib.util.find_spec("pytorch3d") else [])]
-    times = interleaved({name: lambda name=name: once(name) for name in backends})  # type: ignore[misc]
+    times = interleaved({name: lambda name=name: once(name) for name in backends}, RUNS)  # type: ignore[misc]
     show(f"rasterise + interpolate 9 attributes, {batch} x {size} px, forward and backward", times, backends[-1])
 
 
@@ -79,10 +64,13 @@ def deformable_convolution() -> None:
     def own() -> None:
         deform_conv2d(value, offset, weight, bias, mask).square().sum().backward()
 
+    def plain() -> None:
+        deform_conv2d(value, offset, weight, bias, mask, "grid").square().sum().backward()
+
     def peer() -> None:
         torchvision.ops.deform_conv2d(value, offset, weight, bias, padding=1, mask=mask).square().sum().backward()
 
-    times = interleaved({"tvface": own, "torchvision": peer})
+    times = interleaved({"tvface": own, "grid_sample": plain, "torchvision": peer}, RUNS)
     show("deformable convolution 2 x 64 x 56 x 56, 16 groups, forward and backward", times, "torchvision")
 
 
