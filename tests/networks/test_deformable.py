@@ -9,6 +9,7 @@ import pytest
 import torch
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
+from tvface.networks import deformable
 from tvface.networks.deformable import VARIABLE, choose, deform_conv2d, has_triton
 
 
@@ -114,7 +115,9 @@ def test_triton_in_its_interpreter_equals_torchvision(tmp_path):
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root / "src"), str(root)])
     subprocess.run(command, check=True, cwd=root, env=os.environ | {"PYTHONPATH": path, "TRITON_INTERPRET": "1"})
-    compare_with_torchvision(cases, torch.load(tmp_path / "out.pt", weights_only=True))
+    written = torch.load(tmp_path / "out.pt", weights_only=True)
+    compare_with_torchvision(cases, written["results"])
+    assert written["agrees"], "the comparison before the first use finds no fault"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -135,7 +138,10 @@ def test_triton_on_a_gpu_equals_torchvision(monkeypatch):
 def test_the_choice_of_the_backend(monkeypatch):
     cpu = torch.device("cpu")
     assert choose(cpu) == "numba" and choose(cpu, "torchvision") == "torchvision"
+    monkeypatch.setitem(deformable._VERIFIED, "cuda", True)
     assert choose(torch.device("cuda")) == ("triton" if has_triton() else "torchvision")
+    monkeypatch.setitem(deformable._VERIFIED, "cuda", False)
+    assert choose(torch.device("cuda")) == "torchvision"
     with pytest.raises(ValueError, match="'cudnn' is unknown: use one of auto, numba"):
         choose(cpu, "cudnn")
     with pytest.raises(ValueError, match="works on the CPU"):
@@ -146,3 +152,21 @@ def test_the_choice_of_the_backend(monkeypatch):
     monkeypatch.setenv(VARIABLE, "cudnn")
     with pytest.raises(ValueError, match="'cudnn' is unknown"):
         deform_conv2d(*arguments())
+
+
+@pytest.mark.skipif(not has_triton(), reason="the package triton is not installed")
+@pytest.mark.parametrize("fault", ["raises", "lies"])
+def test_kernels_that_do_not_work_are_named_and_not_used(monkeypatch, caplog, fault):
+    from tvface.networks import deformable_triton
+
+    def broken(value, offset, weight, bias, mask):
+        if fault == "raises":
+            raise RuntimeError("no kernel image is available for execution on the device")
+        return 1.1 * torchvision_deform_conv2d(value, offset, weight, bias, padding=1, mask=mask)
+
+    monkeypatch.setattr(deformable_triton, "deform_conv2d", broken)
+    monkeypatch.setattr(deformable, "_VERIFIED", {})
+    with caplog.at_level("WARNING", "tvface.networks.deformable"):
+        assert not deformable.verified(torch.device("cpu"))
+    assert ("no kernel image" if fault == "raises" else "wrong by 0.1") in caplog.text
+    assert "torchvision's is used" in caplog.text

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 import os
+from collections.abc import Callable
 
 import torch
 import torchvision.ops
@@ -18,6 +20,9 @@ from tvface.networks import deformable_grid, deformable_numba
 
 BACKENDS = ("auto", "numba", "triton", "torchvision", "grid")
 VARIABLE = "TVFACE_DEFORMABLE"
+
+_VERIFIED: dict[str, bool] = {}
+_log = logging.getLogger("tvface.networks.deformable")
 
 
 def deform_conv2d(
@@ -80,7 +85,7 @@ def choose(device: torch.device, backend: str = "auto") -> str:
         if device.type == "cpu":
             # numba's functions are closed to torch.compile, and would cut the graph in pieces.
             return "grid" if torch.compiler.is_compiling() else "numba"
-        return "triton" if device.type == "cuda" and has_triton() else "torchvision"
+        return "triton" if device.type == "cuda" and has_triton() and verified(device) else "torchvision"
     if backend == "numba" and device.type != "cpu":
         raise ValueError(f"deformable convolution 'numba' works on the CPU, the tensors are on {device}")
     if backend == "triton" and not (has_triton() and (device.type == "cuda" or interpreted())):
@@ -88,6 +93,55 @@ def choose(device: torch.device, backend: str = "auto") -> str:
             f"deformable convolution 'triton' needs the package triton and a CUDA device; the tensors are on {device}"
         )
     return backend
+
+
+def verified(device: torch.device) -> bool:
+    """Say whether the fused kernels work on this device: compared with torchvision once, on a small map.
+
+    Kernels are compiled for the GPU at hand, by the triton at hand. Where they fail or give other numbers, the log says
+    so and torchvision's take their place; ``TVFACE_DEFORMABLE=triton`` insists on them, and shows the error.
+    """
+    known = _VERIFIED.get(str(device))
+    if known is None and torch.compiler.is_compiling():
+        return False  # a graph is no place to try kernels; training tries them before it compiles
+    if known is None:
+        known = _VERIFIED[str(device)] = _agrees(device)
+    return known
+
+
+def _agrees(device: torch.device) -> bool:
+    from triton.errors import TritonError
+
+    from tvface.networks import deformable_triton
+
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((1, 32, 9, 11), (1, 18 * 4, 9, 11), (16, 32, 3, 3), (16,), (1, 9 * 4, 9, 11))
+    given = [(torch.rand(shape, generator=generator) - 0.5).to(device) for shape in shapes]
+    cotangent = torch.rand(1, 16, 9, 11, generator=generator).to(device)
+
+    def results(function: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
+        inputs = [tensor.clone().requires_grad_() for tensor in given]
+        with torch.enable_grad():
+            out = function(*inputs)
+            return [out.detach(), *torch.autograd.grad((out * cotangent).sum(), inputs)]
+
+    def judge(value: torch.Tensor, offset: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        return torchvision.ops.deform_conv2d(value, offset, *rest[:2], padding=1, mask=rest[2])
+
+    try:
+        ours = results(deformable_triton.deform_conv2d)
+        torch.cuda.synchronize(device) if device.type == "cuda" else None
+    except (TritonError, RuntimeError, AssertionError) as error:
+        _log.warning("the fused deformable convolution does not run on %s, torchvision's is used: %s", device, error)
+        return False
+    worst = max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(ours, results(judge), strict=True))
+    # TF32 keeps 10 bits of the factors.
+    if not worst < 1e-2:
+        _log.warning(
+            "the fused deformable convolution is wrong by %.2g on %s, torchvision's is used instead", worst, device
+        )
+        return False
+    return True
 
 
 @functools.cache
