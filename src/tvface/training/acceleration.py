@@ -22,7 +22,8 @@ def accelerate(model: FaceModel, settings: Train, device: torch.device, processe
     """
     encoders = (model.coarse_encoder, model.detail_encoder)
     if device.type == "cuda":
-        deformable.choose(device)  # tries the fused kernels now, not inside a compiled graph
+        if torch.cuda.is_available():
+            deformable.choose(device)  # tries the fused kernels now, not inside a compiled graph
         torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = settings.tf32
         for encoder in encoders:
