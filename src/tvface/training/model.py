@@ -92,6 +92,11 @@ class Geometry:
     landmarks2d: torch.Tensor
     landmarks3d: torch.Tensor
 
+    def doubled(self) -> Geometry:
+        """Return the heads twice in a row (2N frames)."""
+        parts = (self.vertices, self.projected, self.landmarks2d, self.landmarks3d)
+        return Geometry(*(torch.cat([part, part]) for part in parts))
+
 
 @dataclass(frozen=True)
 class Detail:

@@ -260,27 +260,29 @@ class PhaseTask(Task):
             covered = rendering.face_eye_mask if self.original.constant_identity_background else drawn
             overlay = face * covered + images * (1 - covered)
             doubled = self.original.doubled_identity_input
-            with torch.no_grad():
-                wanted = network.features_of(images, doubled)
+            with torch.no_grad():  # of every picture once, also where the batch holds it twice
+                wanted = _twice(network.features_of(self._targets(window, None)[0], doubled), order)
             terms["identity"] = identity_loss(network.features_of(overlay, doubled), wanted)
         return terms
 
     def _detail_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
         assert codes.detail is not None
-        if order is not None:
-            permuted = torch.cat([codes.detail, codes.detail[order]])
-            codes = codes.doubled().replaced(detail=permuted)
         with _single_precision(window.images.device):
-            with torch.no_grad():
+            with torch.no_grad():  # only the detail code is permuted: all else is computed once and taken twice
                 geometry = self.model.geometry(codes)
                 uv = self.model.renderer.uv
-                images, masks = self._targets(window, order)
-                wanted = uv.extract_texture(images, geometry.projected)
+                images, masks = self._targets(window, None)
+                target = uv.extract_texture(images, geometry.projected)
                 facing = uv.self_visible(vertex_normals(geometry.projected, self.model.renderer.faces))
                 visible = uv.extract_texture(masks, geometry.projected) * facing * uv.face_eye_mask
-                albedo = self.model.albedo(codes.texture)
+                target, once = face_window(target), face_window(visible)
+                albedo, wanted, seen = (_twice(x, order) for x in (self.model.albedo(codes.texture), target, once))
+                visible = _twice(visible, order)
+            if order is not None:
+                codes = codes.doubled().replaced(detail=torch.cat([codes.detail, codes.detail[order]]))
+                geometry = geometry.doubled()
             detail = self.model.detail(codes, geometry)
-            texture, wanted, seen = (face_window(x) for x in (albedo * detail.shading, wanted, visible))
+            texture = face_window(albedo * detail.shading)
             terms: dict[str, torch.Tensor] = {}
             if "photometric_detail" in self.terms:
                 terms["photometric_detail"] = detail_photometric_loss(texture, wanted, seen)
@@ -290,7 +292,9 @@ class PhaseTask(Task):
                     raise RuntimeError("the ID-MRF term has a weight but its network was not loaded")
                 # DECA weighs this term with the photometric weight as well (2 x 0.05).
                 scale = self.settings.weights.photometric_detail
-                terms["mrf"] = scale * mrf_loss(network(texture * seen), network(wanted * seen))
+                with torch.no_grad():
+                    first, second = (_twice(maps, order) for maps in network(target * once))
+                terms["mrf"] = scale * mrf_loss(network(texture * seen), (first, second))
             if "symmetry" in self.terms:
                 terms["symmetry"] = symmetry_loss(detail.displacement, visible)
             if "displacement" in self.terms:
@@ -303,9 +307,12 @@ class PhaseTask(Task):
         """Return images and face masks at the renderer's size, twice if codes were permuted."""
         images = self.model.target_images(window.images.flatten(0, 1))
         masks = self.model.target_images(window.masks.flatten(0, 1))
-        if order is None:
-            return images, masks
-        return torch.cat([images, images]), torch.cat([masks, masks])
+        return _twice(images, order), _twice(masks, order)
+
+
+def _twice(batch: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
+    """Return a batch twice in a row where codes are permuted, else as it is."""
+    return batch if order is None else torch.cat([batch, batch])
 
 
 def _single_precision(device: torch.device) -> torch.autocast:
