@@ -22,7 +22,7 @@ rule faces_episode:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=growing(120),
+        runtime=growing(60),
         gpu=GPU,
     params:
         settings=stage_settings("faces", SETTINGS),

@@ -24,7 +24,7 @@ rule reconstruct_model:
     threads: SETTINGS.train.threads
     resources:
         mem_mb=growing(6000),
-        runtime=growing(120),
+        runtime=growing(60),
         gpu=GPU,
     params:
         settings=stage_settings("reconstruct", SETTINGS),
