@@ -88,12 +88,12 @@ class Bench:
         scene = torch.rand(batch, 3, size // 4, size // 4, generator=generator)
         scene = torch.nn.functional.interpolate(scene, (size + 2 * frames, size), mode="bicubic").clamp(0, 1)
         images = torch.stack([scene[:, :, 2 * t : 2 * t + size] for t in range(frames)], 1).to(self.device)
-        flows = [neighbour_flows(self.flow, half_size(sequence)) for sequence in images]
+        small = half_size(images.flatten(0, 1)).unflatten(0, (batch, frames))
         window = Window(
             images,
             torch.ones(batch, frames, 1, size, size),
             torch.randn(batch, frames, 68, 2, generator=generator) * 0.4,
-            *(torch.stack(direction) for direction in zip(*flows, strict=True)),
+            *neighbour_flows(self.flow, small),
             tuple(f"made up {i}[0]" for i in range(batch)),
         )
         return window.to(self.device)

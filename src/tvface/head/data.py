@@ -194,17 +194,13 @@ def _validate(head: HeadData, where: str) -> None:
         "full_faces": sizes["F"],
         "labels": 19,
     }
+    if given:
+        limits |= {"dense_faces": sizes["N"], "dense_pixels": int(json.loads(head.meta).get("dense_size", 0))}
+        limits["dense_corners"] = sizes["V"]
     for name, limit in limits.items():
         array = getattr(head, name)
         if array.size and (int(array.min()) < 0 or int(array.max()) >= limit):
             raise HeadError(f"{where}: {name} holds {array.min()}..{array.max()}, expected 0..{limit - 1}")
-    if given:
-        limits = {"dense_faces": sizes["N"], "dense_pixels": int(json.loads(head.meta).get("dense_size", 0))}
-        limits["dense_corners"] = sizes["V"]
-        for name, limit in limits.items():
-            array = getattr(head, name)
-            if array.size and (int(array.min()) < 0 or int(array.max()) >= limit):
-                raise HeadError(f"{where}: {name} holds {array.min()}..{array.max()}, expected 0..{limit - 1}")
     if head.parents.tolist() != [-1, 0, 1, 1, 1]:
         raise HeadError(f"{where}: parents are {head.parents.tolist()}, expected [-1, 0, 1, 1, 1]")
     for name in ("skinning", "joint_regressor", "static_bary", "contour_bary", "full_bary"):

@@ -130,7 +130,8 @@ def _agrees(device: torch.device) -> bool:
 
     try:
         ours = results(deformable_triton.deform_conv2d)
-        torch.cuda.synchronize(device) if device.type == "cuda" else None
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # errors of a kernel come late
     except (TritonError, RuntimeError, AssertionError) as error:
         _log.warning("the fused deformable convolution does not run on %s, torchvision's is used: %s", device, error)
         return False

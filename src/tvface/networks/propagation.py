@@ -122,7 +122,7 @@ class SecondOrderPropagation(nn.Module):
         # The first visited frame has no history (spec A2 #6).
         feature = torch.zeros_like(spatial[:, 0])
         if self.first_frame == "align":
-            still = feature[:, :2] * 0
+            still = spatial.new_zeros(b, 2, *spatial.shape[-2:])
             feature = align(
                 torch.cat([feature, feature], 1), torch.cat([feature, spatial[:, 0], feature], 1), still, still
             )

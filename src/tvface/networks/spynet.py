@@ -126,15 +126,20 @@ def neighbour_flows(network: SPyNet, frames: torch.Tensor) -> tuple[torch.Tensor
 
     Args:
         network: with weights.
-        frames: (T, 3, H, W) RGB in [0, 1].
+        frames: (T, 3, H, W) RGB in [0, 1], or (B, T, 3, H, W).
 
     Returns:
-        ``backward`` (T-1, 2, H, W) from frame i to i+1, and ``forward`` (T-1, 2, H, W) from frame i+1 to i.
+        ``backward`` (T-1, 2, H, W) from frame i to i+1, and ``forward`` (T-1, 2, H, W) from frame i+1 to i; of a batch
+        (B, T-1, 2, H, W).
     """
-    if len(frames) < 2:
-        empty = frames.new_zeros(0, 2, *frames.shape[-2:])
+    *lead, _, height, width = frames.shape
+    lead[-1] -= 1
+    if lead[-1] == 0:
+        empty = frames.new_zeros(*lead, 2, height, width)
         return empty, empty.clone()
-    first, second = frames[:-1], frames[1:]
+    first, second = (
+        part.reshape(-1, 3, height, width) for part in (frames[..., :-1, :, :, :], frames[..., 1:, :, :, :])
+    )
     flows = network(torch.cat([first, second]), torch.cat([second, first]))
-    backward, forward = flows.chunk(2)
+    backward, forward = (half.reshape(*lead, 2, height, width) for half in flows.chunk(2))
     return backward, forward

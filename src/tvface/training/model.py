@@ -26,7 +26,7 @@ from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
 from tvface.networks.detail_decoder import DetailDecoder
 from tvface.networks.resnet import ResNetEncoder
-from tvface.networks.spynet import SPyNet
+from tvface.networks.spynet import SPyNet, neighbour_flows
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.rendering.renderer import Renderer, Rendering
 from tvface.rendering.shading import sh_shading, vertex_normals
@@ -236,15 +236,11 @@ class FaceModel(nn.Module):
         Own flow is computed on frames of half the side, bicubic as BasicVSR++ shrinks them, both directions in one
         call. SPyNet's arithmetic stays in single precision: its results are coordinates.
         """
-        b, t = window.images.shape[:2]
-        if self.flow is None or t == 1:
+        if self.flow is None:
             return window.flows_backward, window.flows_forward
         with torch.autocast(window.images.device.type, enabled=False):
             small = F.interpolate(window.images.flatten(0, 1), scale_factor=0.5, mode="bicubic", align_corners=False)
-            small = small.clamp(0, 1).unflatten(0, (b, t))
-            before, after = small[:, :-1].flatten(0, 1), small[:, 1:].flatten(0, 1)
-            both = self.flow(torch.cat([before, after]), torch.cat([after, before])).unflatten(0, (2, b, t - 1))
-        return both[0], both[1]
+            return neighbour_flows(self.flow, small.clamp(0, 1).unflatten(0, window.images.shape[:2]))
 
     def geometry(self, codes: Codes) -> Geometry:
         """Return the heads and their projections."""

@@ -214,11 +214,10 @@ class PhaseTask(Task):
         return self.model.codes(torch.cat([kept[name] for name in window.names]))
 
     def _coarse_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        landmarks = window.landmarks.flatten(0, 1)
+        landmarks = _twice(window.landmarks.flatten(0, 1), order)
         if order is not None:
             permuted = torch.cat([codes.shape, codes.shape[order]])
             codes = codes.doubled().replaced(shape=permuted)
-            landmarks = torch.cat([landmarks, landmarks])
         with _single_precision(window.images.device):
             geometry = self.model.geometry(codes)
             points = geometry.landmarks2d
@@ -241,14 +240,16 @@ class PhaseTask(Task):
     def _picture_terms(
         self, codes: Codes, rendering: Rendering, window: Window, order: torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
-        images, masks = self._targets(window, order)
+        pictures, masks = self._targets(window)
+        images = _twice(pictures, order)
         terms = {}
         drawn = rendering.face_eye_mask * rendering.alpha
         if "photometric" in self.terms:
             # Shaded, as in the paper; DECA's HEAD compares unshaded albedo by accident (spec deca 11.1).
             unshaded = self.original.unshaded_photometric
             predicted = rendering.albedo_images * drawn if unshaded else rendering.images * rendering.face_eye_mask
-            terms["photometric"] = photometric_loss(predicted, images, masks if self.settings.segmentation else drawn)
+            inside = _twice(masks, order) if self.settings.segmentation else drawn
+            terms["photometric"] = photometric_loss(predicted, images, inside)
         if "identity" in self.terms:
             network = self._networks[0].identity
             if network is None:
@@ -261,7 +262,7 @@ class PhaseTask(Task):
             overlay = face * covered + images * (1 - covered)
             doubled = self.original.doubled_identity_input
             with torch.no_grad():  # of every picture once, also where the batch holds it twice
-                wanted = _twice(network.features_of(self._targets(window, None)[0], doubled), order)
+                wanted = _twice(network.features_of(pictures, doubled), order)
             terms["identity"] = identity_loss(network.features_of(overlay, doubled), wanted)
         return terms
 
@@ -271,7 +272,7 @@ class PhaseTask(Task):
             with torch.no_grad():  # only the detail code is permuted: all else is computed once and taken twice
                 geometry = self.model.geometry(codes)
                 uv = self.model.renderer.uv
-                images, masks = self._targets(window, None)
+                images, masks = self._targets(window)
                 target = uv.extract_texture(images, geometry.projected)
                 facing = uv.self_visible(vertex_normals(geometry.projected, self.model.renderer.faces))
                 visible = uv.extract_texture(masks, geometry.projected) * facing * uv.face_eye_mask
@@ -303,11 +304,10 @@ class PhaseTask(Task):
                 terms["smoothness"] = smoothness_loss(detail.shading)
         return terms
 
-    def _targets(self, window: Window, order: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return images and face masks at the renderer's size, twice if codes were permuted."""
-        images = self.model.target_images(window.images.flatten(0, 1))
-        masks = self.model.target_images(window.masks.flatten(0, 1))
-        return _twice(images, order), _twice(masks, order)
+    def _targets(self, window: Window) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images and face masks at the renderer's size."""
+        images, masks = (self.model.target_images(maps.flatten(0, 1)) for maps in (window.images, window.masks))
+        return images, masks
 
 
 def _twice(batch: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
