@@ -18,8 +18,8 @@ from tvface.networks.alignment import TAPS, SecondOrderDeformableAlignment
 from tvface.networks.spynet import SPyNet
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.warp import flow_warp
-from tvface.training.data import Window
 from tvface.training.model import FaceModel
+from tvface.training.window import Window
 
 
 def half_size(frames: torch.Tensor) -> torch.Tensor:

@@ -39,9 +39,9 @@ from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.settings.model import Head, TemporalEncoder, Train
 from tvface.training.acceleration import accelerate
-from tvface.training.data import Window
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.window import Window
 
 PAPER_STEPS = {"pretrain": 1_500_000, "coarse": 75_000, "detail": 1_500_000}  # 10,000 + 500 + 10,000 epochs of 150
 SMALL = {

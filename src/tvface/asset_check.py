@@ -174,10 +174,11 @@ def _load(row: Asset, path: Path) -> tuple[tuple[Tensors, ...], str]:
     from tvface.compact.weights import WeightsError
     from tvface.head.data import HeadError
     from tvface.networks.files import CheckpointError, some
+    from tvface.training.weights import WeightsError as TrainedWeightsError
 
     try:
         reports = asset_loading.load(row.name, path)
-    except (CheckpointError, HeadError, WeightsError) as error:
+    except (CheckpointError, HeadError, WeightsError, TrainedWeightsError) as error:
         return (), str(error)
     found = []
     for report in reports:

@@ -34,7 +34,8 @@ from tvface.networks.spynet_files import read_level
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
-from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_imagenet_encoder
+from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_features, load_imagenet_encoder
+from tvface.training.weights import load_weights, read_spec
 
 CODES, DETAIL = 236, 128
 FLAME_FACES = 9976
@@ -100,6 +101,16 @@ def _arrays(path: Path, held: object, wanted: tuple[str, ...]) -> list[LoadRepor
     return [LoadReport(str(path), wanted, tuple(name for name in names if name not in wanted), ())]
 
 
+def _features(path: Path) -> list[LoadReport]:
+    spec = read_spec(path)
+    encoder: nn.Module = (
+        TemporalEncoder(CODES, spec.temporal)
+        if spec.model == "temporal"
+        else ResNetEncoder(CODES, spec.deca.width, spec.deca.layers, spec.deca.hidden)
+    )
+    return [load_features(encoder, load_weights(path), str(path))]
+
+
 def _flame(path: Path) -> list[LoadReport]:
     flame.read_model(path)
     return _arrays(path, read_pickle(path, "FLAME's model"), flame.MODEL_KEYS)
@@ -142,6 +153,8 @@ def _dense(path: Path) -> list[LoadReport]:
 _LOADERS: dict[str, Callable[[Path], list[LoadReport]]] = {
     "compact_landmarks": _bundle,
     "compact_parser": _bundle,
+    "features_deca": _features,
+    "features_temporal": _features,
     "inception_resnet": _inception_resnet,
     **dict.fromkeys(("fan", "fan_torchscript", "fan_torchscript_1.6", "fan_torchscript_1.5"), _fan),
     **dict.fromkeys(("bisenet", "bisenet_yakhyo_18", "bisenet_yakhyo_34"), lambda path: [load_bisenet(path)[1]]),

@@ -1,11 +1,14 @@
 """Windows, sampling, coordinates."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.training.augmentation import mirror, move
 from tvface.training.data import (
     CPU,
     Clip,
@@ -13,7 +16,6 @@ from tvface.training.data import (
     Sampler,
     fixed_windows,
     load_clips,
-    move,
     normalise,
     resize_flow,
     stack,
@@ -123,7 +125,7 @@ def test_an_augmented_window_moves_pixels_points_and_flow_alike():
     flow = np.ones((2, 2, 2, 16, 16), np.float16)
     dot = Clip("d", images, images[..., 0], landmarks, flow, still.crossing[:3], size)
     window = stack([dot, dot], [0, 0], 3).window(CPU)
-    moved = move(window, torch.tensor([1.5, 1.0]), torch.tensor([[0.125, -0.25], [0.0, 0.0]]))
+    moved = move(window, torch.tensor([1.5, 1.0]), torch.tensor([[0.125, -0.25], [0.0, 0.0]]), dot.centre)
     for b, (x, y) in enumerate([(15.5 + 1.5 * (9 - 15.5) + 4, 15.5 + 1.5 * (20 - 15.5) - 8), (9, 20)]):
         picture = moved.images[b, 1, 0]
         ys, xs = np.mgrid[:size, :size]
@@ -133,6 +135,41 @@ def test_an_augmented_window_moves_pixels_points_and_flow_alike():
         assert moved.masks[b, 1, 0, round(y), round(x)] > 0.3
     np.testing.assert_allclose(moved.flows_backward[0, 0, :, 8, 8], 1.5, atol=1e-5)
     np.testing.assert_allclose(moved.flows_backward[1], 1, atol=1e-5)
+
+
+def test_a_mirrored_window_keeps_pixels_points_and_flow_together():
+    """The subject's right eye becomes the left one: it lies where its picture lies, and moves where its flow says."""
+    size = 32
+    images = np.zeros((3, size, size, 3), np.uint8)
+    landmarks = np.zeros((3, 68, 2), np.float32)
+    for t in range(3):  # a dot that moves right by 2 px a frame, at point 36
+        images[t, 20, 8 + 2 * t] = 255
+        landmarks[t, 36] = normalise(np.array([8 + 2 * t, 20], np.float32), size)
+    flow = np.zeros((2, 2, 2, 16, 16), np.float16)
+    flow[0, :, 0, :, :8], flow[1, :, 0, :, :8] = 1, -1  # the left half moves right
+    dot = Clip("d", images, images[..., 0], landmarks, flow, np.zeros(3, bool), size)
+    window = stack([dot, dot], [0, 0], 3).window(CPU)
+    flipped = mirror(window, torch.tensor([True, False]), dot.centre)
+    for t in range(3):
+        x, y = to_pixels(flipped.landmarks[0, t, 45], size)
+        np.testing.assert_allclose([x, y], [31 - 8 - 2 * t, 20], atol=1e-4)
+        assert flipped.images[0, t, 0, 20, round(float(x))] == 1 and flipped.masks[0, t, 0, 20, round(float(x))] == 1
+    assert (flipped.flows_backward[0, :, 0, :, 8:] == -1).all() and not flipped.flows_backward[0, :, 0, :, :8].any()
+    assert (flipped.flows_forward[0, :, 0, :, 8:] == 1).all() and not flipped.flows_backward[:, :, 1].any()
+    for name in ("images", "masks", "landmarks", "flows_backward", "flows_forward"):
+        assert torch.equal(getattr(flipped, name)[1], getattr(window, name)[1])
+        twice = mirror(flipped, torch.tensor([True, False]), dot.centre)
+        torch.testing.assert_close(getattr(twice, name), getattr(window, name))
+
+
+def test_half_of_the_windows_are_mirrored_whatever_the_other_augmentation():
+    clips = [clip(f"c{i}") for i in range(4)]
+    drawn = [Sampler(clips, 4, 3, 0, augment_flip=True).stored(step).flipped for step in range(50)]
+    assert 0.35 < torch.cat(drawn).float().mean() < 0.65
+    assert Sampler(clips, 4, 3, 0).stored(0).flipped is None
+    moved = Sampler(clips, 4, 3, 0, augment_scale=0.1, augment_flip=True)
+    assert torch.equal(moved.stored(7).flipped, drawn[7])
+    assert torch.equal(moved.stored(7).scale, Sampler(clips, 4, 3, 0, augment_scale=0.1).stored(7).scale)
 
 
 def test_augmentation_depends_on_seed_and_step_alone():
@@ -168,9 +205,10 @@ def test_both_normalisations_of_landmarks(project, tiny):
     np.testing.assert_allclose(ours.landmarks - theirs.landmarks, 1 / 64, atol=1e-6)  # crops are stored at 64 px
     # What lies in the middle of the picture stays there, whatever the enlargement.
     for half_pixel in (True, False):
-        window = stack([clip(frames=3)], [0], 3).window(CPU)
+        item = dataclasses.replace(clip(frames=3), half_pixel=half_pixel)
+        window = stack([item], [0], 3).window(CPU)
         window.landmarks[:] = torch.from_numpy(normalise(np.full((68, 2), 3.5, np.float32), 8, half_pixel))
-        moved = move(window, torch.tensor([1.4]), torch.zeros(1, 2), half_pixel)
+        moved = move(window, torch.tensor([1.4]), torch.zeros(1, 2), item.centre)
         np.testing.assert_allclose(to_pixels(moved.landmarks, 8, half_pixel), 3.5, atol=1e-5)
 
 
@@ -186,7 +224,7 @@ def test_frames_moved_by_themselves_keep_their_flow():
     item = Clip("s", images, images[..., 0], np.zeros((2, 68, 2), np.float32), still, np.zeros(2, bool), size)
     window = stack([item], [0], 2).window(CPU)
     scale, shift = torch.tensor([[1.2, 0.95]]), torch.tensor([[[0.05, 0.0], [-0.04, 0.08]]])
-    moved = move(window, scale, shift)
+    moved = move(window, scale, shift, item.centre)
     grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 2, 32, 32], align_corners=False)
     small = torch.nn.functional.avg_pool2d(moved.images[0], 2)
     for own, other, flow in ((0, 1, moved.flows_backward), (1, 0, moved.flows_forward)):
@@ -195,7 +233,7 @@ def test_frames_moved_by_themselves_keep_their_flow():
         assert (brought[0] - small[own])[:, 6:-6, 6:-6].abs().mean() < 0.01
         assert (small[other] - small[own])[:, 6:-6, 6:-6].abs().mean() > 0.05
     # One transform for all frames makes up no flow.
-    assert not move(window, scale[:, 0], shift[:, 0]).flows_backward.any()
+    assert not move(window, scale[:, 0], shift[:, 0], item.centre).flows_backward.any()
 
 
 def test_scale_per_frame_or_per_window():

@@ -23,9 +23,9 @@ from tvface.settings.model import Head
 from tvface.single import reconstruct_video
 from tvface.stages import train
 from tvface.stages.table import train_settings, warm_start_files
-from tvface.training.data import Window
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.published import deca_spec, load_deca, warm_start
+from tvface.training.window import Window
 
 # The project fixtures live with the training tests.
 from tests.training.conftest import project, tiny  # noqa: F401  isort: skip

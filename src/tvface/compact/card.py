@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from tvface.compact.tasks import Task
 from tvface.manifests.base import atomic, digest
 
 _LIMITS = {
@@ -27,6 +26,13 @@ _LIMITS = {
         "It expects a face whose 68 points fill about half of the picture's side (`masks.context`).",
         "For figures to publish use BiSeNet (`masks.backend: bisenet`).",
     ),
+    "features": (
+        "Trained on renders of the generic head only, single people, points and classes exact.",
+        "The encoder without its last two linear layers: a start for training (`train.warm_start.features`), not a "
+        "reconstruction model.",
+        "It fits the encoder's sizes of `config.yaml` only. The paper's run starts from ImageNet's ResNet-50 "
+        "(`train.warm_start.resnet50`) and BasicVSR++ (`train.warm_start.basicvsr`) instead.",
+    ),
 }
 
 
@@ -39,8 +45,9 @@ def _commands(about: Mapping[str, Any]) -> list[str]:
 
 def write_card(
     weights: Path,
-    task: Task,
+    task: str,
     net: nn.Module,
+    size: int,
     about: Mapping[str, Any],
     curve: Sequence[Mapping[str, Any]],
     seconds: float,
@@ -50,8 +57,8 @@ def write_card(
     lines = [
         f"# {weights.name}",
         "",
-        f"The bundled network for `{task.name}`: {type(net).__name__}, {count:,} parameters, input {task.size} x "
-        f"{task.size}. {weights.stat().st_size:,} bytes, sha256 `{digest(weights)}`. Licence: as tvface.",
+        f"The bundled network for `{task}`: {type(net).__name__}, {count:,} parameters, input {size} x "
+        f"{size}. {weights.stat().st_size:,} bytes, sha256 `{digest(weights)}`. Licence: as tvface.",
         "",
         "## How it was made",
         "",
@@ -79,7 +86,7 @@ def write_card(
         "",
         "## Limits",
         "",
-        *(f"- {limit}" for limit in _LIMITS[task.name]),
+        *(f"- {limit}" for limit in _LIMITS[task]),
         "",
     ]
     path = weights.with_suffix(".md")

@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "figures": {key: value for key, value in curve[-1].items() if key not in ("step", "loss")},
     }
     save_bundle(given.out / task.file, net, task.size, task.framing.window, about)
-    write_card(given.out / task.file, task, net, about, curve, time.monotonic() - started)
+    write_card(given.out / task.file, task.name, net, task.size, about, curve, time.monotonic() - started)
     checkpoint.unlink()
 
 

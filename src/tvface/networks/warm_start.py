@@ -1,4 +1,4 @@
-"""Published weights as a start of the encoders: DECA's, ImageNet's ResNet-50, BasicVSR++'s.
+"""Weights as a start of the encoders: DECA's, ImageNet's ResNet-50, BasicVSR++'s, tvface's own.
 
 Each function loads what of a file has a place in the network and reports the rest: a start may be partial, but no
 tensor is left out without being named.
@@ -59,6 +59,24 @@ def load_imagenet_encoder(encoder: nn.Module, path: Path) -> LoadReport:
     unused = ("fc.", *(_STEM if isinstance(encoder, TemporalEncoder) else ()))
     missing = ("layers.", *_before_the_trunk(encoder))
     return load_strictly(encoder, renamed, str(path), unused=unused, missing=missing)
+
+
+def load_features(encoder: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> LoadReport:
+    """Load the features of tvface's own weights into an encoder: all but ``layers``, the last two linear layers.
+
+    Args:
+        state: :meth:`FaceModel.weights` of a trained model, or the part under ``coarse_encoder`` of one.
+
+    Raises:
+        CheckpointError: as :func:`load_strictly`.
+    """
+    prefix = "coarse_encoder."
+    renamed = {
+        name.removeprefix(prefix): tensor for name, tensor in state.items() if not name.startswith(f"{prefix}layers.")
+    }
+    return load_strictly(
+        encoder, renamed, source, unused=("detail_encoder.", "detail_decoder.", "flow."), missing=("layers.",)
+    )
 
 
 _UNUSED = ("spynet.", "upsample", "conv_hr.", "conv_last.", "step_counter", "generator_ema.")

@@ -189,8 +189,13 @@ class DetailPhase(Phase):
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Published weights from which the first phase starts; null: none. They fit the original sizes only."""
+    """Weights from which the first phase starts; null: none. Published ones fit the original sizes only."""
 
+    features: str | None = option(
+        None,
+        "tvface's own weights, {model} in the name stands for deca or temporal: the encoders without their last two "
+        "layers. The bundled ones fit config.yaml's sizes; not with the others",
+    )
     deca: str | None = option(
         None, "DECA's deca_model.tar: the whole deca model; of the temporal one ResNet stages, codes and detail decoder"
     )
@@ -233,6 +238,7 @@ class Train:
         0.125, "training windows are enlarged by 1 - this .. 1 + this (DECA: 1.4 .. 1.8 boxes)", low=0, high=0.5
     )
     augment_shift: float = option(0.0, "and moved by up to this part of their side", low=0, high=0.5)
+    augment_flip: bool = option(False, "and half of them mirrored (DECA and the paper do not)")
     uv_size: int = option(256, "side of the detail maps", unit="px", low=32)
     render_size: int = option(224, "side of rendered images in the losses", unit="px", low=32)
     precision: Literal["32-true", "bf16-mixed"] = option("32-true", "arithmetic of the networks")

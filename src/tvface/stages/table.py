@@ -103,8 +103,9 @@ def train_settings(settings: Settings, model: str, phase: str) -> dict[str, Any]
 
 
 def warm_start_files(settings: Settings, model: str) -> dict[str, str]:
-    """Return the published weights that the first phase of a model starts from, by their name in the settings."""
-    named = {name: value for name, value in as_mapping(settings.train.warm_start).items() if value is not None}
+    """Return the weights that the first phase of a model starts from, by their name in the settings."""
+    given = as_mapping(settings.train.warm_start).items()
+    named = {name: value.replace("{model}", model) for name, value in given if value is not None}
     if model != "temporal":
         return {name: value for name, value in named.items() if name != "basicvsr"}
     return named | ({"spynet": settings.dataset.flow.weights} if settings.train.temporal.flow == "tuned" else {})

@@ -120,7 +120,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         networks,
         settings.seed,
         processes=fabric.world_size,
-        keep_codes=train.augment_scale == 0 and train.augment_shift == 0,
+        keep_codes=train.augment_scale == 0 and train.augment_shift == 0 and not train.augment_flip,
     )
     sampler = Sampler(
         clips["train"],
@@ -132,6 +132,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         train.augment_scale,
         train.augment_shift,
         train.original.scale_per_frame,
+        train.augment_flip,
     )
     steps = steps_of(chosen, sampler, f"train.{phase}")
     described = train_settings(settings, model, phase)

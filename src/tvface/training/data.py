@@ -21,6 +21,8 @@ from tvface.device import moved
 from tvface.manifests.base import ManifestError
 from tvface.media.images import decode_labels, read_image
 from tvface.media.tarstore import read_bytes
+from tvface.training.augmentation import mirror, move
+from tvface.training.window import Window
 
 CPU = torch.device("cpu")
 
@@ -51,32 +53,10 @@ class Clip:
     def __len__(self) -> int:
         return len(self.images)
 
-
-@dataclass(frozen=True)
-class Window:
-    """T neighbouring frames of B sequences, as tensors.
-
-    images (B,T,3,S,S) RGB in [0,1]; masks (B,T,1,S,S) in [0,1]; landmarks (B,T,68,2) in [-1,1]; flows_backward and
-    flows_forward (B,T-1,2,S/2,S/2) px of the S/2 grid; names: ``<sequence>[<first frame>]`` per window.
-    """
-
-    images: torch.Tensor
-    masks: torch.Tensor
-    landmarks: torch.Tensor
-    flows_backward: torch.Tensor
-    flows_forward: torch.Tensor
-    names: tuple[str, ...]
-
-    def to(self, device: torch.device) -> Window:
-        """Return the window on another device."""
-        return Window(
-            moved(self.images, device),
-            moved(self.masks, device),
-            moved(self.landmarks, device),
-            moved(self.flows_backward, device),
-            moved(self.flows_forward, device),
-            self.names,
-        )
+    @property
+    def centre(self) -> float:
+        """Where the picture's centre has its normalised coordinates, both of them."""
+        return -1 / self.side if self.half_pixel else 0.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +64,8 @@ class StoredWindow:
     """A window as it is kept: a seventh of the bytes of the tensors that are made of it, on the device, by `window`.
 
     images (B,T,S,S,3) uint8; masks (B,T,S,S) uint8; landmarks (B,T,68,2) f32; flow (B,2,T-1,2,S/2,S/2) f16; scale (B,)
-    or (B,T) and shift (B,2) or (B,T,2) f32 of the augmentation, or None; half_pixel: see :func:`move`.
+    or (B,T) and shift (B,2) or (B,T,2) f32 of the augmentation, or None; flipped (B,) bool, mirrored before that, or
+    None; centre: of the pictures, in the landmarks' normalised coordinates (:func:`normalise`).
     """
 
     images: torch.Tensor
@@ -94,10 +75,11 @@ class StoredWindow:
     names: tuple[str, ...]
     scale: torch.Tensor | None = None
     shift: torch.Tensor | None = None
-    half_pixel: bool = True
+    flipped: torch.Tensor | None = None
+    centre: float = 0.0
 
     def window(self, device: torch.device) -> Window:
-        """Return the window on a device, in float32, enlarged and shifted."""
+        """Return the window on a device, in float32, mirrored, enlarged and shifted."""
         images, masks, landmarks, flow = (
             moved(tensor, device) for tensor in (self.images, self.masks, self.landmarks, self.flow)
         )
@@ -110,9 +92,11 @@ class StoredWindow:
             flow[:, 1],
             self.names,
         )
-        if self.scale is None or self.shift is None:
-            return window
-        return move(window, moved(self.scale, device), moved(self.shift, device), self.half_pixel)
+        if self.flipped is not None:
+            window = mirror(window, moved(self.flipped, device), self.centre)
+        if self.scale is not None and self.shift is not None:
+            window = move(window, moved(self.scale, device), moved(self.shift, device), self.centre)
+        return window
 
 
 def normalise(points: NDArray[np.float32], side: int, half_pixel: bool = True) -> NDArray[np.float32]:
@@ -213,60 +197,8 @@ def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> StoredWi
         torch.from_numpy(landmarks),
         torch.from_numpy(flow),
         tuple(f"{clip.name}[{start}]" for clip, start in zip(clips, starts, strict=True)),
-        half_pixel=clips[0].half_pixel,
+        centre=clips[0].centre,
     )
-
-
-def move(window: Window, scale: torch.Tensor, shift: torch.Tensor, half_pixel: bool = True) -> Window:
-    """Scale every frame about its centre and shift it.
-
-    Args:
-        window: any.
-        scale: (B,) float32, enlargement of a window, or (B,T) of each frame. One per window makes up no motion.
-        shift: (B,2) or (B,T,2) float32, part of the side, x right, y down.
-        half_pixel: normalisation of the landmarks, see :func:`normalise`.
-
-    Returns:
-        The window with images, masks, landmarks and flow moved alike. What comes from outside is black, outside of the
-        mask and without flow of its own.
-    """
-    count, frames, _, size, _ = window.images.shape
-    s = scale.reshape(count, -1).expand(count, frames)
-    t = shift.reshape(count, -1, 2).expand(count, frames, 2)
-    centre = -1 / size if half_pixel else 0.0
-    spread = s.view(count, frames, 1, 1)
-    landmarks = (window.landmarks - centre) * spread + centre + 2 * t[:, :, None]
-    images, masks = (_warp(maps, s, t) for maps in (window.images, window.masks))
-    flows = (
-        _move_flow(window.flows_backward, s[:, :-1], t[:, :-1], s[:, 1:], t[:, 1:]),
-        _move_flow(window.flows_forward, s[:, 1:], t[:, 1:], s[:, :-1], t[:, :-1]),
-    )
-    return Window(images, masks, landmarks, *flows, window.names)
-
-
-def _warp(maps: torch.Tensor, s: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Scale maps (B,T,C,H,W) by s (B,T) about their centre and shift them by t (B,T,2) parts of their side."""
-    flat = maps.flatten(0, 1)
-    theta = maps.new_zeros(len(flat), 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = 1 / s.flatten()
-    theta[:, :, 2] = -2 * t.flatten(0, 1) / s.flatten()[:, None]
-    grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
-    return F.grid_sample(flat, grid, align_corners=False).unflatten(0, maps.shape[:2])
-
-
-def _move_flow(
-    flow: torch.Tensor, s: torch.Tensor, t: torch.Tensor, s_other: torch.Tensor, t_other: torch.Tensor
-) -> torch.Tensor:
-    """Move flow (B,P,2,h,h) whose frame is moved by (s, t) and whose other frame by (s_other, t_other)."""
-    if flow.numel() == 0:  # a single frame has no pairs
-        return flow
-    own = _warp(flow, s, t) * s_other[..., None, None, None]
-    # Where the motion is none, a point still goes from its place in the one frame to its place in the other.
-    side = flow.shape[-1]
-    place = (torch.arange(side, device=flow.device) + 0.5) / side - 0.5
-    x = torch.stack(torch.meshgrid(place, place, indexing="xy"))
-    ratio = (s_other / s)[..., None, None, None]
-    return own + side * ((ratio - 1) * x + t_other[..., None, None] - ratio * t[..., None, None])
 
 
 def starts_of(clip: Clip, length: int) -> list[int]:
@@ -291,7 +223,8 @@ class Sampler:
 
     The sequences are shuffled once per epoch and the epochs follow each other without a gap, so that every batch is
     full and every sequence is seen once per epoch. With several processes a step takes ``batch`` windows per process.
-    ``augment_frames``: each frame of a window is scaled and moved by itself, as DECA's loaders do.
+    ``augment_frames``: each frame of a window is scaled and moved by itself, as DECA's loaders do. ``augment_flip``:
+    half of the windows are mirrored.
     """
 
     clips: Sequence[Clip]
@@ -303,6 +236,7 @@ class Sampler:
     augment_scale: float = 0.0
     augment_shift: float = 0.0
     augment_frames: bool = False
+    augment_flip: bool = False
 
     def steps(self, epochs: int) -> int:
         """Return the steps of this many passes over the sequences, rounded up."""
@@ -312,10 +246,14 @@ class Sampler:
         """Return this process's windows of a step (counted from 0) on a device."""
         return self.stored(step).window(device)
 
+    def names(self, step: int) -> tuple[str, ...]:
+        """Return the names of a step's windows."""
+        return self.stored(step).names
+
     def stored(self, step: int) -> StoredWindow:
         """Return the windows of a step as they are kept."""
         first = (step * self.world + self.rank) * self.batch
-        chosen, starts, drawn = [], [], []
+        chosen, starts, drawn, flipped = [], [], [], []
         for number in range(first, first + self.batch):
             epoch, place = divmod(number, len(self.clips))
             order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.clips))
@@ -325,7 +263,10 @@ class Sampler:
             chosen.append(clip)
             starts.append(options[generator.integers(len(options))])
             drawn.append(generator.uniform(-1, 1, (self.frames if self.augment_frames else 1, 3)))
+            flipped.append(bool(generator.integers(2)))
         window = stack(chosen, starts, self.frames)
+        if self.augment_flip:
+            window = dataclasses.replace(window, flipped=torch.tensor(flipped))
         if self.augment_scale == 0 and self.augment_shift == 0:
             return window
         numbers = np.stack(drawn)

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from tvface.flow.base import resized
-from tvface.training.data import Clip, Window, resize_flow, stack
+from tvface.training.data import Clip, resize_flow, stack
 from tvface.training.model import Codes, Detail, FaceModel, Geometry
+from tvface.training.window import Window
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -18,8 +18,9 @@ from torch import nn
 from tvface.settings.model import Phase, Train
 from tvface.stages.base import logger, progress
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.data import Clip, Sampler, Window, fixed_windows
+from tvface.training.data import Clip, fixed_windows
 from tvface.training.schedule import learning_rate
+from tvface.training.window import Window
 
 _log = logger("train")
 
@@ -58,6 +59,33 @@ class Curve:
         return cls(state["rows"], defaultdict(float, state["sums"]), state["count"])
 
 
+class Windows(Protocol):
+    """Where the windows of the training steps come from: a function of the seed and the step alone."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the choice."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Windows per step."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """Frames per window."""
+        ...
+
+    def window(self, step: int, device: torch.device) -> Window:
+        """Return the windows of a step, on a device."""
+        ...
+
+    def names(self, step: int) -> tuple[str, ...]:
+        """Return their names."""
+        ...
+
+
 class Task(nn.Module):
     """What the loop trains. ``forward(window, step)`` returns the weighted terms; ``step`` is None in validation."""
 
@@ -86,7 +114,7 @@ class Task(nn.Module):
 def fit(
     fabric: Fabric,
     task: Task,
-    sampler: Sampler,
+    sampler: Windows,
     validation: Sequence[Clip],
     steps: int,
     phase: Phase,
@@ -166,7 +194,7 @@ def fit(
 
 
 def _validate(
-    fabric: Fabric, task: nn.Module, clips: Sequence[Clip], sampler: Sampler, step: int, curve: Curve
+    fabric: Fabric, task: nn.Module, clips: Sequence[Clip], sampler: Windows, step: int, curve: Curve
 ) -> None:
     """Append the mean of every term over the validation clips, all in evaluation mode and without gradient."""
     if not clips:
@@ -190,7 +218,7 @@ class _Judge:
     ``failed`` () float32 on the device is 1 from the first step on whose loss or gradient is not finite.
     """
 
-    def __init__(self, fabric: Fabric, task: Task, sampler: Sampler, curve: Curve) -> None:
+    def __init__(self, fabric: Fabric, task: Task, sampler: Windows, curve: Curve) -> None:
         self.fabric, self.task, self.sampler, self.curve = fabric, task, sampler, curve
         self.failed = torch.zeros((), device=fabric.device)
         self._taken: list[tuple[int, torch.Tensor]] = []
@@ -226,7 +254,7 @@ class _Judge:
             if fine != 1:
                 what = ", ".join(f"{name} {value:.3g}" for name, value in zip(self._names, values, strict=True))
                 raise TrainingDiverged(
-                    f"training diverged at step {step + 1} on {', '.join(self.sampler.stored(step).names)}: {what}, "
+                    f"training diverged at step {step + 1} on {', '.join(self.sampler.names(step))}: {what}, "
                     f"gradient norm {norm:.3g}. The last checkpoint is kept; lower the phase's learning_rate, or look "
                     "at these sequences"
                 )

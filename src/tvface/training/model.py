@@ -34,7 +34,7 @@ from tvface.settings.base import as_mapping, parse
 from tvface.settings.model import Encoder, Original, Train
 from tvface.settings.model import Head as HeadSettings
 from tvface.settings.model import TemporalEncoder as TemporalSettings
-from tvface.training.data import Window
+from tvface.training.window import Window
 
 POSE, CAMERA, LIGHT, DETAIL = 6, 3, 27, 128
 MODELS = ("deca", "temporal")

@@ -37,9 +37,9 @@ from tvface.rendering.renderer import Rendering, sample
 from tvface.rendering.shading import sh_shading, vertex_normals
 from tvface.settings.model import Original, Phase, Weights
 from tvface.stages.base import logger
-from tvface.training.data import Window
 from tvface.training.loop import Task
 from tvface.training.model import Codes, FaceModel
+from tvface.training.window import Window
 
 _COARSE = ("landmark", "eye", "lip", "photometric", "identity", "shape", "expression", "texture", "light")
 _DETAIL = ("photometric_detail", "mrf", "symmetry", "displacement", "smoothness")

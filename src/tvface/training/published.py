@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from torch import nn
 
 from tvface import assets
 from tvface.device import torch_device
 from tvface.head.data import HeadData
 from tvface.networks.loading import CheckpointError, LoadReport, load_spynet, load_strictly, read_deca
 from tvface.networks.temporal_encoder import TemporalEncoder
-from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_imagenet_encoder
-from tvface.settings import Settings, SettingsError
+from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_features, load_imagenet_encoder
+from tvface.settings import Settings, SettingsError, as_mapping
 from tvface.settings.model import Encoder, Head
 from tvface.stages.base import logger
 from tvface.training.model import FaceModel, ModelSpec
@@ -21,6 +23,8 @@ _log = logger("reconstruct")
 
 SUFFIX = ".tar"
 """Of DECA's checkpoint; weights of tvface are safetensors."""
+
+_FEATURE_SIZES = ("width", "layers", "channels", "blocks", "rnn_layers", "deform_groups", "connection")
 
 _SIZES = {"n_shape": 100, "n_texture": 50, "n_expression": 50}
 
@@ -95,12 +99,12 @@ def trained_model(settings: Settings, weights: Path, head: HeadData) -> FaceMode
 
 
 def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
-    """Start a model from published weights; what they do not cover keeps its random start.
+    """Start a model from given weights; what they do not cover keeps its random start.
 
     Args:
         model: takes the weights.
-        files: paths by their name in ``train.warm_start``: ``deca``, ``resnet50``, ``basicvsr``; and ``spynet`` for a
-            model whose flow is tuned.
+        files: paths by their name in ``train.warm_start``: ``features``, ``deca``, ``resnet50``, ``basicvsr``; and
+            ``spynet`` for a model whose flow is tuned.
 
     Returns:
         What became of every tensor, file by file and network by network.
@@ -111,6 +115,8 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
     """
     if "deca" in files and "resnet50" in files:
         raise SettingsError("train.warm_start: deca and resnet50 both fill the encoders' ResNet; give one of them")
+    if "features" in files and files.keys() & {"deca", "resnet50", "basicvsr"}:
+        raise SettingsError("train.warm_start: features fill the encoders as the others do; give one or the other")
     encoders = (model.coarse_encoder, model.detail_encoder)
     reports: list[LoadReport] = []
     for name, given in files.items():
@@ -121,7 +127,9 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
         if not path.is_file():
             raise SettingsError(f"{setting}: {path} is not there")
         try:
-            if name == "deca":
+            if name == "features":
+                reports += _start_features(model, path, encoders)
+            elif name == "deca":
                 reports += load_deca(model, path)
             elif name == "spynet":
                 assert model.flow is not None
@@ -138,3 +146,17 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
                 f"train.{model.spec.model}, train.uv_size: 256, and head.n_shape: 100, n_texture: 50, n_expression: 50"
             ) from error
     return reports
+
+
+def _start_features(model: FaceModel, path: Path, encoders: Iterable[nn.Module]) -> list[LoadReport]:
+    kind, spec = model.spec.model, read_spec(path)
+    if spec.model != kind:
+        raise SettingsError(f"train.warm_start.features: {path} is of the model {spec.model}, not {kind}")
+    held, mine = (as_mapping(getattr(either, kind)) for either in (spec, model.spec))
+    sizes = [f"{name}: {held[name]} (here {mine[name]})" for name in _FEATURE_SIZES if held.get(name) != mine.get(name)]
+    if sizes:
+        raise SettingsError(
+            f"train.warm_start.features: {path} was trained with train.{kind}'s {', '.join(sizes)}; take its sizes, "
+            "other weights, or null"
+        )
+    return [load_features(encoder, load_weights(path), str(path)) for encoder in encoders]

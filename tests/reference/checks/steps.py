@@ -21,8 +21,8 @@ from tvface.networks.vggface2 import VggFace2
 from tvface.rendering.renderer import sample
 from tvface.settings.model import CoarsePhase, DetailPhase, Original, Phase, PretrainPhase, Weights
 from tvface.training import phases
-from tvface.training.data import Window
 from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.window import Window
 
 # Names of tvface's terms in the file.
 NAMES = {
