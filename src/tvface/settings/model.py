@@ -241,6 +241,11 @@ class Train:
     augment_flip: bool = option(False, "and half of them mirrored (DECA and the paper do not)")
     uv_size: int = option(256, "side of the detail maps", unit="px", low=32)
     render_size: int = option(224, "side of rendered images in the losses", unit="px", low=32)
+    batch_norm: Literal["batch", "frozen"] = option(
+        "batch",
+        "normalisation of the encoders in training: statistics of the batch (DECA, paper), or those of the start, "
+        "fixed, for batches of few people (needs warm_start.features, deca or resnet50)",
+    )
     precision: Literal["32-true", "bf16-mixed"] = option("32-true", "arithmetic of the networks")
     tf32: bool = option(True, "on a GPU, multiply float32 matrices with 10 bits of mantissa")
     compile: Literal["none", "default", "reduce-overhead"] = option(

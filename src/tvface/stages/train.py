@@ -109,6 +109,11 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         face_model.load_weights(load_weights(initial, spec))
     start = warm_start_files(settings, model) if phase == PHASES[0] else {}
     reports = published.warm_start(face_model, start)
+    if train.batch_norm == "frozen" and phase == PHASES[0] and not start.keys() & {"features", "deca", "resnet50"}:
+        raise SettingsError(
+            "train.batch_norm: frozen keeps the statistics of a start, and there is none: give "
+            "train.warm_start.features, deca or resnet50, or set train.batch_norm: batch"
+        )
     for report in reports:
         log.info("%s", report)
     networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
@@ -121,6 +126,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         settings.seed,
         processes=fabric.world_size,
         keep_codes=train.augment_scale == 0 and train.augment_shift == 0 and not train.augment_flip,
+        frozen_norm=train.batch_norm == "frozen",
     )
     sampler = Sampler(
         clips["train"],

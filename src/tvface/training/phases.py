@@ -123,6 +123,7 @@ class PhaseTask(Task):
         *,
         processes: int = 1,
         keep_codes: bool = False,
+        frozen_norm: bool = False,
     ) -> None:
         """Bind a model to a phase; parameters that the phase does not train stop requiring gradients.
 
@@ -131,9 +132,18 @@ class PhaseTask(Task):
                 the batch is taken this many times: together they then do what one does with the whole batch.
             keep_codes: the windows of a name are always the same pixels (no augmentation), so the codes which the
                 detail phase's fixed coarse encoder gives them are computed once.
+            frozen_norm: the encoders' batch normalisations keep the statistics they have. Those of the detail decoder,
+                which starts at random, are learnt.
         """
         super().__init__()
         self._processes = processes
+        encoders = (model.coarse_encoder, model.detail_encoder) if frozen_norm else ()
+        self._frozen = [
+            part
+            for encoder in encoders
+            for part in encoder.modules()
+            if isinstance(part, nn.modules.batchnorm._BatchNorm)
+        ]
         self._codes: dict[str, torch.Tensor] | None = {} if keep_codes and phase == "detail" else None
         self.model, self.phase, self.settings, self.seed = model, phase, settings, seed
         self.original = model.spec.original
@@ -161,6 +171,8 @@ class PhaseTask(Task):
         """Switch the trained parts; all others stay in evaluation, or their batch statistics would drift (A2, 18)."""
         super().train(False)
         self._trained.train(mode)
+        for part in self._frozen:
+            part.train(False)
         self.training = mode
         return self
 
