@@ -68,7 +68,9 @@ for _phase, _term in (("coarse", "identity"), ("detail", "mrf")):
 def test_every_row_has_a_loader_and_a_writer() -> None:
     registry.cache_clear()
     assert registry().keys() == asset_loading.NAMES
-    assert registry().keys() - WRITERS.keys() == {"compact_landmarks", "compact_parser"}
+    assert registry().keys() - WRITERS.keys() == {
+        *("compact_landmarks", "compact_parser", "features_deca", "features_temporal")
+    }
 
 
 def test_without_any_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
