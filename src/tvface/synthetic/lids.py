@@ -30,12 +30,12 @@ def paint_lids(frontal: Frontal, landmarks: np.ndarray, colour: np.ndarray, trai
         if traits.crease:
             frontal.stroke(fold, upper + np.stack([outward * 1.5 * t, height], 1), rng.uniform(0.5, 1.0), 1.0)
         if traits.liner:
-            line = upper[6:] + (0.0, 0.5 * traits.liner)
+            line = upper[6:] + np.array([0.0, 0.5 * traits.liner])
             if traits.wing:
                 line = np.concatenate([line, line[-1:] + np.array([(outward, slope)]) * traits.wing])
             frontal.stroke(dark, line, traits.liner, 0.9)
         if traits.liner_below:
-            frontal.stroke(dark, lower[12:] - (0.0, below), 0.8, traits.liner_below)
+            frontal.stroke(dark, lower[12:] - np.array([0.0, below]), 0.8, traits.liner_below)
         for at in np.linspace(0.15, 1.0, 16) if traits.lash_length else ():
             root = upper[int(at * 39)]
             angle = np.pi / 2 - (at - 0.35) * 1.6 + rng.normal(0, 0.1)
@@ -43,7 +43,7 @@ def paint_lids(frontal: Frontal, landmarks: np.ndarray, colour: np.ndarray, trai
             tip = root + reach * np.array([outward * np.cos(angle), np.sin(angle)])
             frontal.stroke(dark, np.stack([root, tip]), 0.3, 0.75)
         if traits.smoke:
-            middle = 0.5 * (upper.mean(0) + lower.mean(0)) + (outward * 1.5, 0.5)
+            middle = 0.5 * (upper.mean(0) + lower.mean(0)) + np.array([outward * 1.5, 0.5])
             turn = np.linspace(0, 2 * np.pi, 40)
             frontal.area(smoke, middle + np.stack([17.5 * np.cos(turn), 7.5 * np.sin(turn)], 1))
     for canvas, blur, strength in ((fold, 0.5, 0.75 * traits.crease), (smoke, 2.5, traits.smoke)):

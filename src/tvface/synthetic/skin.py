@@ -117,7 +117,9 @@ class SkinPainter:
             root = path[index] + normal * (rng.uniform(-0.5, 0.5, count) * taper)[:, None]
             tip = (
                 root
-                + (tangent + normal * lean(at)[:, None]) * rng.uniform(2.5, 5.0, count)[:, None] * (traits.brow_width / 3.2) ** 0.5
+                + (tangent + normal * lean(at)[:, None])
+                * rng.uniform(2.5, 5.0, count)[:, None]
+                * (traits.brow_width / 3.2) ** 0.5
             )
             for a, b in zip(root, tip, strict=True):
                 frontal.stroke(canvas, np.stack([a, b]), 0.3, 1.0)
