@@ -9,7 +9,7 @@ import pytest
 
 from tvface.synthetic.atlas import SKIN
 from tvface.synthetic.brows import embed
-from tvface.synthetic.contour import space_evenly
+from tvface.synthetic.convention import CORNERS, INSET, as_annotated
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.skin import SkinPainter
@@ -24,19 +24,22 @@ def traits() -> Traits:
     )
 
 
-def test_jaw_points_are_even_on_both_sides_and_the_rest_stays() -> None:
+def test_jaw_points_are_even_on_both_sides_and_corners_lie_within_the_lids() -> None:
     rng = np.random.default_rng(0)
     angle = np.sort(rng.uniform(0, np.pi, 17))
     points = rng.normal(50, 20, (2, 68, 2)).astype(np.float32)
     points[:, :17] = 60 * np.stack([-np.cos(angle), np.sin(angle)], 1)
-    spaced = space_evenly(points)
-    np.testing.assert_array_equal(spaced[:, [0, 8, 16]], points[:, [0, 8, 16]])
-    np.testing.assert_array_equal(spaced[:, 17:], points[:, 17:])
+    found = as_annotated(points)
+    corners = [near for near, _ in CORNERS]
+    same = np.setdiff1d(np.arange(68), [*range(1, 8), *range(9, 16), *corners])
+    np.testing.assert_array_equal(found[:, same], points[:, same])
     for first, last in ((0, 8), (8, 16)):
-        steps = np.linalg.norm(np.diff(spaced[:, first : last + 1], axis=1), axis=2)
+        steps = np.linalg.norm(np.diff(found[:, first : last + 1], axis=1), axis=2)
         assert steps.std() < 0.1 * steps.mean()  # straight steps between even arcs of a bent line
-    assert np.linalg.norm(points[0, 1:8] - spaced[0, 1:8], axis=1).max() > 5
-    np.testing.assert_allclose(space_evenly(spaced), spaced, atol=1.0)
+    assert np.linalg.norm(points[0, 1:8] - found[0, 1:8], axis=1).max() > 5
+    for near, far in CORNERS:
+        expected = (1 - INSET) * points[:, near] + INSET * points[:, far]
+        np.testing.assert_allclose(found[:, near], expected, rtol=1e-5)
 
 
 def test_brows_bind_to_the_skin_where_they_are_drawn(stage: Stage) -> None:

@@ -5,7 +5,8 @@ on everybody. Here the line of the brow is drawn per person, independent of the 
 with it. The means follow the proportions of 300-W as published (the mean shape of dlib's predictor, as in OpenFace's
 template; Apache-2.0), the spreads those of anthropometry (Farkas 1994: 2-4 mm for most distances about the eyes).
 Outer eye distance = 1: inner eye corners .43, inner brow ends .28, outer ones 1.33, nose .33, mouth .65, chin 1.38
-below the eyes; the neutral generic head has .38, .37, 1.15, .27, .58, 1.25.
+below the eyes; the neutral generic head has .38, .37, 1.15, .27, .58, 1.25. Its jaw is .05 narrower on either side at
+the height of the mouth.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ PROPORTIONS = {
     "eye_open": (0.0, 1.3),
     "eye_tilt": (0.0, 1.3),
     "brow_y": (0.4, 1.3),
-    "nose_wid": (0.8, 1.3),
-    "mouth_w": (0.6, 1.2),
-    "lip_thick": (0.0, 1.2),
+    "nose_wid": (1.2, 1.3),
+    "mouth_w": (0.9, 1.2),
+    "lip_thick": (0.4, 1.2),
+    "jaw_w": (1.0, 1.2),
+    "cheek_full": (0.6, 1.2),
     "face_len": (0.5, 1.1),
     "chin_len": (0.5, 1.1),
 }
@@ -41,10 +44,10 @@ def draw_identity(names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
 
 def draw_brows(rng: np.random.Generator) -> np.ndarray:
     """Draw both brows' lines: (10, 2) frontal mm on the neutral head, points 17..26 of 300-W."""
-    inner = np.array([np.clip(rng.normal(13.2, 2.6), 8, 21), rng.normal(17.0, 1.8)])
-    outer = np.array([np.clip(rng.normal(56.0, 3.2), 46, 63), rng.normal(15.0, 2.6)])
+    inner = np.array([np.clip(rng.normal(12.5, 2.7), 7, 21), rng.normal(16.2, 1.9)])
+    outer = np.array([np.clip(rng.normal(56.5, 3.3), 46, 63), rng.normal(14.3, 2.6)])
     lift = rng.normal(0.0, 1.6)
-    rise = np.clip(rng.normal(6.0, 2.2), 0.5, 12)
+    rise = np.clip(rng.normal(6.6, 2.3), 0.5, 12)
     peak = rng.uniform(0.45, 0.75)
     inner[1] += lift
     outer[1] += lift
