@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tvface.synthetic.atlas import SKIN
-from tvface.synthetic.brows import embed
 from tvface.synthetic.convention import CORNERS, INSET, as_annotated
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.person import Person, Stage
@@ -42,9 +41,9 @@ def test_jaw_points_are_even_on_both_sides_and_corners_lie_within_the_lids() -> 
         np.testing.assert_allclose(found[:, near], expected, rtol=1e-5)
 
 
-def test_brows_bind_to_the_skin_where_they_are_drawn(stage: Stage) -> None:
+def test_brows_bind_to_the_skin_where_they_are_drawn(stage: Stage, painter: SkinPainter) -> None:
     places = draw_brows(np.random.default_rng(4))
-    faces, weights = embed(stage.atlas, stage.head.faces, places)
+    faces, weights = painter.bind(stage.head.faces, places)
     on_skin = np.einsum("nij,ni->nj", stage.atlas.vertices[stage.head.faces[faces]], weights)
     np.testing.assert_allclose(on_skin[:, :2], places, atol=1e-3)
     assert weights.min() > -0.5 and (on_skin[:, 2] > 50).all()

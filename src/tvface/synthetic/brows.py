@@ -41,22 +41,25 @@ def roots(line: np.ndarray, width: float) -> np.ndarray:
     return np.asarray(shorter - normal * (0.5 * hair * lean(at) + ABOVE * width)[:, None])
 
 
-def embed(atlas: Atlas, faces: np.ndarray, places: np.ndarray) -> Embedding:
-    """Bind frontal places on the neutral skin to the head's triangles.
+class Binding:
+    """Binds frontal places on the neutral skin to the head's triangles."""
 
-    Args:
-        atlas: of the head; faces: (F, 3) its triangles; places: (N, 2) mm.
+    def __init__(self, atlas: Atlas) -> None:
+        front = (atlas.part == SKIN) & (np.abs(atlas.theta) < 80) & (atlas.position[:, :, 2] > 20)
+        self._face = atlas.face[front]
+        self._tree = cKDTree(atlas.position[front][:, :2])
+        self._vertices = atlas.vertices
 
-    Returns:
-        Triangles (N,) and barycentric weights (N, 3) float64.
-    """
-    front = (atlas.part == SKIN) & (np.abs(atlas.theta) < 80) & (atlas.position[:, :, 2] > 20)
-    rows, columns = np.nonzero(front)
-    _, index = cKDTree(atlas.position[rows, columns, :2]).query(places)
-    chosen = atlas.face[rows[index], columns[index]]
-    # The triangle of the nearest texel, or its neighbour just beyond the border: its plane is continued for the
-    # fraction of a texel that is missing.
-    corners = atlas.vertices[faces[chosen]][:, :, :2].astype(np.float64)
-    system = np.concatenate([corners.transpose(0, 2, 1), np.ones((len(chosen), 1, 3))], 1)
-    wanted = np.concatenate([places, np.ones((len(places), 1))], 1)
-    return chosen, np.linalg.solve(system, wanted[:, :, None])[:, :, 0]
+    def __call__(self, faces: np.ndarray, places: np.ndarray) -> Embedding:
+        """Return triangles (N,) and barycentric weights (N, 3) float64 of places (N, 2) mm.
+
+        Args:
+            faces: (F, 3) the head's triangles.
+        """
+        chosen = self._face[self._tree.query(places)[1]]
+        # The triangle of the nearest texel, or its neighbour just beyond the border: its plane is continued for the
+        # fraction of a texel that is missing.
+        corners = self._vertices[faces[chosen]][:, :, :2].astype(np.float64)
+        system = np.concatenate([corners.transpose(0, 2, 1), np.ones((len(chosen), 1, 3))], 1)
+        wanted = np.concatenate([places, np.ones((len(places), 1))], 1)
+        return chosen, np.linalg.solve(system, wanted[:, :, None])[:, :, 0]

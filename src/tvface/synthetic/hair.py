@@ -9,7 +9,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from tvface.synthetic.atlas import SKIN, Atlas
-from tvface.synthetic.brows import Embedding, embed
+from tvface.synthetic.brows import Embedding
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.skin import CLOTH, EARS, HAIR, SkinPainter, smoothstep
 from tvface.synthetic.traits import Traits, draw_traits
@@ -131,5 +131,5 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     pixels, classes = finish(atlas, colour, labels, np.array(traits.cloth, np.float32))
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
     scalp = vertex_values(atlas, smooth, faces)
-    brows = embed(atlas, faces, np.array(traits.brows)) if traits.brows else None
+    brows = painter.bind(faces, np.array(traits.brows)) if traits.brows else None
     return Texture(f"procedural-{seed}", pixels, classes, scalp, traits, brows)

@@ -9,6 +9,7 @@ from tvface.synthetic.traits import Traits
 
 # Upper and lower lid from the inner to the outer corner, right and left eye.
 EYES = (((39, 38, 37, 36), (39, 40, 41, 36)), ((42, 43, 44, 45), (42, 47, 46, 45)))
+BAND = (-25.0, 30.0)  # mm, heights between which all this lies
 INK = np.array([0.05, 0.04, 0.04], np.float32)
 
 
@@ -46,10 +47,18 @@ def paint_lids(frontal: Frontal, landmarks: np.ndarray, colour: np.ndarray, trai
             middle = 0.5 * (upper.mean(0) + lower.mean(0)) + np.array([outward * 1.5, 0.5])
             turn = np.linspace(0, 2 * np.pi, 40)
             frontal.area(smoke, middle + np.stack([17.5 * np.cos(turn), 7.5 * np.sin(turn)], 1))
-    for canvas, blur, strength in ((fold, 0.5, 0.75 * traits.crease), (smoke, 2.5, traits.smoke)):
-        if strength:
-            colour *= 1 - strength * np.clip(frontal.to_texture(frontal.soften(canvas, blur)), 0, 1)[:, :, None]
-    if dark.any():
-        weight = np.clip(frontal.to_texture(frontal.soften(dark, 0.3)), 0, 0.95)[:, :, None]
-        colour *= 1 - weight
-        colour += weight * INK
+    # Only the band of the eyes is softened and looked up: the rest of both pictures stays as it is.
+    top, bottom = frontal.pixels(np.array([[0.0, BAND[1]], [0.0, BAND[0]]]))[:, 1].astype(int)
+    band = slice(top, bottom)
+    shade = np.zeros_like(fold)
+    shade[band] = 1 - (1 - 0.75 * traits.crease * np.clip(frontal.soften(fold[band], 0.5), 0, 1)) * (
+        1 - traits.smoke * np.clip(frontal.soften(smoke[band], 2.5), 0, 1)
+    )
+    dark[band] = frontal.soften(dark[band], 0.3)
+    both = frontal.to_texture(np.stack([shade, dark], 2))
+    rows, columns = (np.flatnonzero((both > 0).any((2, axis))) for axis in (1, 0))
+    if len(rows):
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        weight = np.clip(both[part][:, :, 1:], 0, 0.95)
+        colour[part] *= (1 - both[part][:, :, :1]) * (1 - weight)
+        colour[part] += weight * INK

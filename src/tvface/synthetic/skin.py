@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas
-from tvface.synthetic.brows import lean, roots
+from tvface.synthetic.brows import Binding, lean, roots
 from tvface.synthetic.frontal import Frontal, smooth_path
 from tvface.synthetic.lids import paint_lids
 from tvface.synthetic.noise import Noise
@@ -28,6 +28,7 @@ class SkinPainter:
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
         self.frontal = Frontal(atlas)
+        self.bind = Binding(atlas)
         x, y = np.abs(atlas.position[:, :, 0]), atlas.position[:, :, 1]
         self.skin = atlas.part == SKIN
         facing = np.clip((85 - np.abs(atlas.theta)) / 20, 0, 1).astype(np.float32) * self.skin
