@@ -3,7 +3,7 @@
 A landmark network that has seen only the generic head's own brows, at the same place over every eye, finds them there
 on everybody. Here the line of the brow is drawn per person, independent of the bone below, and its ten points move
 with it. The means follow the proportions of 300-W as published (the mean shape of dlib's predictor, as in OpenFace's
-template; Apache-2.0), the spreads those of anthropometry (Farkas 1994: 2-4 mm for most distances about the eyes).
+template; Apache-2.0); the spreads are chosen, 2-3 mm, to hold both portraits and that mean within two of them.
 Outer eye distance = 1: inner eye corners .43, inner brow ends .28, outer ones 1.33, nose .33, mouth .65, chin 1.38
 below the eyes; the neutral generic head has .38, .37, 1.15, .27, .58, 1.25. Its jaw is .05 narrower on either side at
 the height of the mouth.
