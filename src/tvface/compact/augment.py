@@ -94,10 +94,10 @@ def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     wash = torch.rand(count, 1, 1, 1, generator=generator)
     wash = torch.where(wash < 0.08, 1.0, wash * 0.2)  # some wholly grey
     x = images + wash * (grey - images)
-    x = x.clamp_min(1e-4) ** torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1))
-    x = x * torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1) + 0.08 * _symmetric(generator, count, 3, 1, 1))
+    x = x.clamp_min(1e-4) ** torch.exp(0.3 * _symmetric(generator, count, 1, 1, 1))
+    x = x * torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1) + 0.12 * _symmetric(generator, count, 3, 1, 1))
     middle = x.mean((1, 2, 3), keepdim=True)
-    x = middle + (x - middle) * torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1))
+    x = middle + (x - middle) * torch.exp(0.3 * _symmetric(generator, count, 1, 1, 1))
     x = _coarsen(x, generator)
     noise = 0.02 * torch.rand(count, 1, 1, 1, generator=generator) ** 2
     return (x + noise * torch.randn(x.shape, generator=generator)).clamp(0, 1)

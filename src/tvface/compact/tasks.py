@@ -49,7 +49,7 @@ class LandmarkTask(Task):
     name = "landmarks"
     file = LANDMARKS
     size = 128
-    framing = Framing(window=1.4, scale=0.15, shift=0.06, turn=0.25, up=0.8)
+    framing = Framing(window=1.4, scale=0.15, shift=0.06, turn=0.3, up=0.8)
     occluded = 0.1
     sigma = 1.25  # of the target Gaussians, in heat-map cells
     eyes = 0.38  # outer eye distance of a frontal face in the mean framing, as a fraction of the window

@@ -19,6 +19,8 @@ from tvface.synthetic.light import expose, random_light
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.skin import SkinPainter
+from tvface.synthetic.traits import draw_traits
+from tvface.synthetic.variety import draw_identity, vary
 
 TEXTURE_EVERY = 4  # crops per procedural texture
 PERSON_EVERY = 2  # crops per identity
@@ -65,17 +67,19 @@ class CropMaker:
         self.portraits = tuple(portraits)
         self.stage = Stage(head, build_atlas(head))
         self.painter = SkinPainter(self.stage.atlas)
-        self.n_shape = head.shape_basis.shape[2]
+        names = list(notes.get("shape_names", ()))
+        self.shape_names = [*names, *[""] * head.shape_basis.shape[2]][: head.shape_basis.shape[2]]
 
     def texture(self, rng: np.random.Generator) -> Texture:
         """Paint a new procedural person."""
-        return procedural_texture(self.painter, self.stage.head.faces, int(rng.integers(2**31)))
+        seed = int(rng.integers(2**31))
+        return procedural_texture(self.painter, self.stage.head.faces, seed, vary(draw_traits(seed)))
 
     def person(self, texture: Texture, rng: np.random.Generator) -> Person:
         """Draw an identity for a texture, or for a portrait."""
         if self.portraits and rng.random() < PORTRAIT_SHARE:
             texture = self.portraits[int(rng.integers(len(self.portraits)))]
-        return Person(self.stage, rng.normal(0, 0.9, (self.n_shape,)), texture)
+        return Person(self.stage, draw_identity(self.shape_names, rng), texture)
 
     def expression(self, rng: np.random.Generator) -> np.ndarray:
         """Draw an expression code: half of the named modes, lids closed in one of eight, asymmetries, small bumps."""

@@ -50,8 +50,9 @@ class Frontal:
         return cv2.GaussianBlur(canvas, (0, 0), sigma * PIXELS_PER_MM)
 
     def to_texture(self, canvas: np.ndarray) -> np.ndarray:
-        """Look the canvas up at every texel: (size, size) float32, 0 on the back of the head and off the skin."""
-        return sample(canvas, self._lookup) * self._weight
+        """Look a canvas (H, W[, C]) up at every texel: (size, size[, C]) float32, 0 behind and off the skin."""
+        found = sample(canvas, self._lookup)
+        return found * (self._weight if found.ndim == 2 else self._weight[:, :, None])
 
 
 def smooth_path(points: np.ndarray, count: int = 40, closed: bool = False) -> np.ndarray:

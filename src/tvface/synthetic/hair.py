@@ -9,6 +9,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from tvface.synthetic.atlas import SKIN, Atlas
+from tvface.synthetic.brows import Embedding
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.skin import CLOTH, EARS, HAIR, SkinPainter, smoothstep
 from tvface.synthetic.traits import Traits, draw_traits
@@ -22,7 +23,8 @@ class Texture:
 
     colour: (S, S, 3) uint8 RGB reflectance, row 0 at v = 1; labels: (S, S) uint8 zllrunning classes; scalp: (V,)
     float32, 0..1, how much of the hair's thickness each vertex gets; traits: looks of the parts beside the head
-    (hair, cloth, spectacles), drawn or, for a portrait, chosen to match.
+    (hair, cloth, spectacles), drawn or, for a portrait, chosen to match; brows: triangles (10,) and barycentric weights
+    (10, 3) of points 17..26 where the painted brows are not the head's own.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Texture:
     labels: np.ndarray
     scalp: np.ndarray
     traits: Traits
+    brows: Embedding | None = None
 
 
 def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
@@ -107,15 +110,16 @@ def finish(atlas: Atlas, colour: np.ndarray, labels: np.ndarray, cloth: np.ndarr
     return np.clip(colour[row, column] * 255 + 0.5, 0, 255).astype(np.uint8), labels[row, column]
 
 
-def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int) -> Texture:
+def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, traits: Traits | None = None) -> Texture:
     """Paint the person of ``seed``; equal seeds give equal bytes.
 
     Args:
         painter: of the head's atlas.
         faces: (F, 3) the head's triangles.
         seed: any whole number.
+        traits: looks other than those that the seed draws.
     """
-    traits = draw_traits(seed)
+    traits = traits or draw_traits(seed)
     atlas = painter.atlas
     colour, labels = painter.paint(traits)
     rng = np.random.default_rng([seed, 0xA1])
@@ -127,4 +131,5 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int) -> Te
     pixels, classes = finish(atlas, colour, labels, np.array(traits.cloth, np.float32))
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
     scalp = vertex_values(atlas, smooth, faces)
-    return Texture(f"procedural-{seed}", pixels, classes, scalp, traits)
+    brows = painter.bind(faces, np.array(traits.brows)) if traits.brows else None
+    return Texture(f"procedural-{seed}", pixels, classes, scalp, traits, brows)

@@ -218,7 +218,7 @@ class Person:
         rotations = rotation_matrix(np.asarray(joints).reshape(5, 3))
         shift = np.asarray(translation, np.float32)
         bare, rigid = self.stage.deform(self.neutral, expression, rotations)
-        landmarks = self.stage.landmarks(bare, rotations) + shift  # on the skin, under the hair
+        landmarks = self._landmarks(bare, rotations) + shift  # on the skin, under the hair
         vertices = bare + self.stage.turn(rigid, self.hair)
         head = self.stage.head
         surfaces = [
@@ -238,6 +238,14 @@ class Person:
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
             surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
         return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1])
+
+    def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+        """Return the 68 points (68, 3); those of the brows follow what is painted."""
+        landmarks = self.stage.landmarks(vertices, rotations)
+        if self.texture.brows is not None:
+            faces, weights = self.texture.brows
+            landmarks[17:27] = np.einsum("nij,ni->nj", vertices[self.stage.head.faces[faces]], weights)
+        return landmarks
 
     def _move(
         self, part: Part, neutral: np.ndarray, rigid: np.ndarray, root: np.ndarray, vertices: np.ndarray

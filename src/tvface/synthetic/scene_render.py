@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from tvface.synthetic import kernels
+from tvface.synthetic.convention import as_annotated
 from tvface.synthetic.light import SH_FACTORS
 from tvface.synthetic.person import Posed, Surface
 
@@ -121,7 +122,7 @@ def render_scene(
         np.stack([camera.project(posed.landmarks) for posed in people]) if people else np.zeros((0, 68, 3), np.float32)
     )
     visible = np.stack([_visible(points, near, samples) for points in points68]) if people else np.zeros((0, 68), bool)
-    return Frame(image, labels, person, depth, points68[:, :, :2], visible)
+    return Frame(image, labels, person, depth, as_annotated(points68[:, :, :2]), visible)
 
 
 def _composite(total: np.ndarray, background: np.ndarray, samples: int) -> np.ndarray:

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas
+from tvface.synthetic.brows import Binding, lean, roots
 from tvface.synthetic.frontal import Frontal, smooth_path
+from tvface.synthetic.lids import paint_lids
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.traits import Traits
 
@@ -26,6 +28,7 @@ class SkinPainter:
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
         self.frontal = Frontal(atlas)
+        self.bind = Binding(atlas)
         x, y = np.abs(atlas.position[:, :, 0]), atlas.position[:, :, 1]
         self.skin = atlas.part == SKIN
         facing = np.clip((85 - np.abs(atlas.theta)) / 20, 0, 1).astype(np.float32) * self.skin
@@ -99,8 +102,11 @@ class SkinPainter:
         """Draw both brows hair by hair: (size, size) float32 opacity."""
         frontal, points = self.frontal, self.atlas.landmarks
         canvas = frontal.empty()
-        for order in (range(22, 27), range(21, 16, -1)):
-            path = smooth_path(points[list(order), :2], 60)
+        line = np.array(traits.brows) if traits.brows else points[17:27, :2]
+        for order in (range(5, 10), range(4, -1, -1)):
+            path = smooth_path(line[list(order)], 60)
+            if traits.brows:
+                path = roots(path, traits.brow_width)
             count = int(90 + 170 * traits.brow_density)
             at = rng.uniform(0, 1, count)
             index = np.minimum((at * 59).astype(int), 58)
@@ -110,10 +116,11 @@ class SkinPainter:
             normal *= np.sign(normal[:, 1:2] + 1e-9)
             taper = traits.brow_width * (0.55 + 0.6 * np.sin(np.pi * np.clip(at * 0.8 + 0.15, 0, 1))) * (1 - 0.45 * at)
             root = path[index] + normal * (rng.uniform(-0.5, 0.5, count) * taper)[:, None]
-            lean = np.clip(1.1 - 1.2 * at, 0.05, 1.1)[:, None]
             tip = (
                 root
-                + (tangent + normal * lean) * rng.uniform(2.5, 5.0, count)[:, None] * (traits.brow_width / 3.2) ** 0.5
+                + (tangent + normal * lean(at)[:, None])
+                * rng.uniform(2.5, 5.0, count)[:, None]
+                * (traits.brow_width / 3.2) ** 0.5
             )
             for a, b in zip(root, tip, strict=True):
                 frontal.stroke(canvas, np.stack([a, b]), 0.3, 1.0)
@@ -154,6 +161,8 @@ class SkinPainter:
         self._mix(colour, traits.brow_colour, brow)
         self._mix(colour, np.array([0.06, 0.04, 0.04]), np.clip(self.upper_lash * 1.5, 0, 1) * traits.lashes)
         self._mix(colour, np.array([0.10, 0.06, 0.06]), np.clip(self.lower_lash * 1.2, 0, 1) * traits.lashes * 0.6)
+        if traits.crease or traits.liner or traits.liner_below or traits.lash_length or traits.smoke:
+            paint_lids(self.frontal, self.atlas.landmarks, colour, traits)
         self.eyes(colour, traits, rng)
         inside = self.atlas.part == MOUTH
         colour[inside] = self.atlas.albedo[inside]

@@ -74,6 +74,15 @@ class Traits:
     cloth_stripes: float
     spectacles: str  # "", "round", "square" or "sun"
     hat: str  # "", "cap" or "beanie"
+    # What follows is drawn for the training crops only, see variety.py.
+    brows: tuple[tuple[float, float], ...] = ()  # own line: points 17..26 in frontal mm; empty: the head's
+    crease: float = 0.0  # darkness of the upper lid's fold
+    crease_height: float = 4.0  # of it above the lid
+    liner: float = 0.0  # width of the line along the upper lid
+    liner_below: float = 0.0  # strength of the line along the lower lid
+    wing: float = 0.0  # how far the upper line runs beyond the outer corner
+    lash_length: float = 0.0
+    smoke: float = 0.0  # dark shadow all around the eye
 
 
 def rgb(colour: np.ndarray) -> tuple[float, float, float]:
