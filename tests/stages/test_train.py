@@ -233,3 +233,13 @@ def test_two_processes_train_through_the_stage(project):  # noqa: F811
     assert list(a.index) == list(b.index)
     np.testing.assert_allclose(a["landmark"], b["landmark"], rtol=0.1)
     assert dataclasses.asdict(settings_with(devices=2).train)["devices"] == 2 and weights
+
+
+def test_frozen_statistics_need_a_start(project):  # noqa: F811
+    with pytest.raises(SettingsError, match=r"train\.batch_norm: frozen keeps the statistics of a start"):
+        fit(settings_with(batch_norm="frozen"), "none")
+    fit(settings_with(), "before")
+    _, ours = fit(settings_with(batch_norm="frozen", warm_start={"features": "before/weights.safetensors"}), "started")
+    theirs = load_file("before/weights.safetensors")
+    kept = [name for name in theirs if name.startswith("coarse_encoder.") and "running_" in name]
+    assert kept and all(torch.equal(ours[name], theirs[name]) for name in kept)

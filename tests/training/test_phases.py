@@ -50,6 +50,24 @@ def test_a_phase_changes_what_it_trains_and_nothing_else(tiny, window, model, ph
     assert changed(build(tiny, phase, model), window) == trained
 
 
+@pytest.mark.parametrize("model", ["deca", "temporal"])
+def test_frozen_normalisations_of_the_encoders_keep_their_statistics_and_learn_their_weights(tiny, window, model):
+    spec = ModelSpec.of(model, tiny.train, tiny.head, 0)
+    for phase, encoder in (("pretrain", "coarse_encoder"), ("detail", "detail_encoder")):
+        settings = getattr(tiny.train, phase)
+        task = PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, LossNetworks(), 0, frozen_norm=True)
+        task.train()
+        before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+        torch.stack(list(task(window, 0).values())).sum().backward()
+        torch.optim.SGD(task.trained(), lr=1e-2).step()
+        after = task.model.state_dict()
+        moved = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+        statistics = {name for name in moved if "running_" in name or "num_batches" in name}
+        # The detail decoder starts at random: its statistics are of no start and are learnt.
+        assert {name.split(".")[0] for name in statistics} == ({"detail_decoder"} if phase == "detail" else set())
+        assert any(name.startswith(encoder) and ".bn" in name and name.endswith("weight") for name in moved)
+
+
 def test_terms_without_weight_are_not_computed(tiny, window, monkeypatch):
     task = build(tiny, "pretrain")
     monkeypatch.setattr(task.model, "render", lambda *_: pytest.fail("pretraining needs no rendering"))
