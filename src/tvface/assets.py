@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvface.settings import Settings
+from tvface.stages.table import warm_start_files
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "resources" / "assets.tsv"
 
 # A folder that is looked in first, for weights shared by many checkouts.
 FOLDER_VARIABLE = "TVFACE_WEIGHTS"
+
+_OWN = "features"
+"""Name of weights of an earlier run of the user's, which no registry knows."""
 
 _HTML = (b"<!doctype", b"<html", b"<?xml")
 
@@ -158,7 +162,7 @@ def describe_missing(row: Asset, path: Path) -> str:
 def describe_way(row: Asset) -> str:
     """Return how a file is got."""
     if not row.url:
-        if row.licence == _own_features("").licence:
+        if row.name == _OWN:
             return "weights of an earlier training of yours: results/train/<model>/coarse/weights.safetensors"
         made_by = "features" if row.name.startswith("features") else "train"
         return f"it belongs to tvface: restore it with git, or make it: python -m tvface.compact.{made_by} --help"
@@ -280,14 +284,16 @@ def needs(settings: Settings) -> list[Need]:
             for level in range(2, 7):
                 row = asset(f"spynet_torch7_{level}")
                 add(row.name, stage, setting, avoid, str(Path(flow.weights).with_name(Path(row.file).name)))
-    features = settings.train.warm_start.features
-    for model in settings.train.models if features is not None else ():
-        given = str(features).replace("{model}", model)
+    for model in settings.train.models:
+        given = warm_start_files(settings, model).get("features")
+        if given is None:
+            continue
         setting, avoid = f"train.warm_start.features: {given}", "train.warm_start.features: null"
         if Path(given).name == Path(asset(f"features_{model}").file).name:
             add(f"features_{model}", "train", setting, avoid, given)
         else:
-            found.append(Need(_own_features(given), "train", Path(given), setting, avoid))
+            own = Asset(_OWN, given, "", "", None, "", "your own", False, "train.warm_start.features")
+            found.append(Need(own, "train", Path(given), setting, avoid))
     for name, asset_name in _WARM_STARTS.items():
         start = getattr(settings.train.warm_start, name)
         if start is not None and (name != "basicvsr" or "temporal" in settings.train.models):
@@ -302,11 +308,6 @@ def needs(settings: Settings) -> list[Need]:
             setting = f"train.{phase}.weights.mrf"
             add("vgg19", "train", f"{setting}: {weights.mrf:g}", f"{setting}: 0")
     return found
-
-
-def _own_features(file: str) -> Asset:
-    """Describe weights of an earlier run of the user's, which no registry knows."""
-    return Asset("features", file, "", "", None, "", "your own", False, "train.warm_start.features")
 
 
 def require(settings: Settings, stage: str | None = None) -> list[Path]:

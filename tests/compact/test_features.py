@@ -12,8 +12,7 @@ import torch
 from tests.compact.conftest import draw
 from tests.training.conftest import TINY, bumpy_head
 from tvface import assets
-from tvface.compact.features import CropSampler, main
-from tvface.compact.weights import features_file
+from tvface.compact.features import CropSampler, features_file, main
 from tvface.networks.loading import CheckpointError
 from tvface.settings import SettingsError, parse_settings
 from tvface.stages.table import train_settings, warm_start_files

@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import json
 import logging
-import shlex
 import shutil
 import sys
 import time
@@ -28,17 +27,19 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from tvface.assets import asset
 from tvface.compact import samples
 from tvface.compact.augment import Framing, frame, occlude, recolour
-from tvface.compact.card import write_card
+from tvface.compact.card import card_command, write_card
 from tvface.compact.crops import HEAD
-from tvface.compact.weights import FOLDER, features_file
+from tvface.compact.weights import FOLDER
 from tvface.head.data import HeadData
 from tvface.manifests.base import digest
 from tvface.settings import Settings, as_mapping, load
 from tvface.settings.model import Phase
 from tvface.training.augmentation import move
 from tvface.training.checkpoint import CheckpointStore
+from tvface.training.data import CPU, rounds
 from tvface.training.loop import fit
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import LossNetworks, PhaseTask
@@ -50,7 +51,6 @@ log = logging.getLogger("tvface.compact")
 # As the pipeline crops: `sequences.crop_scale` sides of the detector's box, `crop_down` of one below its centre.
 FRAMING = Framing(window=1.25, scale=0.12, shift=0.05, turn=0.15, up=0.23)
 OCCLUDED = 0.05
-CPU = torch.device("cpu")
 # How far a crop is enlarged and moved from one frame to the next, where a window has several.
 MOTION_SCALE, MOTION_SHIFT = 0.04, 0.04
 
@@ -115,16 +115,12 @@ class CropSampler:
         return Window(images, masks, landmarks, still, still, tuple(f"crop {i}" for i in index))
 
     def _chosen(self, step: int) -> list[int]:
-        """Every crop comes once per round, in random order."""
-        chosen = []
-        for number in range(step * self.batch, (step + 1) * self.batch):
-            turn, place = divmod(number, len(self.crops))
-            chosen.append(int(_order(self.seed, turn, len(self.crops))[place]))
-        return chosen
+        return rounds(step * self.batch, self.batch, len(self.crops), self.seed, 4)
 
 
-def _order(seed: int, turn: int, count: int) -> np.ndarray:
-    return np.random.default_rng((seed, 4, turn)).permutation(count)
+def features_file(model: str) -> str:
+    """Return the name of the file of features that a model's encoders may start from."""
+    return Path(asset(f"features_{model}").file).name
 
 
 def train(
@@ -155,11 +151,7 @@ def train(
         store = CheckpointStore(folder / name, hashlib.sha256(known.encode()).hexdigest(), 1, log)
         curve = fit(fabric, task, CropSampler(kept, *common), (), recipe.steps, phase, chosen, store)
         last = [value for *_, term, value in curve.rows if term == "total"][-1]
-        row = {
-            "step": number * recipe.steps,
-            "loss": round(last, 4),
-            **judge(face_model, CropSampler(held_out, *common)),
-        }
+        row = {"step": number * recipe.steps, "loss": round(last, 4), **judge(face_model, judged)}
         log.info("%s, %s: %s", model, name, row)
         figures.append(row)
     figures[-1] |= {f"untrained_{name}": value for name, value in untrained.items()}
@@ -224,12 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if name.startswith("coarse_encoder.") and not name.startswith("coarse_encoder.layers.")
     }
     save_weights(target, kept, model.spec, phase="features", steps=2 * given.steps)
-    words = list(arguments) if arguments is not None else sys.argv[1:]
-    if "--made-by" in words:
-        place = words.index("--made-by")
-        del words[place : place + 2]
     about = {
-        "command": "python -m tvface.compact.features " + shlex.join(words),
+        "command": card_command("tvface.compact.features", arguments),
         "start": None,
         "crops": len(crops),
         "crops_command": given.made_by,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ import torch
 from torch import nn
 
 from tvface.compact import samples
-from tvface.compact.card import write_card
+from tvface.compact.card import card_command, write_card
 from tvface.compact.tasks import LandmarkTask, ParserTask, Task, class_frequency, plain
 from tvface.compact.weights import FOLDER, load_bundle, save_bundle
 from tvface.manifests.base import atomic
@@ -187,12 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checkpoint = given.out / f".{task.name}.checkpoint.pt"
     started = time.monotonic()
     net, curve = train(task, crops, recipe, checkpoint, start.net if start else None)
-    words = list(arguments) if arguments is not None else sys.argv[1:]
-    if "--made-by" in words:  # it stands by itself in the card
-        place = words.index("--made-by")
-        del words[place : place + 2]
     about = {
-        "command": "python -m tvface.compact.train " + shlex.join(words),
+        "command": card_command("tvface.compact.train", arguments),
         "start": dict(start.about) if start else None,
         "crops": len(crops),
         "crops_command": given.made_by,

@@ -21,11 +21,6 @@ PARSER = "compact_parser.safetensors"
 NETWORKS: dict[str, type[nn.Module]] = {"CompactLandmarks": CompactLandmarks, "CompactParser": CompactParser}
 
 
-def features_file(model: str) -> str:
-    """Return the name of the file of features that a model's encoders may start from."""
-    return f"features_{model}.safetensors"
-
-
 class WeightsError(RuntimeError):
     """A bundled weight file is missing or is not one; the message says how to make it."""
 

@@ -27,8 +27,12 @@ def as_annotated(points: np.ndarray) -> np.ndarray:
         result[..., near, :] += INSET * (points[..., far, :] - points[..., near, :])
     for old, new in zip(points.reshape(-1, 68, 2), result.reshape(-1, 68, 2), strict=True):
         for first, last in ((0, 8), (8, 16)):
-            line = old[first : last + 1].astype(np.float64)
-            length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-            even = np.linspace(0, length[-1], last - first + 1)
-            new[first : last + 1] = np.stack([np.interp(even, length, line[:, k]) for k in (0, 1)], 1)
+            new[first : last + 1] = evenly(old[first : last + 1].astype(np.float64), last - first + 1)
     return result
+
+
+def evenly(line: np.ndarray, count: int) -> np.ndarray:
+    """Return ``count`` points (count, 2) in equal steps along the straight pieces of a line (N, 2), ends included."""
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    even = np.linspace(0, length[-1], count)
+    return np.stack([np.interp(even, length, line[:, k]) for k in (0, 1)], 1)

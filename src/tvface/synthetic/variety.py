@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tvface.synthetic.convention import evenly
 from tvface.synthetic.traits import Traits
 
 # Mean and standard deviation of the named identity columns in the training crops; all others have SPREAD around 0.
@@ -56,9 +57,7 @@ def draw_brows(rng: np.random.Generator) -> np.ndarray:
     bent = t ** (np.log(0.5) / np.log(peak))
     line = inner + t[:, None] * (outer - inner)
     line[:, 1] += rise * np.sin(np.pi * bent) ** rng.uniform(0.9, 1.5)
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    even = np.linspace(0, length[-1], 5)
-    left = np.stack([np.interp(even, length, line[:, k]) for k in (0, 1)], 1)
+    left = evenly(line, 5)
     right = left[::-1] * (-1, 1)
     # Nobody's brows are mirror images of each other.
     return np.concatenate([right, left]) + np.repeat(rng.normal(0, 0.6, (2, 2)), 5, axis=0)

@@ -217,6 +217,18 @@ def starts_of(clip: Clip, length: int) -> list[int]:
     return whole or every
 
 
+def rounds(first: int, batch: int, count: int, seed: int, stream: int) -> list[int]:
+    """Return which of ``count`` items the numbers ``first .. first + batch - 1`` of an endless row are.
+
+    The row goes through all items again and again, each time in another order; seed and stream decide the orders.
+    """
+    orders = {
+        turn: np.random.default_rng((seed, stream, turn)).permutation(count)
+        for turn in range(first // count, (first + batch - 1) // count + 1)
+    }
+    return [int(orders[number // count][number % count]) for number in range(first, first + batch)]
+
+
 @dataclass(frozen=True)
 class Sampler:
     """Which sequences and frames a training step takes: a function of seed and step.
@@ -254,10 +266,8 @@ class Sampler:
         """Return the windows of a step as they are kept."""
         first = (step * self.world + self.rank) * self.batch
         chosen, starts, drawn, flipped = [], [], [], []
-        for number in range(first, first + self.batch):
-            epoch, place = divmod(number, len(self.clips))
-            order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.clips))
-            clip = self.clips[order[place]]
+        for number, index in enumerate(rounds(first, self.batch, len(self.clips), self.seed, 1), first):
+            clip = self.clips[index]
             options = starts_of(clip, self.frames)
             generator = np.random.default_rng((self.seed, 2, number))
             chosen.append(clip)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-from torch import nn
 
 from tvface import assets
 from tvface.device import torch_device
@@ -126,10 +124,11 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
         )
         if not path.is_file():
             raise SettingsError(f"{setting}: {path} is not there")
+        if name == "features":
+            reports += _start_features(model, path)
+            continue
         try:
-            if name == "features":
-                reports += _start_features(model, path, encoders)
-            elif name == "deca":
+            if name == "deca":
                 reports += load_deca(model, path)
             elif name == "spynet":
                 assert model.flow is not None
@@ -148,7 +147,7 @@ def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
     return reports
 
 
-def _start_features(model: FaceModel, path: Path, encoders: Iterable[nn.Module]) -> list[LoadReport]:
+def _start_features(model: FaceModel, path: Path) -> list[LoadReport]:
     kind, spec = model.spec.model, read_spec(path)
     if spec.model != kind:
         raise SettingsError(f"train.warm_start.features: {path} is of the model {spec.model}, not {kind}")
@@ -159,4 +158,5 @@ def _start_features(model: FaceModel, path: Path, encoders: Iterable[nn.Module])
             f"train.warm_start.features: {path} was trained with train.{kind}'s {', '.join(sizes)}; take its sizes, "
             "other weights, or null"
         )
-    return [load_features(encoder, load_weights(path), str(path)) for encoder in encoders]
+    state = load_weights(path)
+    return [load_features(encoder, state, str(path)) for encoder in (model.coarse_encoder, model.detail_encoder)]
