@@ -97,6 +97,8 @@ def hanging_hair(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part
     """Build a curtain of hair around sides and back, to the jaw (bob) or over the shoulders (long)."""
     end = rng.uniform(-112, -70) if traits.hair_style == "bob" else rng.uniform(-235, -150)
     start = rng.uniform(58, 80)
+    if traits.curtain:
+        start = traits.curtain
     level = atlas.vertices[(np.abs(atlas.vertices[:, 1] + 10) < 30) & (atlas.vertex_part == 1)]
     scale = (np.abs(level[:, 0]).max() + 4) / 90
     knots = [-260, -190, -150, -80, -30, 10, 40, 62]
@@ -111,7 +113,8 @@ def hanging_hair(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part
     wave = wave * np.clip((50 - y) / 60, 0, 1)[:, None] + rng.uniform(0, 3) * np.sin(y / 14 + phases[2])[:, None]
     ragged = rng.normal(0, 4, columns)[None] * np.linspace(0, 1, rows)[:, None] ** 4
     x = (wide(y)[:, None] + wave) * np.sin(angle)[None]
-    front = np.where(np.cos(angle) > 0, 72.0, 1.0)
+    # What hangs in front of the cheeks has to lie before them.
+    front = np.where(np.cos(angle) > 0, 72.0 + max(0.0, 58 - start), 1.0)
     z = np.where(np.cos(angle) > 0, front, deep(y)[:, None] + wave) * np.cos(angle)[None]
     vertices = np.stack([x, y[:, None] + ragged, z], axis=2).reshape(-1, 3)
     faces, places = _grid_faces(rows, columns, closed=False)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from scipy import sparse
 
 from tvface.head.data import HeadData
-from tvface.synthetic.atlas import SKIN, Atlas, landmark_positions
+from tvface.synthetic.atlas import MOUTH, SKIN, Atlas, landmark_positions
 from tvface.synthetic.hair import Texture
+from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.meshes import Part, build_parts
+from tvface.synthetic.occlusion import Occlusion
+from tvface.synthetic.relief import Relief, ReliefPainter
 
 HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
+PHOTOGRAPHED_SHADOWS = 0.6  # share of the soft shadows that a portrait's texture holds already
 MAX_YAW = 39  # degrees, last row of the contour table
 
 
@@ -43,7 +49,8 @@ class Surface:
     """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
-    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight.
+    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: what
+    the mesh is too coarse for; reach: share of a light (9, 3) that arrives at each vertex, (V,) float32.
     """
 
     vertices: np.ndarray
@@ -53,6 +60,8 @@ class Surface:
     levels: tuple[np.ndarray, ...]
     labels: np.ndarray
     gloss: float
+    relief: Relief | None = None
+    reach: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,19 @@ class Stage:
         self.pose_basis = head.pose_basis.astype(np.float32) if np.abs(head.pose_basis).max() > 0 else None
         self.regressor = sparse.csr_matrix(head.joint_regressor)
         self.normals = _Normals(head.faces, count)
+        self.names = list(head.notes.get("expression_names", ()))
+        self.full = float(head.notes.get("expression_full", 1.0))
+
+    @cached_property
+    def occlusion(self) -> Occlusion:
+        """What the mean head hides from itself; other identities differ too little to pay for."""
+        inside = self.atlas.vertex_part == MOUTH
+        return Occlusion.of(self.template, self.normals(self.template), self.head.faces, inside)
+
+    @cached_property
+    def relief(self) -> ReliefPainter:
+        """The folds of the skin, bound to the named expressions."""
+        return ReliefPainter(self.atlas, Frontal(self.atlas), self.names)
 
     def identity(self, shape: np.ndarray) -> np.ndarray:
         """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
@@ -230,6 +252,8 @@ class Person:
                 self._levels,
                 self.texture.labels,
                 0.035,
+                self._relief(expression),
+                self._reach(rotations[0] @ rotations[1]),
             )
         ]
         for part, neutral, normals, levels in zip(
@@ -238,6 +262,20 @@ class Person:
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
             surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
         return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1])
+
+    def _relief(self, expression: np.ndarray) -> Relief | None:
+        """Return the folds of an expression; a photograph has its own."""
+        if self.texture.photographed:
+            return None
+        return self.stage.relief.of(self.texture.traits.age, expression, self.stage.full)
+
+    def _reach(self, rotation: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        occlusion, kept = self.stage.occlusion, PHOTOGRAPHED_SHADOWS if self.texture.photographed else 0.0
+
+        def reach(light: np.ndarray) -> np.ndarray:
+            return np.asarray(kept + (1 - kept) * occlusion.reach(light, rotation), np.float32)
+
+        return reach
 
     def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
         """Return the 68 points (68, 3); those of the brows follow what is painted."""

@@ -13,6 +13,7 @@ from tvface.synthetic.convention import as_annotated
 from tvface.synthetic.light import SH_FACTORS
 from tvface.synthetic.person import Posed, Surface
 
+FLAT: np.ndarray = np.zeros((1, 1), np.float32)
 VISIBLE_SLACK = 0.008  # metres a point may lie behind the surface that the z-buffer shows
 
 
@@ -105,11 +106,14 @@ def render_scene(
             window = _window(points, face.shape)
             if window is None:
                 continue
-            texture = surface.levels[_level(surface, points)]
+            level = _level(surface, points)
+            texture = surface.levels[level]
+            relief = FLAT if surface.relief is None else surface.relief.at(level)
+            reach = np.ones(len(points), np.float32) if surface.reach is None else surface.reach(light)
             kernels.shade(
-                points, surface.normals, surface.faces, surface.corners, start, face, window, texture,
-                texture.shape[1] / surface.labels.shape[1], surface.labels, polynomial, surface.gloss, samples,
-                total, fine,
+                points, surface.vertices, surface.normals, reach, surface.faces, surface.corners, start, face, window,
+                texture, texture.shape[1] / surface.labels.shape[1], relief, surface.labels, polynomial, surface.gloss,
+                samples, total, fine,
             )  # fmt: skip
     image = _composite(total, background, samples)
     labels = np.zeros((height, width), np.uint8)
