@@ -2,8 +2,8 @@
 
 Which of a set of directions every vertex sees is found once, on the neutral head (precomputed radiance transfer, Sloan
 et al. 2002, here in the basis of the directions themselves). A light then costs two small matrix products: irradiance
-with and without the head in the way. Their ratio darkens what the renderer shades with the posed normals, so folds of an
-expression keep their own shading.
+with and without the head in the way. Their ratio darkens what the renderer shades with the posed normals, so folds of
+an expression keep their own shading.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from scipy import sparse
 
 from tvface.head.data import HeadData
 from tvface.synthetic.atlas import MOUTH, SKIN, Atlas, landmark_positions
-from tvface.synthetic.hair import Texture
 from tvface.synthetic.frontal import Frontal
+from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
 from tvface.synthetic.occlusion import Occlusion
 from tvface.synthetic.relief import Relief, ReliefPainter

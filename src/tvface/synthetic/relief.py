@@ -119,5 +119,6 @@ class ReliefPainter:
 def _halvings(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
     levels = [np.ascontiguousarray(texture, np.float32)]
     while min(levels[-1].shape) >= 2 * smallest:
-        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+        half = cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        levels.append(np.asarray(half, np.float32))
     return tuple(levels)
