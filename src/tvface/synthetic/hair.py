@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from tvface.synthetic import hats
 from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.brows import Embedding
 from tvface.synthetic.noise import Noise
@@ -138,11 +139,18 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     weight = (opacity * density)[:, :, None]
     colour = colour * (1 - weight) + weight * hair_colour(atlas, traits, rng)
     labels = np.where(opacity > 0.5, HAIR, labels)
+    if traits.hat:
+        cloth = hats.cover(atlas, traits)
+        colour = colour + cloth[:, :, None] * (hats.paint(atlas, traits, rng) - colour)
+        labels = np.where(cloth > 0.5, hats.HAT, labels)
     pixels, classes = finish(atlas, colour, labels, np.array(traits.cloth, np.float32))
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
     scalp = vertex_values(atlas, smooth, faces) * traits.hair_volume
     if traits.hair_waves:
         lumps = Noise(9, 2).draw(atlas.size, atlas.size, np.random.default_rng([seed, 0xA2]))
         scalp *= 1 + traits.hair_waves * np.clip(0.6 * vertex_values(atlas, lumps, faces), -1, 1)
+    if traits.hat:
+        worn = vertex_values(atlas, cv2.GaussianBlur(cloth, (0, 0), atlas.size / 120) * cloth, faces)
+        scalp = np.where(worn > 0.02, worn, scalp).astype(np.float32)
     brows = painter.bind(faces, np.array(traits.brows)) if traits.brows else None
     return Texture(f"procedural-{seed}", pixels, classes, scalp, traits, brows)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from tvface.synthetic import hats
 from tvface.synthetic.atlas import Atlas
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.traits import Traits
@@ -214,6 +215,26 @@ def spectacles(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part:
     )
 
 
+def brim(atlas: Atlas, traits: Traits) -> Part:
+    """Build the brim of a baseball cap, two layers of cloth."""
+    surface = hats.brim_surface(atlas, traits)
+    rows, columns = surface.shape[:2]
+    faces, places = _grid_faces(rows, columns, closed=False)
+    upper = surface.reshape(-1, 3)
+    lower = upper - np.array([0.0, 2.0, 0.0])
+    both = np.concatenate([faces, faces[:, ::-1] + len(upper)]).astype(np.int32)
+    colour = np.clip(np.broadcast_to(np.array(hats.hat_colour(traits)) * 255, (4, 4, 3)), 0, 255).astype(np.uint8)
+    corners = np.concatenate([_textured(places, rows, columns - 1, (4, 4))] * 2)
+    return Part(
+        np.concatenate([upper, lower]).astype(np.float32),
+        both,
+        corners,
+        np.ascontiguousarray(colour),
+        np.full((4, 4), HAT, np.uint8),
+        np.zeros(2 * len(upper), np.float32),
+    )
+
+
 def build_parts(atlas: Atlas, traits: Traits) -> list[Part]:
     """Build everything a person wears beside the head's own texture; equal seeds give equal meshes."""
     rng = np.random.default_rng([traits.seed, 0xB0D1])
@@ -222,4 +243,6 @@ def build_parts(atlas: Atlas, traits: Traits) -> list[Part]:
         parts.append(hanging_hair(atlas, traits, rng))
     if traits.spectacles:
         parts.append(spectacles(atlas, traits, rng))
+    if traits.hat == "cap":
+        parts.append(brim(atlas, traits))
     return parts

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from tvface.head.data import HeadData
+from tvface.synthetic import hats
 from tvface.synthetic.atlas import MOUTH, SKIN, Atlas, landmark_positions
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
@@ -207,7 +208,7 @@ class Person:
         self.neutral = stage.identity(self.shape)
         atlas, thickness = stage.atlas, HAIR_THICKNESS[texture.traits.hair_style]
         if texture.traits.hat:
-            thickness = max(thickness, 7.0)
+            thickness = max(thickness, hats.THICKNESS)
         self.hair = (stage.normals(self.neutral) * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
         own = (self.neutral * 1000 - atlas.origin).astype(np.float32)
         centres = np.stack(

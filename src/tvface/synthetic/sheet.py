@@ -88,7 +88,9 @@ def sheet() -> np.ndarray:
     for name in EXPRESSIONS:
         add(name, studio.take(one, name, jaw=0.2 if name == "lip_up" else 0.0))
     for age in (0.05, 0.95):
-        aged = studio.person(21, own=False, hair_style="short", spectacles="", hat="", beard=0.0, age=age, moustache=0.0)
+        aged = studio.person(
+            21, own=False, hair_style="short", spectacles="", hat="", beard=0.0, age=age, moustache=0.0
+        )
         for movement in MOVEMENTS:
             add(f"age {age:.2f} {movement or 'at rest'}", studio.take(aged, movement))
     add("jaw open", studio.take(one, jaw=0.3))

@@ -86,6 +86,7 @@ def vary(traits: Traits) -> Traits:
         liner_below=float(rng.uniform(0.4, 1.0)) if painted and rng.random() < 0.5 else 0.0,
         wing=float(rng.uniform(0.0, 6.0)),
         lash_length=float(rng.uniform(2.0, 5.5) if painted else rng.uniform(0.0, 3.0)),
+        hat=traits.hat or (str(rng.choice(["cap", "beanie"])) if rng.random() < 0.06 else ""),
         smoke=float(rng.uniform(0.1, 0.6)) if painted and rng.random() < 0.6 else 0.0,
         parting=float(rng.choice([-1.0, 1.0]) * rng.uniform(2, 32)) if swept else 0.0,
         sweep=float(rng.uniform(6, 40)) if swept else 0.0,
