@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import directional_light, flat_light
+from tvface.synthetic.light import PointLight, directional_light, flat_light
 from tvface.synthetic.occlusion import Occlusion, radiance, spread_directions
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
@@ -113,3 +113,25 @@ def test_folds_are_seen_where_they_lie_and_move_no_label(stage: Stage, painter: 
 def test_both_sides_of_a_movement_share_its_folds(stage: Stage) -> None:
     half, whole = (stage.relief.of(0.5, code(stage, name), stage.full).amounts[0] for name in ("brow_up_L", "brow_up"))
     assert half == pytest.approx(0.5 * whole)
+
+
+def test_a_lamp_falls_off_with_the_square_and_lights_the_side_it_stands_on(stage: Stage, painter: SkinPainter) -> None:
+    lamp = PointLight(np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.5, 0.25]))
+    places = np.array([(0, 0, 0), (0, 0, -1.0), (0, 0, 2.0)])
+    normals = np.tile([0, 0, 1.0], (3, 1))
+    np.testing.assert_allclose(
+        lamp.irradiance(places, normals), [(1, 0.5, 0.25), (0.25, 0.125, 0.0625), (0, 0, 0)], rtol=3e-3
+    )
+    posed = person_with(stage, painter, 0.3, np.zeros(50))
+    camera, background = Camera.central(700, 200, 200), np.zeros((200, 200, 3), np.uint8)
+    dark = directional_light(np.array([0, 1.0, 0.5]), 0.05, 0.0, ONE, ONE)
+    side = PointLight(np.array([1.0, 0.0, -0.9]), ONE)
+    plain, lit = (render_scene([posed], camera, dark, background, lamps=lamps) for lamps in ((), (side,)))
+    gain = lit.image.astype(float).mean(2) - plain.image.astype(float).mean(2)
+    middle = int(lit.points[0][27:31, 0].mean())
+    skin = lit.labels == 1
+    right, left = gain[:, middle + 8 :][skin[:, middle + 8 :]], gain[:, : middle - 8][skin[:, : middle - 8]]
+    assert right.mean() > 4 * left.mean() and right.mean() > 20
+    # The nose throws its shadow away from the lamp.
+    seen = stage.occlusion.seen_from(np.array([1.0, 0.1, 0.35]), np.eye(3))
+    assert seen.min() >= 0 and seen.max() <= 1

@@ -15,7 +15,7 @@ from tvface.synthetic.atlas import build_atlas
 from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.degrade import degrade
 from tvface.synthetic.hair import Texture, procedural_texture
-from tvface.synthetic.light import expose, random_light
+from tvface.synthetic.light import expose, random_lamp, random_light
 from tvface.synthetic.occluders import letterbox, occlude
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
@@ -27,6 +27,7 @@ TEXTURE_EVERY = 4  # crops per procedural texture
 PERSON_EVERY = 2  # crops per identity
 STRANGER_SHARE = 0.12  # of the crops
 LETTERBOX_SHARE = 0.05
+LAMP_SHARE = 0.2
 PORTRAIT_SHARE = 0.2  # of the persons, where portraits are given
 
 
@@ -158,7 +159,8 @@ class CropMaker:
         background = random_background(self.size, self.size, rng)
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
         others = [self.stranger(person, distance, rng)] if rng.random() < STRANGER_SHARE else []
-        frame = render_scene([posed, *others], self.camera(posed, rng), light, background)
+        lamps = [random_lamp(rng, posed.landmarks.mean(0))] if rng.random() < LAMP_SHARE else []
+        frame = render_scene([posed, *others], self.camera(posed, rng), light, background, lamps=lamps)
         image, visible = frame.image, frame.visible[0].copy()
         labels = np.where(frame.person > 0, 0, frame.labels).astype(np.uint8)
         points = frame.points[0]

@@ -76,6 +76,7 @@ def shade(
     vertices: np.ndarray,
     normals: np.ndarray,
     reach: np.ndarray,
+    lamps: np.ndarray,
     faces: np.ndarray,
     corners: np.ndarray,
     first: int,
@@ -95,7 +96,8 @@ def shade(
 
     Args:
         points, faces, first, face: as in :func:`fill`; vertices: (V, 3) float32 metres and normals: (V, 3) float32,
-            camera axes; reach: (V,) float32, share of the light that arrives.
+            camera axes; reach: (V,) float32, share of the light that arrives; lamps: (V, 3) float32, what small
+            lamps add to it.
         corners: (F, 3, 2) float32 texel coordinates at full size; texture: (h, w, 3) uint8, shrunk by
             ``texture_scale``; relief: (h, w) float32, height over the mesh in metres, or (1, 1) for none.
         window: (4,) int, columns and rows [x0, x1), [y0, y1) of samples that may show the mesh.
@@ -176,7 +178,8 @@ def shade(
                     + light[7, k] * (nx * nx - ny * ny)
                     + light[8, k] * (3 * nz * nz - 1)
                 )
-                colour[y, x, k] += max(shading * arrives, 0.02) * (value + 255.0 * specular)
+                lamp = w0 * lamps[a, k] + w1 * lamps[b, k] + w2 * lamps[c, k]
+                colour[y, x, k] += max(shading * arrives + lamp, 0.02) * (value + 255.0 * specular)
             colour[y, x, 3] += 1.0
 
 

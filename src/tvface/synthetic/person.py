@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -46,12 +45,31 @@ def contour_row(rotation: np.ndarray) -> int:
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """What a head turned by ``rotation`` (3, 3) hides from itself; less is left to do where a photograph's own shadows
+    are in the texture."""
+
+    occlusion: Occlusion
+    rotation: np.ndarray
+    photographed: bool
+
+    def reach(self, light: np.ndarray) -> np.ndarray:
+        """Return the share of a light (9, 3) that arrives at each vertex: (V,) float32."""
+        kept = PHOTOGRAPHED_SHADOWS if self.photographed else 0.0
+        return np.asarray(kept + (1 - kept) * self.occlusion.reach(light, self.rotation), np.float32)
+
+    def seen_from(self, direction: np.ndarray) -> np.ndarray:
+        """Return the share of a far lamp in ``direction`` (3,) that arrives at each vertex: (V,) float32."""
+        return self.occlusion.seen_from(direction, self.rotation)
+
+
+@dataclass(frozen=True)
 class Surface:
     """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
     colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: what
-    the mesh is too coarse for; reach: share of a light (9, 3) that arrives at each vertex, (V,) float32.
+    the mesh is too coarse for; shadow: what the head hides from itself.
     """
 
     vertices: np.ndarray
@@ -62,7 +80,7 @@ class Surface:
     labels: np.ndarray
     gloss: float
     relief: Relief | None = None
-    reach: Callable[[np.ndarray], np.ndarray] | None = None
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +272,7 @@ class Person:
                 self.texture.labels,
                 0.035,
                 self._relief(expression),
-                self._reach(rotations[0] @ rotations[1]),
+                Shadow(self.stage.occlusion, rotations[0] @ rotations[1], self.texture.photographed),
             )
         ]
         for part, neutral, normals, levels in zip(
@@ -269,14 +287,6 @@ class Person:
         if self.texture.photographed:
             return None
         return self.stage.relief.of(self.texture.traits.age, expression, self.stage.full)
-
-    def _reach(self, rotation: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        occlusion, kept = self.stage.occlusion, PHOTOGRAPHED_SHADOWS if self.texture.photographed else 0.0
-
-        def reach(light: np.ndarray) -> np.ndarray:
-            return np.asarray(kept + (1 - kept) * occlusion.reach(light, rotation), np.float32)
-
-        return reach
 
     def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
         """Return the 68 points (68, 3); those of the brows follow what is painted."""
