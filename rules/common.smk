@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from tvface import assets
 from tvface.episodes import list_episodes, synthetic_episodes
+from tvface.layout import cast_pictures, decisions
 from tvface.settings import SettingsError, parse_settings, read_yaml
 from tvface.stages.table import PHASES, stage_code, stage_settings, train_settings
 

@@ -16,6 +16,8 @@ rule identities_show:
                 if episode.show == wildcards.show
             ],
         ),
+        decisions=lambda wildcards: decisions(SETTINGS, wildcards.show),
+        cast=lambda wildcards: cast_pictures(SETTINGS, wildcards.show),
     output:
         manifest=f"{RESULTS}/identities/{{show}}.parquet",
     log:

@@ -125,7 +125,32 @@ def _identities(settings: Settings, shard: str) -> Files:
     members: list[Episode] = [episode for episode in list_episodes(settings) if episode.show == shard]
     if not members:
         raise SettingsError(f"no show '{shard}' in this run; there are: {', '.join(_shows(settings))}")
-    return {"faces": _all("faces", "manifest", settings, [episode.name for episode in members])}
+    return {
+        "faces": _all("faces", "manifest", settings, [episode.name for episode in members]),
+        "decisions": decisions(settings, shard),
+        "cast": cast_pictures(settings, shard),
+    }
+
+
+def cast_pictures(settings: Settings, show: str) -> list[Path]:
+    """Return the pictures of a show's cast gallery, ``<identities.cast>/<show>/<name>/*``, in order."""
+    if settings.identities.cast is None:
+        return []
+    return sorted(path for path in (Path(settings.identities.cast) / show).glob("*/*") if path.is_file())
+
+
+def decisions(settings: Settings, show: str) -> list[Path]:
+    """Return the file of what a human decided about the people of a show, if there is one.
+
+    Raises:
+        SettingsError: ``identities.decisions`` is no folder.
+    """
+    if settings.identities.decisions is None:
+        return []
+    folder = Path(settings.identities.decisions)
+    if not folder.is_dir():
+        raise SettingsError(f"identities.decisions: {folder} is not a folder; make it, with a file <show>.tsv per show")
+    return [path for path in [folder / f"{show}.tsv"] if path.is_file()]
 
 
 def _sequences(settings: Settings, shard: str) -> Files:

@@ -156,8 +156,10 @@ class Show:
         inputs = {"frames": self.path("frames", f"{shard}.parquet"), "store": self.path("frames", f"{shard}.tar")}
         faces.run(settings, inputs, {"manifest": self.path("faces", f"{shard}.parquet")}, shard=shard)
 
-    def run_identities(self, settings: Settings, show: str, shards: Sequence[str]) -> None:
-        inputs = {"faces": [self.path("faces", f"{shard}.parquet") for shard in shards]}
+    def run_identities(
+        self, settings: Settings, show: str, shards: Sequence[str], decisions: Sequence[Path] = ()
+    ) -> None:
+        inputs = {"faces": [self.path("faces", f"{shard}.parquet") for shard in shards], "decisions": list(decisions)}
         identities.run(settings, inputs, {"manifest": self.path("identities", f"{show}.parquet")}, shard=show)
 
     def run_sequences(self, settings: Settings, show: str, shard: str) -> None:

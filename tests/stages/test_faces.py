@@ -1,15 +1,20 @@
 """Stages faces and identities over drawn footage."""
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.stages.show import Face, Show, talking
+from tvface.layout import decisions
 from tvface.manifests import read
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES
+from tvface.manifests.sequences import CANDIDATES
 from tvface.media.images import encode_png
+from tvface.mining.decisions import DecisionError
+from tvface.reporting.people import write_people
 from tvface.settings import SettingsError
 
 
@@ -102,3 +107,44 @@ def test_a_cast_gallery_names_people(show: Show) -> None:
     (gallery / "a.png").write_bytes(encode_png(show.pictures([[]])[0]))
     with pytest.raises(SettingsError, match="Ada"):
         show.run_identities(settings, "videos", ["e1"])
+
+
+def test_decisions_merge_split_name_and_drop_people(show: Show) -> None:
+    faces_of(show, "e1", show.pictures(talking(1, 12), place=1) + show.pictures(talking(3, 12), place=5))
+    faces_of(show, "e2", show.pictures(talking(3, 12), place=5) + show.pictures(talking(0, 12), place=6))
+    folder = show.folder / "decisions"
+    folder.mkdir()
+    videos = [str(path) for path in sorted(show.folder.rglob("e?.mp4"))]
+    settings = show.settings(videos=videos, identities={"decisions": str(folder)})
+
+    def found(text: str) -> list[str]:
+        (folder / "videos.tsv").write_text(text, encoding="utf-8")
+        show.run_identities(settings, "videos", ["e1", "e2"], decisions(settings, "videos"))
+        return read(show.path("identities", "videos.parquet"), IDENTITIES).rows["person"].tolist()
+
+    assert found("") == ["p000", "p001", "p001", "p002"]
+    assert found("name\te2:0\tKate\nsame\te1:0\te2:1\n") == ["p000", "Kate", "Kate", "p000"]
+    assert found("apart\te1:1\te2:0\n") == ["p000", "p001", "p002", "p003"]
+    assert found("drop\te1:0\n") == ["-", "p001", "p001", "p002"]
+    show.run_sequences(settings, "videos", "e1")
+    candidates = read(show.path("sequences", "e1.candidates.parquet"), CANDIDATES).rows
+    assert (candidates.loc[candidates["track"] == 0, "reason"] == "dropped_by_hand").all()
+    assert not (candidates.loc[candidates["track"] == 1, "reason"] == "dropped_by_hand").any()
+    with pytest.raises(DecisionError, match=r"videos.tsv:1: there is no track e1:7"):
+        found("drop\te1:7\n")
+    with pytest.raises(SettingsError, match=r"identities.decisions: .*nowhere is not a folder"):
+        decisions(show.settings(identities={"decisions": "nowhere"}), "videos")
+
+
+def test_everybody_gets_a_sheet(show: Show) -> None:
+    faces_of(show, "e1", show.pictures(talking(1, 5), place=1) + show.pictures(talking(3, 9), place=5))
+    settings = show.settings(videos=[str(path) for path in show.folder.rglob("e1.mp4")])
+    with pytest.raises(SettingsError, match="is not there yet"):
+        list(write_people(settings, "e1", show.folder / "people"))
+    show.run_identities(settings, "e1", ["e1"])
+    written = list(write_people(settings, "e1", show.folder / "people", per_person=6, min_faces=6))
+    assert [path.name for path in written] == ["people.tsv", "p001.jpg"]
+    table = pd.read_csv(written[0], sep="\t")
+    assert table["person"].tolist() == ["p001", "p000"] and table["faces"].tolist() == [9, 5]
+    sheet = cv2.imread(str(written[1]))
+    assert sheet is not None and sheet.shape[1] == 6 * 148 and sheet[:140].std() > 10

@@ -20,7 +20,11 @@ TIME = Column("time_s", pa.float64(), "presentation time in the clip", unit="s",
 SHOT = Column("shot", pa.int32(), "shot in the episode, 0-based", low=0)
 SCENE = Column("scene", pa.int32(), "scene in the episode, 0-based", low=0)
 TRACK = Column("track", pa.int32(), "face track in the episode, 0-based", low=0)
-PERSON = Column("person", pa.string(), "person of the show: cluster (p000 ...) or name from the cast gallery")
+PERSON = Column(
+    "person",
+    pa.string(),
+    "person of the show: cluster (p000 ...), name from the cast gallery or by hand; - if dropped by hand",
+)
 SEQUENCE = Column("sequence", pa.string(), "sequence, <episode>.<number>")
 POSITION = Column("position", pa.int32(), "frame in the sequence, 0-based", low=0)
 SAMPLED_FRAME = (SHOW, EPISODE, CLIP, FRAME, SOURCE_FRAME, TIME, SHOT, SCENE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from tvface.embedders.base import unit
+from tvface.mining.decisions import joined
 
 # Larger than any mean of real distances (<= 2) times the largest number of pairs between two clusters.
 _NEVER = 1e9
@@ -59,6 +60,8 @@ def people(
     together: Mapping[int, NDArray[np.bool_]],
     threshold: float,
     min_faces: int,
+    same: Sequence[tuple[int, int]] = (),
+    apart: Sequence[tuple[int, int]] = (),
 ) -> NDArray[np.int32]:
     """Cluster the tracks of a show into people.
 
@@ -72,6 +75,8 @@ def people(
         together: per episode the (n, n) table of tracks seen together, in the order of its tracks here.
         threshold: mean distance up to which two clusters are one person.
         min_faces: see ``faces``.
+        same, apart: pairs of tracks by which a human has joined two people, or split one (see
+            :mod:`tvface.mining.decisions`).
 
     Returns:
         (N,) person numbers from 0 in order of the first track.
@@ -82,17 +87,31 @@ def people(
         rows = np.flatnonzero(episode == number)
         solid = faces[rows] >= min_faces
         inside = rows[solid]
-        local[inside] = total + cluster(embeddings[inside], together[int(number)][np.ix_(solid, solid)], threshold)
+        never = together[int(number)][np.ix_(solid, solid)]
+        for first, second in _within(apart, inside):
+            never[first, second] = never[second, first] = True
+        local[inside] = total + cluster(embeddings[inside], never, threshold)
         total += int(local[inside].max()) - total + 1 if len(inside) else 0
     solid = local >= 0
     if total:
         means = np.stack([unit(embeddings[local == group].mean(0)) for group in range(total)])
         home = np.array([episode[np.argmax(local == group)] for group in range(total)])
-        apart = home[:, None] == home[None]
-        np.fill_diagonal(apart, False)
-        local[solid] = cluster(means, apart, threshold)[local[solid]]
+        never = home[:, None] == home[None]
+        np.fill_diagonal(never, False)
+        for first, second in apart:
+            if solid[first] and solid[second]:
+                never[local[first], local[second]] = never[local[second], local[first]] = True
+        local[solid] = cluster(means, never, threshold)[local[solid]]
     local[~solid] = total + np.arange(int((~solid).sum()))
-    return in_order(local)
+    # Last, so that whoever was clustered with one of the two tracks comes along.
+    merged = joined(int(local.max(initial=-1)) + 1, [(int(local[first]), int(local[second])) for first, second in same])
+    return in_order(merged[local])
+
+
+def _within(pairs: Sequence[tuple[int, int]], rows: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return the pairs of which both rows are among ``rows``, as places in it."""
+    place = {int(row): index for index, row in enumerate(rows)}
+    return [(place[a], place[b]) for a, b in pairs if a in place and b in place]
 
 
 def names_from_gallery(

@@ -81,6 +81,7 @@ class Identities:
     threshold: float | None = option(None, "average-linkage distance within a person; null: the embedder's own")
     min_faces: int = option(3, "tracks with fewer faces keep a person of their own", low=1)
     cast: str | None = option(None, "folder <show>/<name>/*.jpg that names the people")
+    decisions: str | None = option(None, "folder of <show>.tsv: people merged, split, named, dropped by hand")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from tvface.manifests import read, write
 from tvface.manifests.faces import FACES
 from tvface.manifests.identities import IDENTITIES
 from tvface.media.images import read_image
+from tvface.mining.decisions import DROPPED, Constraints, read_decisions
 from tvface.mining.people import names_from_gallery, people, seen_together
 from tvface.settings import Settings, SettingsError
 from tvface.stages.base import Paths, logger, provenance
@@ -28,11 +29,13 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """Write the identities manifest of show ``shard``.
 
     Args:
-        inputs: ``faces``, the face manifests of the show's episodes.
+        inputs: ``faces``, the face manifests of the show's episodes; ``decisions``, the file of what a human decided,
+            or an empty list.
         outputs: ``manifest`` (:data:`IDENTITIES`): one row per track.
 
     Raises:
         SettingsError: ``identities.cast`` names no gallery of this show.
+        DecisionError: a decision cannot be obeyed.
     """
     chosen = settings.identities
     distances = embedders.distances(settings.faces.embedder)
@@ -50,21 +53,36 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     if len(tracks):
         means = np.stack(tracks["embedding"].to_list())
         episode = tracks["number"].to_numpy(np.int64)
-        person = people(means, episode, tracks["faces"].to_numpy(), together, threshold, chosen.min_faces)
+        decided = _decided(inputs, tracks)
+        counted = tracks["faces"].to_numpy().copy()
+        counted[decided.drop] = 0  # they pull nobody towards them
+        person = people(means, episode, counted, together, threshold, chosen.min_faces, decided.same, decided.apart)
         names = {int(number): f"p{number:03d}" for number in np.unique(person)}
         if chosen.cast is not None:
             gallery = _gallery(Path(chosen.cast), shard, settings)
             named = names_from_gallery(person, means, gallery, _apart(person, episode, together), threshold)
             names |= named
             notes["named"] = len(named)
+        names |= decided.named(person)
         tracks["person"] = [names[int(number)] for number in person]
+        tracks.loc[decided.drop, "person"] = DROPPED
+        notes["decisions"] = decided.count
         tracks["distance"] = _to_person(tracks["person"].to_numpy(), means)
     else:
         tracks["person"], tracks["distance"] = "", 0.0
-    notes["people"] = int(tracks["person"].nunique())
+    notes["people"] = int(tracks.loc[tracks["person"] != DROPPED, "person"].nunique())
     recorded = provenance("identities", settings, inputs, backend=settings.faces.embedder, notes=notes)
     write(outputs["manifest"], IDENTITIES, tracks.drop(columns="number"), recorded)
     log.info("%s: %d tracks, %d people", shard, len(tracks), notes["people"])
+
+
+def _decided(inputs: Paths, tracks: pd.DataFrame) -> Constraints:
+    given = inputs.get("decisions") or []
+    paths = [given] if isinstance(given, str | Path) else list(given)
+    if not paths:
+        return Constraints.none()
+    rows = {(row.episode, int(row.track)): index for index, row in enumerate(tracks.itertuples())}
+    return Constraints(read_decisions(Path(paths[0])), rows)
 
 
 def _tracks(rows: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from tvface.media.images import Image, encode_jpeg, encode_png, read_image, warp
 from tvface.media.tarstore import TarWriter
 from tvface.mining import quality
 from tvface.mining.chains import Chain, capped, choose, contiguity, recaps
+from tvface.mining.decisions import DROPPED
 from tvface.mining.motion import movement
 from tvface.mining.tracks import area
 from tvface.settings import Settings
@@ -127,6 +128,7 @@ def _judge(faces: pd.DataFrame, settings: Sequences, track_distance: float) -> f
     low, high = settings.aspect
     dark, bright = settings.luma
     rules = [
+        ("dropped_by_hand", faces["person"] == DROPPED),
         ("score", faces["score"] < settings.min_score),
         ("small", faces["side"] < settings.min_side),
         ("outside", faces["inside"] < settings.min_inside),

@@ -1,0 +1,100 @@
+"""Contact sheets of the people of a show, one file each, for a human to accept, merge, split or drop.
+
+Under every face stands its track, ``episode:track``, which is what the lines of ``identities.decisions`` take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pandas as pd
+
+from tvface.layout import inputs, outputs
+from tvface.manifests import read
+from tvface.manifests.base import atomic
+from tvface.manifests.faces import FACES
+from tvface.manifests.frames import FRAMES
+from tvface.manifests.identities import IDENTITIES
+from tvface.media import drawing
+from tvface.reporting.data_pictures import evenly, face_cut
+from tvface.settings import Settings, SettingsError
+
+COLUMNS = 6
+INDEX = "people.tsv"
+_FACE = ["episode", "frame", "face", "track", "x0", "y0", "x1", "y1", "score"]
+
+
+def write_people(settings: Settings, show: str, out: Path, per_person: int = 24, min_faces: int = 1) -> Iterator[Path]:
+    """Write ``<person>.jpg`` for everybody of a show, most seen first, and ``people.tsv`` that counts them.
+
+    Tracks are shown evenly over the show, each by its most certain face, the longest tracks of a person with fewer
+    tracks than ``per_person`` by more.
+
+    Args:
+        settings: of the run whose stage ``identities`` is done.
+        show: as in ``tvface episodes``.
+        out: folder, made if absent.
+        per_person: most faces on a sheet.
+        min_faces: people with fewer faces get no sheet.
+
+    Yields:
+        The files, when they are there.
+
+    Raises:
+        SettingsError: the stage has not run.
+    """
+    manifest = _manifest("identities", settings, show)
+    given = inputs("identities", settings, show)["faces"]
+    faces_of = {path.stem: path for path in (given if isinstance(given, list) else [given])}
+    missing = [str(path) for path in [manifest, *faces_of.values()] if not path.is_file()]
+    if missing:
+        raise SettingsError(f"{missing[0]} is not there yet; run snakemake --cores all identities")
+    tracks = read(manifest, IDENTITIES).rows[["episode", "track", "person", "faces", "distance"]]
+    out.mkdir(parents=True, exist_ok=True)
+    people = tracks.groupby("person").agg(
+        tracks=("track", "size"), faces=("faces", "sum"), distance=("distance", "mean")
+    )
+    people = people.sort_values("faces", ascending=False, kind="stable")
+    with atomic(out / INDEX) as temporary:
+        people.round(3).to_csv(temporary, sep="\t")
+    yield out / INDEX
+    for person, row in people.iterrows():
+        if row["faces"] < min_faces:
+            break
+        own = evenly(tracks[tracks["person"] == person].sort_values(["episode", "track"]), per_person)
+        cells, captions = [], []
+        for episode, group in own.groupby("episode", sort=True):
+            faces = read(faces_of[str(episode)], FACES).rows[_FACE]
+            frames = read(_manifest("frames", settings, str(episode)), FRAMES).rows
+            for track in group["track"]:
+                for face in _shown(faces[faces["track"] == track], max(1, per_person // len(own))).itertuples():
+                    cells.append(face_cut(frames, face))
+                    captions.append(f"{episode}:{track}")
+        path = out / f"{_file_name(str(person))}.jpg"
+        sheet = drawing.contact_sheet(cells, captions, COLUMNS, (144, 144))
+        with atomic(path) as temporary:
+            stored, data = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+            if not stored:
+                raise RuntimeError(f"{path}: OpenCV could not compress a sheet of shape {sheet.shape}")
+            temporary.write_bytes(data.tobytes())
+        yield path
+
+
+def _manifest(stage: str, settings: Settings, shard: str) -> Path:
+    path = outputs(stage, settings, shard)["manifest"]
+    assert isinstance(path, Path)
+    return path
+
+
+def _shown(faces: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return ``count`` faces of a track, spread over it; of one, the most certain."""
+    if count == 1:
+        return faces.sort_values("score", ascending=False, kind="stable").head(1)
+    return evenly(faces.sort_values("frame"), count)
+
+
+def _file_name(person: str) -> str:
+    """Return a name without what file systems do not take."""
+    return "".join(letter if letter.isalnum() or letter in "-_ " else "_" for letter in person) or "_"
