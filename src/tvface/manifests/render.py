@@ -10,7 +10,7 @@ RENDER = Schema(
     (
         Column("stage", pa.string(), "stage that the figure shows"),
         Column("order", pa.int32(), "place among the stage's figures", low=0),
-        Column("kind", pa.string(), "picture (PNG) or video (MP4)"),
+        Column("kind", pa.string(), "picture (PNG), video (MP4) or table (TSV)"),
         Column("file", pa.string(), "the file, relative to the project"),
         Column("caption", pa.string(), "what is seen"),
     ),

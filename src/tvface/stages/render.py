@@ -28,6 +28,7 @@ from tvface.media.images import encode_png
 from tvface.reporting import data_pictures
 from tvface.reporting.curves import training_curves
 from tvface.reporting.model_figures import draw_models
+from tvface.reporting.quality import collect
 from tvface.settings import Settings
 from tvface.stages.base import Paths, logger, provenance
 
@@ -50,6 +51,12 @@ class Album:
         path = self.folder / f"{stage}_{name}.png"
         path.write_bytes(encode_png(image))
         self.add(stage, path, "picture", caption)
+
+    def table(self, stage: str, name: str, rows: pd.DataFrame, caption: str) -> None:
+        """Store a table as tab-separated text."""
+        path = self.folder / f"{stage}_{name}.tsv"
+        rows.to_csv(path, sep="\t", index=False)
+        self.add(stage, path, "table", caption)
 
     def add(self, stage: str, path: Path, kind: str, caption: str) -> None:
         """Record a file that lies in the folder already."""
@@ -106,6 +113,16 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
     album.picture(
         "identities", "people", data_pictures.cast(frames, faces, people, count),
         "Faces of each person, most seen first; in brackets the number of faces.",
+    )  # fmt: skip
+    quality = collect(sorted(map(Path, inputs["frames"])), sorted(map(Path, inputs["candidates"])))
+    album.table(
+        "sequences", "quality", quality.table(),
+        "What came of every episode; of very many those that gave least.",
+    )  # fmt: skip
+    album.picture(
+        "sequences", "scores", quality.histograms(settings.sequences),
+        "Scores of all faces, those in a sequence and the others; in red the thresholds, by their settings. Values "
+        "beyond an end of the axis are counted at that end.",
     )  # fmt: skip
     album.picture(
         "sequences", "accepted", data_pictures.sequences(sequences, count), "Sequences: one row of crops each."

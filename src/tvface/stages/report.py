@@ -101,6 +101,11 @@ def _section(
             for row in figures[figures["stage"] == name].itertuples()
             if row.kind == "picture"
         ],
+        "tables": [
+            {"rows": pd.read_csv(row.file, sep="\t", keep_default_na=False).to_dict("records"), "caption": row.caption}
+            for row in figures[figures["stage"] == name].itertuples()
+            if row.kind == "table"
+        ],
         "metrics": [_metric_row(row) for _, row in rows.iterrows()],
         "settings": yaml.safe_dump(blocks, sort_keys=False) if blocks else "",
     }

@@ -1,0 +1,160 @@
+"""What came of every episode, and how its faces score: counts, drops by reason, histograms beside the thresholds.
+
+Manifests are read one episode at a time and a few columns wide, so a thousand episodes cost no more memory than one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tvface.media.images import decode
+from tvface.mining.decisions import DROPPED
+from tvface.settings.data import Sequences
+
+BINS = 60
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of the candidates: its column, the range drawn, and the settings that cut it (see :class:`Sequences`)."""
+
+    column: str
+    low: float
+    high: float
+    limits: tuple[str, ...]
+
+
+SCORES = (
+    Score("score", 0.5, 1.0, ("min_score",)),
+    Score("side", 0.0, 400.0, ("min_side",)),
+    Score("clarity", 0.0, 1.0, ()),
+    Score("pose", 0.0, 1.5, ("max_pose",)),
+    Score("crop_luma", 0.0, 255.0, ("luma",)),
+    Score("upscale", 0.0, 8.0, ("max_upscale",)),
+    Score("shift", 0.0, 1.5, ("move", "too_fast")),
+    Score("deformation", 0.0, 0.2, ("deform",)),
+)
+
+
+class Quality:
+    """Collects episodes with :meth:`add`; then :meth:`table` and :meth:`histograms`."""
+
+    def __init__(self) -> None:
+        self._episodes: list[dict[str, object]] = []
+        self._reasons: Counter[str] = Counter()
+        self._people: dict[str, set[str]] = {}
+        self._used = {score.column: np.zeros(BINS, np.int64) for score in SCORES}
+        self._dropped = {score.column: np.zeros(BINS, np.int64) for score in SCORES}
+
+    def add(self, frames: Path, candidates: Path) -> None:
+        """Count an episode from its manifests of frames and of ``sequences``' candidates."""
+        shown = pq.read_table(frames, columns=["show", "episode", "shot"]).to_pandas()
+        columns = ["track", "person", "reason", "sequence", *(score.column for score in SCORES)]
+        faces = pq.read_table(candidates, columns=columns).to_pandas()
+        episode = Path(frames).stem if shown.empty else str(shown["episode"].iloc[0])
+        show = "" if shown.empty else str(shown["show"].iloc[0])
+        reasons = Counter(faces.loc[faces["reason"] != "used", "reason"].tolist())
+        people = set(faces["person"]) - {DROPPED}
+        self._people.setdefault(show, set()).update(people)
+        self._reasons.update(reasons)
+        used = (faces["reason"] == "used").to_numpy()
+        self._episodes.append(
+            {
+                "show": show,
+                "episode": episode,
+                "frames": len(shown),
+                "shots": int(shown["shot"].nunique()),
+                "faces": len(faces),
+                "tracks": int(faces["track"].nunique()),
+                "people": len(people),
+                "sequences": int(faces["sequence"].nunique()),
+                "faces used": int(used.sum()),
+                "dropped most": ", ".join(f"{reason} {count}" for reason, count in reasons.most_common(3)),
+            }
+        )
+        for score in SCORES:
+            values = faces[score.column].to_numpy(np.float64)
+            place = np.clip((values - score.low) / (score.high - score.low), 0, 1 - 1e-9) * BINS
+            known = np.isfinite(values)
+            for counts, part in ((self._used, used), (self._dropped, ~used)):
+                counts[score.column] += np.bincount(place[known & part].astype(np.int64), minlength=BINS)
+
+    def table(self, most: int = 40) -> pd.DataFrame:
+        """Return a row per show (episode ``all``) and one per episode; of very many those with the fewest faces used
+        per frame, which want to be looked at first.
+
+        Args:
+            most: episodes listed.
+        """
+        rows = pd.DataFrame(self._episodes)
+        if rows.empty:
+            return rows
+        counted = ["frames", "shots", "faces", "tracks", "sequences", "faces used"]
+        sums = rows.groupby("show", sort=True)[counted].sum().reset_index()
+        sums.insert(1, "episode", [f"{ALL} {count}" for count in rows.groupby("show", sort=True).size()])
+        sums["people"] = [len(self._people[show]) for show in sums["show"]]
+        sums["dropped most"] = ""
+        if len(sums) == 1:
+            sums["dropped most"] = ", ".join(f"{reason} {count}" for reason, count in self._reasons.most_common(3))
+        if len(rows) > most:
+            yielded = rows["faces used"] / rows["frames"].clip(lower=1)
+            rows = rows.loc[yielded.sort_values(kind="stable").index[:most]]
+        return pd.concat([sums[rows.columns], rows.sort_values(["show", "episode"])], ignore_index=True)
+
+    def histograms(self, settings: Sequences) -> np.ndarray | None:
+        """Return an RGB picture: a histogram per score, used and dropped faces, the thresholds as lines; None without
+        faces."""
+        if not any(counts.any() for counts in (*self._used.values(), *self._dropped.values())):
+            return None
+        figure = Figure(figsize=(13, 5.6), dpi=90)
+        for axis, score in zip(figure.subplots(2, 4).flat, SCORES, strict=True):
+            self._draw(axis, score, settings)
+        figure.axes[0].legend(fontsize=8)
+        figure.tight_layout()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+        return decode(buffer.getvalue())
+
+    def _draw(self, axis: Axes, score: Score, settings: Sequences) -> None:
+        edges = np.linspace(score.low, score.high, BINS + 1)
+        middle, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
+        used, dropped = self._used[score.column], self._dropped[score.column]
+        axis.bar(middle, used, width, color="tab:blue", label="in a sequence")
+        axis.bar(middle, dropped, width, bottom=used, color="lightgrey", label="dropped")
+        for name in score.limits:
+            value = getattr(settings, name)
+            for limit in value if isinstance(value, Sequence) else (value,):
+                axis.axvline(float(limit), color="tab:red", linewidth=1)
+        axis.set_xlim(score.low, score.high)
+        axis.set_title(" ".join([score.column, *(f"[{name}]" for name in score.limits)]), fontsize=9)
+        axis.tick_params(labelsize=7)
+
+
+def collect(frames: Sequence[Path], candidates: Sequence[Path]) -> Quality:
+    """Return the quality of a run's episodes.
+
+    Args:
+        frames: manifests ``<episode>.parquet`` of ``frames``; candidates: ``<episode>.candidates.parquet``.
+
+    Raises:
+        ValueError: an episode has the one and not the other.
+    """
+    of_episode: Mapping[str, Path] = {path.name.removesuffix(".candidates.parquet"): path for path in candidates}
+    names = {path.name.removesuffix(".parquet") for path in frames}
+    if names != set(of_episode):
+        raise ValueError(f"frames and candidates name different episodes: {sorted(names ^ set(of_episode))[:5]}")
+    quality = Quality()
+    for path in sorted(frames):
+        quality.add(path, of_episode[path.name.removesuffix(".parquet")])
+    return quality

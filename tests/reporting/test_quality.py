@@ -1,0 +1,73 @@
+"""The table of episodes and the histograms of scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tvface.reporting.quality import BINS, SCORES, collect
+from tvface.settings.data import Sequences
+
+
+def episode(folder: Path, name: str, show: str, frames: int, reasons: list[str]) -> tuple[Path, Path]:
+    """Write the columns that are read of both manifests: a face per reason, two persons by turns."""
+    rng = np.random.default_rng(len(name) + frames)
+    first, second = folder / f"{name}.parquet", folder / f"{name}.candidates.parquet"
+    pd.DataFrame({"show": show, "episode": name, "shot": np.arange(frames) // 5}).to_parquet(first)
+    count = len(reasons)
+    faces = pd.DataFrame(
+        {
+            "track": np.arange(count) % 3,
+            "person": ["-" if reason == "dropped_by_hand" else f"p{k % 2:03d}" for k, reason in enumerate(reasons)],
+            "reason": reasons,
+            "sequence": [f"{name}.0" if reason == "used" else None for reason in reasons],
+        }
+    )
+    for score in SCORES:
+        faces[score.column] = rng.uniform(score.low, score.high * 1.2, count).astype(np.float32)
+    faces.loc[0, "shift"] = np.nan  # the first face of a track has no frame before
+    faces.to_parquet(second)
+    return first, second
+
+
+def test_episodes_are_counted_and_summed_by_show(tmp_path: Path) -> None:
+    paths = [
+        episode(tmp_path, "a1", "a", 20, ["used"] * 10 + ["small"] * 3 + ["blurred"]),
+        episode(tmp_path, "a2", "a", 10, ["other_face"] * 4 + ["dropped_by_hand"]),
+        episode(tmp_path, "b1", "b", 5, ["used"] * 2),
+    ]
+    quality = collect([first for first, _ in paths], [second for _, second in paths])
+    table = quality.table()
+    assert table["episode"].tolist() == ["all 2", "all 1", "a1", "a2", "b1"]
+    assert table["frames"].tolist() == [30, 5, 20, 10, 5] and table["shots"].tolist() == [6, 1, 4, 2, 1]
+    assert table["faces used"].tolist() == [12 - 2, 2, 10, 0, 2]
+    assert table["people"].tolist() == [2, 2, 2, 2, 2]  # whoever is dropped by hand is nobody
+    assert table["sequences"].tolist() == [1, 1, 1, 0, 1]
+    assert table.loc[2, "dropped most"] == "small 3, blurred 1"
+    # Every known score is in one bin of one histogram; what lies beyond the axis is at its end.
+    for score in SCORES:
+        total = quality._used[score.column] + quality._dropped[score.column]
+        assert len(total) == BINS and total.sum() == 21 - 3 * (score.column == "shift")
+    assert total[-1] > 0
+    picture = quality.histograms(Sequences())
+    assert picture is not None and picture.ndim == 3 and picture.std() > 20
+
+
+def test_of_many_episodes_the_poorest_are_listed(tmp_path: Path) -> None:
+    paths = [episode(tmp_path, f"e{k}", "s", 10, ["used"] * k + ["small"]) for k in range(6)]
+    table = collect([first for first, _ in paths], [second for _, second in paths]).table(most=3)
+    assert table["episode"].tolist() == ["all 6", "e0", "e1", "e2"]
+
+
+def test_nothing_to_show_and_strays(tmp_path: Path) -> None:
+    first, second = episode(tmp_path, "empty", "s", 0, ["used"])
+    pd.read_parquet(second).iloc[:0].to_parquet(second)
+    quality = collect([first], [second])
+    assert quality.histograms(Sequences()) is None
+    assert quality.table()["faces"].tolist() == [0, 0]
+    assert collect([], []).table().empty
+    with pytest.raises(ValueError, match=r"different episodes: \['empty'\]"):
+        collect([first], [])
