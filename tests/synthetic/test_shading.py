@@ -41,7 +41,7 @@ def test_a_plate_over_a_plate_shadows_it_from_its_side_only() -> None:
     ground = [(0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)]
     faces = np.array([*ground, (5, 6, 7), (5, 7, 8)], np.int32)
     normals = np.tile(np.float32([0, 1, 0]), (9, 1))
-    occlusion = Occlusion.of(vertices, normals, faces, np.zeros(9, bool))
+    occlusion = Occlusion.of(vertices, normals, faces, np.zeros(9))
     above_light = directional_light(np.array([0, 1.0, 0]), 0.05, 1.0, ONE, ONE)
     reach = occlusion.reach(above_light, np.eye(3))
     assert reach[4] < 0.35  # under the roof
@@ -64,7 +64,9 @@ def test_the_mouths_inside_gets_light_and_sockets_are_darker_than_cheeks(stage: 
     points = atlas.landmarks
     nose, chin = points[33], points[8]
     assert near(nose - (0, 5, 3), 7) < near(points[30], 7) - 0.03  # below the nose, against its tip
-    assert near(points[39], 6) < near(points[19], 8) - 0.03  # inner eye corner, against the brow
+    assert near(points[39] + (3, 8, 2), 9) < near(points[19], 9) - 0.02  # above the inner eye corner, against the brow
+    eyes = np.isin(atlas.vertex_part, (2, 3))
+    assert (reach[eyes] > 0.8).all()
     assert near(chin - (0, 12, 25), 12) < near(chin, 10)  # under the chin
 
 

@@ -18,7 +18,6 @@ from tvface.synthetic.light import SH_FACTORS
 DIRECTIONS = 96
 RESOLUTION = 192  # side of the depth pictures
 SLACK = 2.5e-3  # metres a vertex may lie behind the surface that hides it: its own triangles are coarse
-MOUTH = 0.6  # share of the light that reaches teeth and tongue in an open mouth
 BOUNCE = 0.35  # reflectance of the surroundings of a hidden place, which light it in turn
 
 # What a Lambertian surface makes of each order of the light that arrives (Ramamoorthi & Hanrahan 2001), over pi.
@@ -70,15 +69,16 @@ class Occlusion:
     all: np.ndarray
 
     @classmethod
-    def of(cls, vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray, inside: np.ndarray) -> Occlusion:
+    def of(cls, vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray, least: np.ndarray) -> Occlusion:
         """Find what the neutral head (V, 3) metres with ``normals`` (V, 3) and ``faces`` (F, 3) hides from itself.
 
-        ``inside`` (V,) bool are the vertices of the mouth, shut in this pose; they get MOUTH of any light.
+        ``least`` (V,) in [0, 1] is the share of any light that a vertex gets in any case: the mouth is shut in this
+        pose, and between eyeball and lids the mesh is too coarse to tell.
         """
         directions = spread_directions(DIRECTIONS)
         free = np.maximum(normals @ directions.T, 0) * (4 / DIRECTIONS)
         seen = np.stack([_seen(vertices, faces, direction) for direction in directions], 1)
-        seen = np.where(inside[:, None], MOUTH, seen)
+        seen = np.maximum(seen, least[:, None])
         return cls(directions, (free * seen).astype(np.float32), free.astype(np.float32))
 
     def reach(self, light: np.ndarray, rotation: np.ndarray) -> np.ndarray:

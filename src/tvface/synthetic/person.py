@@ -12,7 +12,7 @@ from scipy import sparse
 
 from tvface.head.data import HeadData
 from tvface.synthetic import hats
-from tvface.synthetic.atlas import MOUTH, SKIN, Atlas, landmark_positions
+from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
@@ -21,6 +21,8 @@ from tvface.synthetic.relief import Relief, ReliefPainter
 
 HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
 PHOTOGRAPHED_SHADOWS = 0.6  # share of the soft shadows that a portrait's texture holds already
+# Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
+MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
 MAX_YAW = 39  # degrees, last row of the contour table
 
 
@@ -150,8 +152,13 @@ class Stage:
     @cached_property
     def occlusion(self) -> Occlusion:
         """What the mean head hides from itself; other identities differ too little to pay for."""
-        inside = self.atlas.vertex_part == MOUTH
-        return Occlusion.of(self.template, self.normals(self.template), self.head.faces, inside)
+        atlas = self.atlas
+        away = np.min([np.linalg.norm(atlas.vertices - centre, axis=1) for centre in atlas.eye_centres], axis=0)
+        reach = atlas.eye_radius
+        least = LID_LIGHT * np.clip((1.9 * reach - away) / (0.7 * reach), 0, 1)
+        least[atlas.vertex_part == MOUTH] = MOUTH_LIGHT
+        least[np.isin(atlas.vertex_part, (RIGHT_EYE, LEFT_EYE))] = EYE_LIGHT
+        return Occlusion.of(self.template, self.normals(self.template), self.head.faces, least)
 
     @cached_property
     def relief(self) -> ReliefPainter:

@@ -23,7 +23,7 @@ from tvface.synthetic.traits import Traits
 SPREAD = 0.9
 PROPORTIONS = {
     "eye_w": (-1.2, 1.5),
-    "eye_sep": (0.3, 1.2),
+    "eye_sep": (0.0, 1.6),
     "eye_open": (0.0, 1.3),
     "eye_tilt": (0.0, 1.3),
     "brow_y": (0.4, 1.3),
