@@ -17,6 +17,7 @@ Yaw is relative to the line of sight. Confidence is right where a point lies wit
 from __future__ import annotations
 
 import argparse
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def report(figures: Figures) -> None:
 
     heads = ["|yaw|", "crops", "NME eyes %", "median", "NME box %", *PARTS, "mask IoU %", "confidence %", "right %"]
     print("\t".join([*heads, "yaw drawn - true", "mean error"]))
-    for low, high in zip(EDGES[:-1], EDGES[1:], strict=True):
+    for low, high in itertools.pairwise(EDGES):
         row(f"{low}-{high}", (yaw >= low) & (yaw < high))
     turned = yaw > 30
     row("<=30", ~turned)
@@ -162,7 +163,9 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=40, help="crops on the sheet")
     given = parser.parse_args()
     figures, missed, shown = measure(given, parse_settings({}))
-    print(f"{given.count} renders of seed {given.seed}, {given.boxes} boxes, {missed} not found, weights {given.weights}")
+    print(
+        f"{given.count} renders of seed {given.seed}, {given.boxes} boxes, {missed} not found, weights {given.weights}"
+    )
     report(figures)
     if given.draw:
         images, captions = zip(*shown, strict=True)

@@ -54,7 +54,9 @@ class _Recorder(WideCrops):
         return camera
 
 
-def renders(head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Sequence[Texture] = ()) -> Iterator[Render]:
+def renders(
+    head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Sequence[Texture] = ()
+) -> Iterator[Render]:
     """Yield ``count`` crops; equal arguments give equal crops. No seed gives crops of a training.
 
     Args:
@@ -94,7 +96,8 @@ def seen_angles(posed: Posed) -> Array:
 def frontal_eye_distance(posed: Posed, focal: float) -> float:
     """Return the outer eye distance in pixels of a head if it looked at the camera from where it is.
 
-    The posed points turned back by the head's rotation, scaled by ``focal`` over their mean depth, in 300-W's convention.
+    The posed points turned back by the head's rotation, scaled by ``focal`` over their mean depth, corners of the eyes
+    as 300-W has them.
     """
     points = posed.landmarks.astype(np.float64)
     depth = float(-points[:, 2].mean())
