@@ -11,7 +11,8 @@ points to the truth, over
   distance from the camera). It does not shrink as the head turns;
 * the box: the square root of the area of the true points' box.
 
-Yaw is relative to the line of sight. Confidence is right where a point lies within 5 % of the frontal eye distance.
+Yaw is relative to the line of sight. A point is right if it lies within 5 % of the eye distance; the confidence is
+judged with the eye distance from the front and with the one in the picture, which it was fitted for.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from views import View, framed
 
 from tvface import detectors
 from tvface.compact.weights import FOLDER, LANDMARKS, PARSER, load_bundle
-from tvface.evaluation.points import PARTS, calibration_error, reliability
+from tvface.evaluation.points import PARTS, calibration_error, eye_distance, reliability
 from tvface.evaluation.pose import head_angles
 from tvface.evaluation.regions import mask_iou
 from tvface.evaluation.renders import Render, renders
@@ -48,11 +49,12 @@ RIGHT = 0.05  # frontal eye distances
 
 @dataclass
 class Figures:
-    """One row per crop: |yaw|, point errors over the frontal eye distance and over the box, confidence, overlap, and
-    the yaw that the found points have."""
+    """One row per crop: |yaw|, point errors over the frontal eye distance, that in the picture, the box, confidence,
+    overlap, and how much more the found points are turned than the head."""
 
     yaw: list[float] = field(default_factory=list)
     eyes: list[np.ndarray] = field(default_factory=list)
+    seen: list[np.ndarray] = field(default_factory=list)
     box: list[np.ndarray] = field(default_factory=list)
     confidence: list[np.ndarray] = field(default_factory=list)
     overlap: list[float] = field(default_factory=list)
@@ -98,6 +100,7 @@ def measure(given: argparse.Namespace, settings: Settings) -> tuple[Figures, int
         yaw, drawn = float(render.angles[0]), float(head_angles(points[None])[0, 0])
         figures.yaw.append(abs(yaw))
         figures.eyes.append(distance / render.frontal_eyes)
+        figures.seen.append(distance / float(eye_distance(render.points[None])[0]))
         figures.box.append(distance / np.sqrt(np.ptp(render.points, axis=0).prod()))
         figures.confidence.append(confidence[0])
         region = framed(render.image, box, settings, settings.masks.context)
@@ -141,13 +144,14 @@ def report(figures: Figures) -> None:
         for name, error in (("eyes", eyes), ("box", box)):
             wide, front, frontal = error[turned].mean(), error[~turned].mean(), error[yaw < 15].mean()
             print(f"over 30 degrees / up to 30, {name}: {wide / front:.2f}; / under 15: {wide / frontal:.2f}")
-    rows = reliability(confidence, eyes < 100 * RIGHT)
-    print("confidence\texpected\tright\tpoints")
-    for index, (mean, part, count) in enumerate(rows):
-        print(f"{index / len(rows):.1f}-{(index + 1) / len(rows):.1f}\t{mean:.3f}\t{part:.3f}\t{count}")
-    print(f"expected calibration error {calibration_error(rows):.3f}")
-    face = 100 * np.corrcoef(confidence.mean(1), eyes.mean(1))[0, 1]
-    print(f"correlation of a face's mean confidence with its error {face / 100:.2f}")
+    for name, error in (("from the front", eyes), ("in the picture", 100 * np.stack(figures.seen))):
+        rows = reliability(confidence, error < 100 * RIGHT)
+        print(f"confidence\texpected\tright by the eye distance {name}\tpoints")
+        for index, (mean, part, count) in enumerate(rows):
+            print(f"{index / len(rows):.1f}-{(index + 1) / len(rows):.1f}\t{mean:.3f}\t{part:.3f}\t{count}")
+        print(f"expected calibration error {calibration_error(rows):.3f}")
+    alike = np.corrcoef(confidence.mean(1), eyes.mean(1))[0, 1]
+    print(f"correlation of a face's mean confidence with its error {alike:.2f}")
 
 
 def main() -> None:
