@@ -17,17 +17,9 @@ import numpy as np
 from views import pictures, view
 
 from tvface import landmarkers
-from tvface.evaluation.points import normalised_mean_error
+from tvface.evaluation.points import PARTS, normalised_mean_error
 from tvface.media import drawing
 from tvface.settings import parse_settings
-
-PARTS = {
-    "jaw": slice(0, 17),
-    "brows": slice(17, 27),
-    "nose": slice(27, 36),
-    "eyes": slice(36, 48),
-    "mouth": slice(48, 68),
-}
 
 
 def read_pts(path: Path) -> np.ndarray:

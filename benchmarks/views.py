@@ -1,4 +1,4 @@
-"""Pictures as the label stages see them: the largest MTCNN face, framed as ``sequences`` and ``context`` frame it."""
+"""Pictures as the label stages see them: a face in the square of ``sequences``, with ``context`` around it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvface import detectors
-from tvface.landmarkers.geometry import centre_and_sides, window_transform
 from tvface.media.images import Image, read_image, warp_crop
+from tvface.mining.quality import crop_square, crop_transform
 from tvface.settings import Settings
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -18,18 +18,23 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class View:
-    """One face: picture, box (4,) in picture pixels, region around it, and the (2, 3) map from picture to region."""
+    """One face: box (4,) in picture pixels, region around it, (2, 3) map from picture to region, and by how many
+    pixels the region reaches beyond the crop on every side."""
 
-    path: Path
     picture: Image
     box: NDArray[np.float32]
     region: Image
     transform: NDArray[np.float64]
+    pad: int
 
     @property
     def region_box(self) -> NDArray[np.float32]:
         corners = self.box.reshape(2, 2) * self.transform[0, 0] + self.transform[:, 2]
         return corners.reshape(4).astype(np.float32)
+
+    def to_picture(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Map (..., 2) region pixels back to picture pixels."""
+        return (np.asarray(points, np.float64) - self.transform[:, 2]) / self.transform[0, 0]
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -37,16 +42,25 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
+def framed(
+    picture: Image,
+    box: NDArray[np.floating],
+    settings: Settings,
+    context: float,
+    square: tuple[NDArray[np.float64], float] | None = None,
+) -> View:
+    """Frame a face as :class:`tvface.stages.context.Surroundings` does; ``square`` is centre and side of the crop, by
+    default those of the box."""
+    centre, side = crop_square(box, settings.sequences) if square is None else square
+    size = settings.sequences.image_size
+    pad = round(size * (context - 1) / 2)
+    transform = crop_transform(centre, side, size)
+    transform[:, 2] += pad
+    return View(picture, np.asarray(box, np.float32), warp_crop(picture, transform, size + 2 * pad), transform, pad)
+
+
 def view(path: Path, settings: Settings, context: float) -> View | None:
     """Frame the largest face of a picture; None if MTCNN finds none."""
     picture = read_image(path)
     found = detectors.create("mtcnn", settings.faces).detect([picture])[0]
-    if len(found.boxes) == 0:
-        return None
-    box = found.boxes[0]
-    centres, sides = centre_and_sides(box[None])
-    side, sequences = sides[0].mean(), settings.sequences
-    centre = centres[0] + (0, sequences.crop_down * side)
-    size = round(sequences.image_size * context)
-    transform = window_transform(centre, sequences.crop_scale * side * context, size)
-    return View(path, picture, box, warp_crop(picture, transform, size), transform)
+    return framed(picture, found.boxes[0], settings, context) if len(found.boxes) else None

@@ -5,6 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 OUTER_EYES = (36, 45)
+PARTS = {
+    "jaw": slice(0, 17),
+    "brows": slice(17, 27),
+    "nose": slice(27, 36),
+    "eyes": slice(36, 48),
+    "mouth": slice(48, 68),
+}
 
 
 def eye_distance(points: np.ndarray) -> np.ndarray:
@@ -34,6 +41,49 @@ def jitter(points: np.ndarray, truth: np.ndarray | None = None) -> float:
     scale = eye_distance(points if truth is None else truth).mean()
     residue = points if truth is None else points - truth
     return float(np.linalg.norm(np.diff(residue, n=2, axis=0), axis=-1).mean() / scale)
+
+
+def temporal_noise(points: np.ndarray) -> float:
+    """Return how far points lie from where they should be because of noise from frame to frame, in the points' unit.
+
+    The root of the mean squared length of the second differences over time, over the root of 6: the second difference
+    of white noise has 6 times its variance, and motion of constant speed falls out. Motion that speeds up or slows down
+    does not, so this is an upper bound; take it where the face is still.
+
+    Args:
+        points: (T, P, 2), equally spaced in time; nan if T < 3.
+    """
+    if len(points) < 3:
+        return float("nan")
+    bends = np.diff(np.asarray(points, np.float64), n=2, axis=0)
+    return float(np.sqrt((bends**2).sum(-1).mean() / 6))
+
+
+def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> list[tuple[float, float, int]]:
+    """Compare probabilities with what came true (a reliability diagram's numbers).
+
+    Args:
+        confidence: probabilities in 0..1, any shape; right: bool of the same shape.
+        bins: equally wide parts of 0..1.
+
+    Returns:
+        Per bin (mean confidence, part that was right, count); nan, nan, 0 for an empty one.
+    """
+    probability, hit = np.ravel(confidence).astype(np.float64), np.ravel(right)
+    place = np.clip((probability * bins).astype(int), 0, bins - 1)
+    rows = []
+    for index in range(bins):
+        chosen = place == index
+        count = int(chosen.sum())
+        mean, part = (probability[chosen].mean(), hit[chosen].mean()) if count else (np.nan, np.nan)
+        rows.append((float(mean), float(part), count))
+    return rows
+
+
+def calibration_error(rows: list[tuple[float, float, int]]) -> float:
+    """Return the mean |confidence - part that was right| over the rows of :func:`reliability`, weighted by count."""
+    filled = [(abs(mean - part), count) for mean, part, count in rows if count]
+    return sum(gap * count for gap, count in filled) / sum(count for _, count in filled) if filled else float("nan")
 
 
 def apply_transform(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
