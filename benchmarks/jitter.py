@@ -15,7 +15,7 @@ from views import framed
 from tvface import detectors, flow, landmarkers
 from tvface.evaluation.points import PARTS, eye_distance, temporal_noise
 from tvface.evaluation.stillness import face_motion, stillest_run
-from tvface.landmarkers.geometry import box_of_points, centre_and_sides
+from tvface.landmarkers.geometry import centre_and_sides
 from tvface.media.images import Image, decode, encode_jpeg, shrink, warp_crop
 from tvface.media.video import VideoReader
 from tvface.mining.crop_paths import CropPath, crop_paths
@@ -124,17 +124,15 @@ def smooth_boxes(boxes: Boxes) -> Boxes:
 
 
 def locate(
-    pictures: list[Image], boxes: Boxes, crops: Squares, settings: Settings, passes: int = 1, **changed: bool
+    pictures: list[Image], boxes: Boxes, crops: Squares, settings: Settings, **changed: int
 ) -> NDArray[np.float64]:
-    """Return (T, 68, 2) picture points; ``changed`` settings of ``landmarks``; more ``passes`` start at the points'."""
+    """Return (T, 68, 2) picture points, with ``changed`` settings of ``landmarks``."""
     own = dataclasses.replace(settings.landmarks, **changed)
     landmarker = landmarkers.create(own.backend, own)
     found = []
     for picture, box, square in zip(pictures, boxes, crops, strict=True):
         view = framed(picture, box, settings, own.context, square)
         local, _ = landmarker.locate(view.region[None], view.region_box[None])
-        for _ in range(passes - 1):
-            local, _ = landmarker.locate(view.region[None], box_of_points(local).astype(np.float32))
         found.append(view.to_picture(local[0]))
     return np.stack(found)
 
@@ -158,11 +156,11 @@ def jitter(video: Path, faces: pd.DataFrame, settings: Settings) -> list[dict[st
         "box smoothed": locate(pictures, smooth_boxes(boxes), smooth, settings),
         "box fixed": locate(pictures, mean, smooth, settings),
         "box and crop fixed": locate(pictures, mean, squares(boxes, settings, "fixed"), settings),
-        "fixed, no refine": locate(pictures, mean, squares(boxes, settings, "fixed"), settings, refine=False),
-        "no refine": locate(pictures, boxes, smooth, settings, refine=False),
+        "fixed, no refine": locate(pictures, mean, squares(boxes, settings, "fixed"), settings, refine=0),
+        "no refine": locate(pictures, boxes, smooth, settings, refine=0),
         "no flip": locate(pictures, boxes, smooth, settings, flip=False),
-        "one pass more": locate(pictures, boxes, smooth, settings, passes=2),
-        "two passes more": locate(pictures, boxes, smooth, settings, passes=3),
+        "refined once": locate(pictures, boxes, smooth, settings, refine=1),
+        "refined three times": locate(pictures, boxes, smooth, settings, refine=3),
     }
     eye = float(eye_distance(ways["pipeline"]).mean())
     shared: dict[str, object] = {

@@ -173,13 +173,13 @@ def test_the_landmarker_maps_points_back_into_the_crop(tmp_path: Path) -> None:
     crops = np.stack([np.exp(-((x - a) ** 2 + (y - b) ** 2) / 300) for a, b in spots])
     crops = np.repeat((crops * 255).astype(np.uint8)[..., None], 3, 3)
     save_bundle(tmp_path / "l.safetensors", CompactLandmarks(), 128, 1.4, {})
-    backend = Landmarker(Landmarks(refine=False, batch=2), torch.device("cpu"), load_bundle(tmp_path / "l.safetensors"))
+    backend = Landmarker(Landmarks(refine=0, batch=2), torch.device("cpu"), load_bundle(tmp_path / "l.safetensors"))
     dots = _Dots()
     dots.confidence = backend.net.confidence  # type: ignore[assignment]
     backend.net = dots  # type: ignore[assignment]
     boxes = np.tile(np.array([[50.0, 45, 150, 165]], np.float32), (5, 1))
     for flip in (False, True):
-        backend.settings = Landmarks(refine=False, batch=2, flip=flip)
+        backend.settings = Landmarks(refine=0, batch=2, flip=flip)
         points, confidence = backend.locate(crops, boxes)
         assert points.shape == (5, 68, 2) and points.dtype == confidence.dtype == np.float32
         assert np.abs(points - spots[:, None]).max() < 0.5

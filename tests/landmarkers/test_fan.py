@@ -52,7 +52,7 @@ def test_points_come_back_to_where_they_are_in_the_crop() -> None:
     crops = np.stack([np.exp(-((x - a) ** 2 + (y - b) ** 2) / 128) for a, b in spots])
     crops = np.repeat((crops * 255).astype(np.uint8)[..., None], 3, 3)
     boxes = np.tile(np.array([[50.0, 45, 150, 165]], np.float32), (5, 1))
-    backend = Backend(Landmarks(refine=False, batch=2), torch.device("cpu"), _Oracle())
+    backend = Backend(Landmarks(refine=0, batch=2), torch.device("cpu"), _Oracle())
     points, confidence = backend.locate(crops, boxes)
     assert points.shape == (5, 68, 2) and confidence.shape == (5, 68)
     assert points.dtype == confidence.dtype == np.float32

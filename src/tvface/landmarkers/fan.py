@@ -134,7 +134,7 @@ class Backend(Landmarker):
 
     def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:
         points, confidence = self.find(crops, np.asarray(boxes, np.float64), TIGHT_SCALE)
-        if self.settings.refine and len(crops):
+        for _ in range(self.settings.refine if len(crops) else 0):
             points, confidence = self.find(crops, box_of_points(points), TIGHT_SCALE)
         return points.astype(np.float32), confidence.astype(np.float32)
 

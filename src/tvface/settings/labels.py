@@ -15,7 +15,7 @@ class Landmarks:
     backend: str = option("compact", "registered landmarker: compact (bundled) or fan (2D-FAN, weights needed)")
     batch: int = option(16, "crops per network call", low=1)
     flip: bool = option(True, "average with the mirrored crop")
-    refine: bool = option(True, "run again on the box of the first pass")
+    refine: int = option(2, "times to run again on the box of the points found before", low=0)
     decode: Literal["gaussian", "quarter", "integer"] = option(
         "gaussian", "fan's peaks: sub-cell, quarter cells, or the original's whole pixels"
     )

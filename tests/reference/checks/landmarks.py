@@ -123,7 +123,7 @@ def _whole_call(sheet: Sheet) -> None:
     noise = float(weights["stack3.noise"].max()) * 20
     picture = source(sheet.folder.open("net", "fan_crop"))
     for flip in (False, True):
-        settings = Landmarks(decode="quarter", flip=flip, refine=False, batch=2)
+        settings = Landmarks(decode="quarter", flip=flip, refine=0, batch=2)
         backend = Backend(settings, torch.device("cpu"), net)
         stem = f"whole_flip{int(flip)}"
         for sample in sorted(key.rsplit("_", 1)[1] for key in reference.outputs if key.startswith(f"{stem}_score_")):
