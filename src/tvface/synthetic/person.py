@@ -57,12 +57,13 @@ class Surface:
 
 @dataclass(frozen=True)
 class Posed:
-    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, and the
-    head's rotation (3, 3) float64 from the neutral to the camera's axes."""
+    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, the head's
+    rotation (3, 3) float64 from the neutral to the camera's axes, and the vertices (V, 3) float32 of the bare head."""
 
     surfaces: tuple[Surface, ...]
     landmarks: np.ndarray
     rotation: np.ndarray
+    vertices: np.ndarray
 
     @property
     def angles(self) -> tuple[float, float, float]:
@@ -237,7 +238,7 @@ class Person:
         ):
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
             surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
-        return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1])
+        return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1], bare + shift)
 
     def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
         """Return the 68 points (68, 3); those of the brows follow what is painted."""
