@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from tvface.head.data import HeadData
+from tvface.synthetic import kernels
 from tvface.synthetic.atlas import SKIN, Atlas, landmark_positions
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
@@ -85,23 +86,15 @@ def pyramid(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
 
 
 class _Normals:
-    """Vertex normals by a sparse sum over the triangles around each vertex."""
+    """Vertex normals of a mesh whose triangles stay."""
 
-    def __init__(self, faces: np.ndarray, count: int) -> None:
-        self.faces = faces
-        rows = faces.ravel()
-        columns = np.repeat(np.arange(len(faces)), 3)
-        self.sum = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(count, len(faces)))
+    def __init__(self, faces: np.ndarray) -> None:
+        self.faces = np.ascontiguousarray(faces, np.int32)
 
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
-        a, b, c = vertices[self.faces[:, 0]], vertices[self.faces[:, 1]], vertices[self.faces[:, 2]]
-        p, q = b - a, c - a
-        area = np.empty_like(p)
-        area[:, 0] = p[:, 1] * q[:, 2] - p[:, 2] * q[:, 1]
-        area[:, 1] = p[:, 2] * q[:, 0] - p[:, 0] * q[:, 2]
-        area[:, 2] = p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
-        total = self.sum @ area
-        return np.asarray(total / (np.sqrt((total * total).sum(1, keepdims=True)) + 1e-12), np.float32)
+        result = np.zeros(vertices.shape, np.float32)
+        kernels.vertex_normals(np.ascontiguousarray(vertices, np.float32), self.faces, result)
+        return result
 
 
 class Stage:
@@ -116,7 +109,7 @@ class Stage:
         self.shape = np.ascontiguousarray(head.shape_basis.reshape(3 * count, -1), np.float32)
         self.pose_basis = head.pose_basis.astype(np.float32) if np.abs(head.pose_basis).max() > 0 else None
         self.regressor = sparse.csr_matrix(head.joint_regressor)
-        self.normals = _Normals(head.faces, count)
+        self.normals = _Normals(head.faces)
 
     def identity(self, shape: np.ndarray) -> np.ndarray:
         """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
@@ -196,7 +189,7 @@ class Person:
         fitted = dataclasses.replace(atlas, vertices=own, landmarks=points, eye_centres=centres)
         self.parts: list[Part] = build_parts(fitted, texture.traits)
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
-        self._part_normals = [_Normals(part.faces, len(part.vertices)) for part in self.parts]
+        self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
         self._part_levels = [pyramid(part.colour) for part in self.parts]
         foot = (own[:, 1] < -150) & (atlas.vertex_part == SKIN)

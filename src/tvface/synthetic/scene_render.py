@@ -111,7 +111,8 @@ def render_scene(
                 texture.shape[1] / surface.labels.shape[1], surface.labels, polynomial, surface.gloss, samples,
                 total, fine,
             )  # fmt: skip
-    image = _composite(total, background, samples)
+    image = np.empty(background.shape, np.uint8)
+    kernels.composite(total, background, samples, image)
     labels = np.zeros((height, width), np.uint8)
     kernels.majority(fine, samples, labels)
     middle = (slice(samples // 2, None, samples), slice(samples // 2, None, samples))
@@ -123,15 +124,6 @@ def render_scene(
     )
     visible = np.stack([_visible(points, near, samples) for points in points68]) if people else np.zeros((0, 68), bool)
     return Frame(image, labels, person, depth, as_annotated(points68[:, :, :2]), visible)
-
-
-def _composite(total: np.ndarray, background: np.ndarray, samples: int) -> np.ndarray:
-    """Average the samples over the background: (H, W, 3) uint8."""
-    image = background.copy()
-    hit = total[:, :, 3] > 0
-    share = total[hit] / (samples * samples)
-    image[hit] = np.clip(share[:, :3] + (1 - share[:, 3:]) * background[hit] + 0.5, 0, 255).astype(np.uint8)
-    return image
 
 
 def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -166,12 +158,14 @@ def _visible(points: np.ndarray, near: np.ndarray, samples: int) -> np.ndarray:
     x = np.round((points[:, 0] + 0.5) * samples - 0.5).astype(int)
     y = np.round((points[:, 1] + 0.5) * samples - 0.5).astype(int)
     inside = (points[:, 2] > 0) & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    # A point on the outline may fall just beside it: one sample around with the point's depth, or empty, will do.
+    step = np.arange(-1, 2)
+    row = np.clip(y[inside, None, None] + step[:, None], 0, rows - 1)
+    column = np.clip(x[inside, None, None] + step, 0, columns - 1)
+    around = near[row, column]
+    depth = np.where(around > 0, 1 / np.maximum(around, 1e-9), np.inf)
     visible = np.zeros(len(points), bool)
-    for i in np.flatnonzero(inside):
-        # A point on the outline may fall just beside it: one sample around with the point's depth, or empty, will do.
-        around = near[max(y[i] - 1, 0) : y[i] + 2, max(x[i] - 1, 0) : x[i] + 2]
-        depth = np.where(around > 0, 1 / np.maximum(around, 1e-9), np.inf)
-        visible[i] = bool((depth >= 1 / points[i, 2] - VISIBLE_SLACK).any())
+    visible[inside] = (depth >= (1 / points[inside, 2] - VISIBLE_SLACK)[:, None, None]).any((1, 2))
     return visible
 
 
