@@ -11,9 +11,10 @@ from facenet_pytorch import MTCNN
 
 from tvface.head.data import HeadData
 from tvface.synthetic.crops import CropMaker, make_crops, stack_crops, write_shards
-from tvface.synthetic.degrade import degrade, motion_kernel, occlude
+from tvface.synthetic.degrade import degrade, motion_kernel
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.light import flat_light
+from tvface.synthetic.occluders import letterbox, occlude
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.skin import SkinPainter
@@ -92,8 +93,30 @@ def test_occluder_takes_classes_away_and_damage_keeps_the_size() -> None:
         np.testing.assert_array_equal(classes == 0, area)
         assert area.any() == (np.abs(covered.astype(int) - 120).max() > 0) or not area.any()
         assert degrade(covered, generator).shape == (64, 64, 3)
+    image[:] = 200
+    bars, classes, area = letterbox(image, labels, np.random.default_rng(1))
+    assert area.any() and (bars[area] < 20).all() and (bars[~area] == 200).all() and (classes[area] == 0).all()
+    assert area.all(0).any() or area.all(1).any()  # whole columns or whole rows
     for length, angle in ((2.0, 0.0), (7.0, 1.0)):
         assert motion_kernel(length, angle).sum() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_a_stranger_behind_is_background_in_the_labels_and_does_not_move_the_points(head: HeadData) -> None:
+    maker = CropMaker(head, 96)
+    rng = np.random.default_rng(0)
+    person = maker.person(maker.texture(rng), rng)
+    posed = person.place(np.zeros(50), np.zeros(15), np.array([0, 0, -1.0]))
+    other = maker.stranger(person, 1.0, np.random.default_rng(3))
+    assert other.landmarks[:, 2].max() < posed.landmarks[:, 2].min()
+    assert not np.allclose(
+        other.landmarks - other.landmarks.mean(0), posed.landmarks - posed.landmarks.mean(0), atol=3e-3
+    )
+    for _ in range(30):
+        crop = maker.crop(person, rng)
+        low, high = crop.points.min(0), crop.points.max(0)
+        rows, columns = np.nonzero(np.isin(crop.labels, (1, 2, 3, 10, 12, 13)))
+        if len(rows):  # skin of the face lies around its own points, never only beside them
+            assert columns.min() > low[0] - 40 and columns.max() < high[0] + 40 and rows.min() > low[1] - 70
 
 
 def test_mtcnn_finds_frontal_people(stage: Stage, painter: SkinPainter) -> None:

@@ -10,7 +10,7 @@ CROPS = Schema(
     (
         Column("file", pa.string(), "shard, in the index's own folder"),
         Column("row", pa.int32(), "of the crop in the shard's arrays", low=0),
-        Column("flow_row", pa.int32(), "in flow and flow_valid: motion to the next crop; -1: the shot ends here", low=-1),
+        Column("flow_row", pa.int32(), "in flow and flow_valid: motion to the next crop; -1: none", low=-1),
         Column("shot", pa.int64(), "crops of one shot have the same light, background, camera and damage", low=0),
         Column("frame", pa.int32(), "position in the shot", low=0),
         Column("interval_s", pa.float32(), "time between two frames of the shot", unit="s", low=0),

@@ -61,7 +61,7 @@ class CompactLandmarks(nn.Module):
 
     calibration: Tensor
 
-    def __init__(self, channels: int = 96, depth: int = 3) -> None:
+    def __init__(self, channels: int = 128, depth: int = 3) -> None:
         super().__init__()
         self.stem = nn.Sequential(_conv(3, 16, 3, 2), _conv(16, 32, 3, 1), _conv(32, channels, 3, 2))
         self.before = Bottleneck(channels)

@@ -18,7 +18,10 @@ def add_synth_crops(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
     parser.add_argument("--size", type=int, default=128, help="side in pixels (default: %(default)s)")
     parser.add_argument(
-        "--frames", type=int, default=2, help="crops per shot, with flow between them; 1: no flow (default: %(default)s)"
+        "--frames",
+        type=int,
+        default=2,
+        help="crops per shot, with flow between them; 1: no flow (default: %(default)s)",
     )
     parser.add_argument(
         "--layers",

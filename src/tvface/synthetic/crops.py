@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +13,23 @@ from scipy.spatial.transform import Rotation
 from tvface.head.data import HeadData
 from tvface.synthetic.atlas import build_atlas
 from tvface.synthetic.backgrounds import random_background
-from tvface.synthetic.degrade import degrade, occlude
+from tvface.synthetic.degrade import degrade
 from tvface.synthetic.hair import Texture, procedural_texture
-from tvface.synthetic.light import expose, random_light
+from tvface.synthetic.light import PointLight, expose, random_lamp, random_light
+from tvface.synthetic.occluders import Covered, letterbox, occlude
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.skin import SkinPainter
 from tvface.synthetic.traits import draw_traits
 from tvface.synthetic.variety import draw_identity, vary
 
+Cover = Callable[[np.ndarray, np.ndarray, np.random.Generator], Covered]
+
 TEXTURE_EVERY = 4  # crops per procedural texture
 PERSON_EVERY = 2  # crops per identity
+STRANGER_SHARE = 0.12  # of the crops
+LETTERBOX_SHARE = 0.05
+LAMP_SHARE = 0.2
 PORTRAIT_SHARE = 0.2  # of the persons, where portraits are given
 
 
@@ -134,6 +140,33 @@ class CropMaker:
             float(focal), self.size, self.size, (float(middle - centre[0] * focal), float(middle - centre[1] * focal))
         )
 
+    def stranger(self, person: Person, distance: float, rng: np.random.Generator) -> Posed:
+        """Draw somebody behind a person ``distance`` metres away: the same looks on another head, turned as they like.
+
+        Another texture would cost more than the rest of the crop; what the network has to learn is that a second face
+        beside the first is not its own.
+        """
+        other = Person(self.stage, draw_identity(self.shape_names, rng), person.texture)
+        away = distance + rng.uniform(0.3, 2.5)
+        side = (1 if rng.random() < 0.5 else -1) * rng.uniform(0.14, 0.4) * away / distance
+        return other.place(
+            self.expression(rng), self.joints(rng), np.array([side, rng.normal(0, 0.12), -away], np.float32)
+        )
+
+    def company(
+        self, person: Person, posed: Posed, distance: float, rng: np.random.Generator
+    ) -> tuple[list[Posed], list[PointLight]]:
+        """Draw who stands behind a person ``distance`` metres away, and the lamps near them: none or one of each."""
+        others = [self.stranger(person, distance, rng)] if rng.random() < STRANGER_SHARE else []
+        lamps = [random_lamp(rng, posed.landmarks.mean(0))] if rng.random() < LAMP_SHARE else []
+        return others, lamps
+
+    @staticmethod
+    def covers(rng: np.random.Generator) -> list[Cover]:
+        """Draw what is put in front of the picture, in the order in which it is put there."""
+        covers: list[Cover] = [occlude] * (int(rng.integers(1, 3)) if rng.random() < 0.3 else 0)
+        return covers + [letterbox] * (rng.random() < LETTERBOX_SHARE)
+
     def crop(self, person: Person, rng: np.random.Generator) -> Crop:
         """Draw pose, light, background and damage for a person."""
         distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
@@ -141,11 +174,13 @@ class CropMaker:
         posed = person.place(self.expression(rng), self.joints(rng), np.array([*shift, -distance]))
         background = random_background(self.size, self.size, rng)
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
-        frame = render_scene([posed], self.camera(posed, rng), light, background)
-        image, labels, visible = frame.image, frame.labels, frame.visible[0].copy()
+        others, lamps = self.company(person, posed, distance, rng)
+        frame = render_scene([posed, *others], self.camera(posed, rng), light, background, lamps=lamps)
+        image, visible = frame.image, frame.visible[0].copy()
+        labels = np.where(frame.person > 0, 0, frame.labels).astype(np.uint8)
         points = frame.points[0]
-        for _ in range(int(rng.integers(1, 3)) if rng.random() < 0.3 else 0):
-            image, labels, covered = occlude(image, labels, rng)
+        for cover in self.covers(rng):
+            image, labels, covered = cover(image, labels, rng)
             place = np.clip(np.round(points), 0, self.size - 1).astype(int)
             visible &= ~covered[place[:, 1], place[:, 0]]
         return Crop(degrade(image, rng), points, visible, labels)

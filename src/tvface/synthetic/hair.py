@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from tvface.synthetic import hats
 from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.brows import Embedding
 from tvface.synthetic.noise import Noise
@@ -22,9 +23,10 @@ class Texture:
     """What a head looks like.
 
     colour: (S, S, 3) uint8 RGB reflectance, row 0 at v = 1; labels: (S, S) uint8 zllrunning classes; scalp: (V,)
-    float32, 0..1, how much of the hair's thickness each vertex gets; traits: looks of the parts beside the head
+    float32, >= 0, hair over each vertex in thicknesses of the style; traits: looks of the parts beside the head
     (hair, cloth, spectacles), drawn or, for a portrait, chosen to match; brows: triangles (10,) and barycentric weights
-    (10, 3) of points 17..26 where the painted brows are not the head's own.
+    (10, 3) of points 17..26 where the painted brows are not the head's own; photographed: its shadows and wrinkles are
+    in the colours.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Texture:
     scalp: np.ndarray
     traits: Traits
     brows: Embedding | None = None
+    photographed: bool = False
 
 
 def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
@@ -44,7 +47,15 @@ def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
         [front, front + 1, temple, front - 20 + 8 * traits.recession, 18, 2, -14, -16, -12, -28, -58, -74]
     )
     heights = np.minimum.accumulate(np.where(knots <= 84, heights, -20.0)) * (knots <= 84) + heights * (knots > 84)
-    return np.asarray(PchipInterpolator(knots, heights)(np.clip(np.abs(theta), 0, 180)))
+    line = np.asarray(PchipInterpolator(knots, heights)(np.clip(np.abs(theta), 0, 180)))
+    if traits.sweep:
+        # Combed from the parting across the forehead: lowest some way beyond it, a little on the near side as well.
+        side = np.sign(traits.parting)
+        beyond = -side * (theta - traits.parting)
+        fall = np.clip(beyond / 45, 0, 1) ** 0.8 * np.clip((105 - beyond) / 40, 0, 1)
+        near = 0.45 * np.clip(-beyond / 18, 0, 1) * np.clip((70 + beyond) / 30, 0, 1)
+        line = line - traits.sweep * np.maximum(fall, near)
+    return line
 
 
 def scalp_opacity(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
@@ -128,8 +139,18 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     weight = (opacity * density)[:, :, None]
     colour = colour * (1 - weight) + weight * hair_colour(atlas, traits, rng)
     labels = np.where(opacity > 0.5, HAIR, labels)
+    if traits.hat:
+        cloth = hats.cover(atlas, traits)
+        colour = colour + cloth[:, :, None] * (hats.paint(atlas, traits, rng) - colour)
+        labels = np.where(cloth > 0.5, hats.HAT, labels)
     pixels, classes = finish(atlas, colour, labels, np.array(traits.cloth, np.float32))
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
-    scalp = vertex_values(atlas, smooth, faces)
+    scalp = vertex_values(atlas, smooth, faces) * traits.hair_volume
+    if traits.hair_waves:
+        lumps = Noise(9, 2).draw(atlas.size, atlas.size, np.random.default_rng([seed, 0xA2]))
+        scalp *= 1 + traits.hair_waves * np.clip(0.6 * vertex_values(atlas, lumps, faces), -1, 1)
+    if traits.hat:
+        worn = vertex_values(atlas, cv2.GaussianBlur(cloth, (0, 0), atlas.size / 120) * cloth, faces)
+        scalp = np.where(worn > 0.02, worn, scalp).astype(np.float32)
     brows = painter.bind(faces, np.array(traits.brows)) if traits.brows else None
     return Texture(f"procedural-{seed}", pixels, classes, scalp, traits, brows)

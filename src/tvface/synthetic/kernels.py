@@ -80,7 +80,10 @@ def weights(points: np.ndarray, faces: np.ndarray, face: np.ndarray, bary: np.nd
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def shade(
     points: np.ndarray,
+    vertices: np.ndarray,
     normals: np.ndarray,
+    reach: np.ndarray,
+    lamps: np.ndarray,
     faces: np.ndarray,
     corners: np.ndarray,
     first: int,
@@ -88,6 +91,7 @@ def shade(
     window: np.ndarray,
     texture: np.ndarray,
     texture_scale: float,
+    relief: np.ndarray,
     classes: np.ndarray,
     light: np.ndarray,
     gloss: float,
@@ -98,9 +102,11 @@ def shade(
     """Shade the samples that show one mesh and add them to the picture.
 
     Args:
-        points, faces, first, face: as in :func:`fill`; normals: (V, 3) float32, camera axes.
+        points, faces, first, face: as in :func:`fill`; vertices: (V, 3) float32 metres and normals: (V, 3) float32,
+            camera axes; reach: (V,) float32, share of the light that arrives; lamps: (V, 3) float32, what small
+            lamps add to it.
         corners: (F, 3, 2) float32 texel coordinates at full size; texture: (h, w, 3) uint8, shrunk by
-            ``texture_scale``.
+            ``texture_scale``; relief: (h, w) float32, height over the mesh in metres, or (1, 1) for none.
         window: (4,) int, columns and rows [x0, x1), [y0, y1) of samples that may show the mesh.
         classes: (h', w') uint8 at full size.
         light: (9, 3) float32, factors of the plain polynomials; gloss: strength of a soft highlight seen from the
@@ -132,6 +138,7 @@ def shade(
             nz = w0 * normals[a, 2] + w1 * normals[b, 2] + w2 * normals[c, 2]
             length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
             nx, ny, nz = nx / length, ny / length, nz / length
+            arrives = w0 * reach[a] + w1 * reach[b] + w2 * reach[c]
             column = min(max(int(u + 0.5), 0), classes.shape[1] - 1)
             row = min(max(int(v + 0.5), 0), classes.shape[0] - 1)
             labels[j, i] = classes[row, column]
@@ -139,6 +146,28 @@ def shade(
             t = min(max((v + 0.5) * texture_scale - 0.5, 0.0), rows - 1.001)
             p, q = int(s), int(t)
             s, t = s - p, t - q
+            if relief.shape[0] > 1:
+                # Gradients of the texel coordinates along the triangle (its Gram matrix inverted), times the slopes.
+                ax, ay = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1]
+                bx, by = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1]
+                az, bz = vertices[b, 2] - vertices[a, 2], vertices[c, 2] - vertices[a, 2]
+                aa, ab = ax * ax + ay * ay + az * az, ax * bx + ay * by + az * bz
+                bb = bx * bx + by * by + bz * bz
+                gram = aa * bb - ab * ab
+                if gram > 1e-16:
+                    su, tu = corners[f, 1, 0] - corners[f, 0, 0], corners[f, 2, 0] - corners[f, 0, 0]
+                    sv, tv = corners[f, 1, 1] - corners[f, 0, 1], corners[f, 2, 1] - corners[f, 0, 1]
+                    rise_u = (1 - t) * (relief[q, p + 1] - relief[q, p]) + t * (relief[q + 1, p + 1] - relief[q + 1, p])
+                    rise_v = (1 - s) * (relief[q + 1, p] - relief[q, p]) + s * (relief[q + 1, p + 1] - relief[q, p + 1])
+                    # Coordinates of the slope in the triangle's two edges.
+                    first_edge = rise_u * (su * bb - tu * ab) + rise_v * (sv * bb - tv * ab)
+                    second_edge = rise_u * (tu * aa - su * ab) + rise_v * (tv * aa - sv * ab)
+                    first_edge, second_edge = first_edge * texture_scale / gram, second_edge * texture_scale / gram
+                    nx -= first_edge * ax + second_edge * bx
+                    ny -= first_edge * ay + second_edge * by
+                    nz -= first_edge * az + second_edge * bz
+                    length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
+                    nx, ny, nz = nx / length, ny / length, nz / length
             y, x = j // samples, i // samples
             specular = gloss * max(nz * 0.92 + ny * 0.36, 0.0) ** 24
             for k in range(3):
@@ -156,7 +185,8 @@ def shade(
                     + light[7, k] * (nx * nx - ny * ny)
                     + light[8, k] * (3 * nz * nz - 1)
                 )
-                colour[y, x, k] += max(shading, 0.02) * (value + 255.0 * specular)
+                lamp = w0 * lamps[a, k] + w1 * lamps[b, k] + w2 * lamps[c, k]
+                colour[y, x, k] += max(shading * arrives + lamp, 0.02) * (value + 255.0 * specular)
             colour[y, x, 3] += 1.0
 
 

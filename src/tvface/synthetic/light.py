@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 # Ramamoorthi & Hanrahan 2001: irradiance coefficients pi, 2 pi/3, pi/4 times the real basis functions, as DECA
@@ -57,6 +59,31 @@ def directional_light(
     plain = gain * lamp[:, None] * np.asarray(colour)[None]
     plain[0] += ambient * np.asarray(ambient_colour)
     return sh_light(plain)
+
+
+@dataclass(frozen=True)
+class PointLight:
+    """A small lamp: position (3,) metres in camera coordinates (x right, y up, z to the camera); colour (3,), the
+    reflected brightness of white that faces it a metre away. It falls off with the square of the distance."""
+
+    position: np.ndarray
+    colour: np.ndarray
+
+    def irradiance(self, vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        """Return what an unhindered surface at vertices (V, 3) with unit normals (V, 3) gets: (V, 3) float32."""
+        towards = self.position - vertices
+        far = np.linalg.norm(towards, axis=1)
+        facing = np.maximum((normals * towards).sum(1) / (far + 1e-9), 0)
+        return ((facing / (far + 1e-3) ** 2)[:, None] * self.colour).astype(np.float32)
+
+
+def random_lamp(rng: np.random.Generator, head: np.ndarray) -> PointLight:
+    """Draw a lamp, window or screen near a head at (3,) metres: to the side, above or below, warm or cold."""
+    away = rng.uniform(0.35, 1.5)
+    direction = np.array([rng.normal(0, 0.8), rng.normal(0.2, 0.6), abs(rng.normal(0.5, 0.5)) + 0.05])
+    warm = rng.normal(0, 0.18)
+    colour = rng.uniform(0.25, 1.0) * away**2 * np.array([1 + warm, 1.0, 1 - warm])
+    return PointLight(head + away * direction / np.linalg.norm(direction), colour)
 
 
 def random_light(rng: np.random.Generator, darkest: float = 0.35) -> np.ndarray:

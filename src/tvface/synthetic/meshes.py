@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from tvface.synthetic import hats
 from tvface.synthetic.atlas import Atlas
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.traits import Traits
@@ -97,6 +98,8 @@ def hanging_hair(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part
     """Build a curtain of hair around sides and back, to the jaw (bob) or over the shoulders (long)."""
     end = rng.uniform(-112, -70) if traits.hair_style == "bob" else rng.uniform(-235, -150)
     start = rng.uniform(58, 80)
+    if traits.curtain:
+        start = traits.curtain
     level = atlas.vertices[(np.abs(atlas.vertices[:, 1] + 10) < 30) & (atlas.vertex_part == 1)]
     scale = (np.abs(level[:, 0]).max() + 4) / 90
     knots = [-260, -190, -150, -80, -30, 10, 40, 62]
@@ -111,7 +114,8 @@ def hanging_hair(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part
     wave = wave * np.clip((50 - y) / 60, 0, 1)[:, None] + rng.uniform(0, 3) * np.sin(y / 14 + phases[2])[:, None]
     ragged = rng.normal(0, 4, columns)[None] * np.linspace(0, 1, rows)[:, None] ** 4
     x = (wide(y)[:, None] + wave) * np.sin(angle)[None]
-    front = np.where(np.cos(angle) > 0, 72.0, 1.0)
+    # What hangs in front of the cheeks has to lie before them.
+    front = np.where(np.cos(angle) > 0, 72.0 + max(0.0, 58 - start), 1.0)
     z = np.where(np.cos(angle) > 0, front, deep(y)[:, None] + wave) * np.cos(angle)[None]
     vertices = np.stack([x, y[:, None] + ragged, z], axis=2).reshape(-1, 3)
     faces, places = _grid_faces(rows, columns, closed=False)
@@ -211,6 +215,26 @@ def spectacles(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part:
     )
 
 
+def brim(atlas: Atlas, traits: Traits) -> Part:
+    """Build the brim of a baseball cap, two layers of cloth."""
+    surface = hats.brim_surface(atlas, traits)
+    rows, columns = surface.shape[:2]
+    faces, places = _grid_faces(rows, columns, closed=False)
+    upper = surface.reshape(-1, 3)
+    lower = upper - np.array([0.0, 2.0, 0.0])
+    both = np.concatenate([faces, faces[:, ::-1] + len(upper)]).astype(np.int32)
+    colour = np.clip(np.broadcast_to(np.array(hats.hat_colour(traits)) * 255, (4, 4, 3)), 0, 255).astype(np.uint8)
+    corners = np.concatenate([_textured(places, rows, columns - 1, (4, 4))] * 2)
+    return Part(
+        np.concatenate([upper, lower]).astype(np.float32),
+        both,
+        corners,
+        np.ascontiguousarray(colour),
+        np.full((4, 4), HAT, np.uint8),
+        np.zeros(2 * len(upper), np.float32),
+    )
+
+
 def build_parts(atlas: Atlas, traits: Traits) -> list[Part]:
     """Build everything a person wears beside the head's own texture; equal seeds give equal meshes."""
     rng = np.random.default_rng([traits.seed, 0xB0D1])
@@ -219,4 +243,6 @@ def build_parts(atlas: Atlas, traits: Traits) -> list[Part]:
         parts.append(hanging_hair(atlas, traits, rng))
     if traits.spectacles:
         parts.append(spectacles(atlas, traits, rng))
+    if traits.hat == "cap":
+        parts.append(brim(atlas, traits))
     return parts

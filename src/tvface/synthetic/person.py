@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from scipy import sparse
 
 from tvface.head.data import HeadData
-from tvface.synthetic import kernels
-from tvface.synthetic.atlas import SKIN, Atlas, landmark_positions
+from tvface.synthetic import hats, kernels
+from tvface.synthetic.atlas import MOUTH, SKIN, Atlas, landmark_positions
+from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
+from tvface.synthetic.occlusion import Occlusion
+from tvface.synthetic.relief import Relief, ReliefPainter
 
 HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
+PHOTOGRAPHED_SHADOWS = 0.6  # share of the soft shadows that a portrait's texture holds already
 MAX_YAW = 39  # degrees, last row of the contour table
 
 
@@ -40,11 +45,31 @@ def contour_row(rotation: np.ndarray) -> int:
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """What a head turned by ``rotation`` (3, 3) hides from itself; less is left to do where a photograph's own shadows
+    are in the texture."""
+
+    occlusion: Occlusion
+    rotation: np.ndarray
+    photographed: bool
+
+    def reach(self, light: np.ndarray) -> np.ndarray:
+        """Return the share of a light (9, 3) that arrives at each vertex: (V,) float32."""
+        kept = PHOTOGRAPHED_SHADOWS if self.photographed else 0.0
+        return np.asarray(kept + (1 - kept) * self.occlusion.reach(light, self.rotation), np.float32)
+
+    def seen_from(self, direction: np.ndarray) -> np.ndarray:
+        """Return the share of a far lamp in ``direction`` (3,) that arrives at each vertex: (V,) float32."""
+        return self.occlusion.seen_from(direction, self.rotation)
+
+
+@dataclass(frozen=True)
 class Surface:
     """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
-    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight.
+    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: what
+    the mesh is too coarse for; shadow: what the head hides from itself.
     """
 
     vertices: np.ndarray
@@ -54,6 +79,8 @@ class Surface:
     levels: tuple[np.ndarray, ...]
     labels: np.ndarray
     gloss: float
+    relief: Relief | None = None
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,19 @@ class Stage:
         self.pose_basis = head.pose_basis.astype(np.float32) if np.abs(head.pose_basis).max() > 0 else None
         self.regressor = sparse.csr_matrix(head.joint_regressor)
         self.normals = _Normals(head.faces)
+        self.names = list(head.notes.get("expression_names", ()))
+        self.full = float(head.notes.get("expression_full", 1.0))
+
+    @cached_property
+    def occlusion(self) -> Occlusion:
+        """What the mean head hides from itself; other identities differ too little to pay for."""
+        inside = self.atlas.vertex_part == MOUTH
+        return Occlusion.of(self.template, self.normals(self.template), self.head.faces, inside)
+
+    @cached_property
+    def relief(self) -> ReliefPainter:
+        """The folds of the skin, bound to the named expressions."""
+        return ReliefPainter(self.atlas, Frontal(self.atlas), self.names)
 
     def identity(self, shape: np.ndarray) -> np.ndarray:
         """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
@@ -179,7 +219,7 @@ class Person:
         self.neutral = stage.identity(self.shape)
         atlas, thickness = stage.atlas, HAIR_THICKNESS[texture.traits.hair_style]
         if texture.traits.hat:
-            thickness = max(thickness, 7.0)
+            thickness = max(thickness, hats.THICKNESS)
         self.hair = (stage.normals(self.neutral) * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
         own = (self.neutral * 1000 - atlas.origin).astype(np.float32)
         centres = np.stack(
@@ -224,6 +264,8 @@ class Person:
                 self._levels,
                 self.texture.labels,
                 0.035,
+                self._relief(expression),
+                Shadow(self.stage.occlusion, rotations[0] @ rotations[1], self.texture.photographed),
             )
         ]
         for part, neutral, normals, levels in zip(
@@ -232,6 +274,12 @@ class Person:
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
             surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
         return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1], bare + shift)
+
+    def _relief(self, expression: np.ndarray) -> Relief | None:
+        """Return the folds of an expression; a photograph has its own."""
+        if self.texture.photographed:
+            return None
+        return self.stage.relief.of(self.texture.traits.age, expression, self.stage.full)
 
     def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
         """Return the 68 points (68, 3); those of the brows follow what is painted."""

@@ -210,7 +210,7 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
     result = np.where((atlas.part == SKIN)[:, :, None], result, painted)
     pixels, classes = finish(atlas, result.astype(np.float32), labels, np.array(traits.cloth, np.float32))
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
-    texture = Texture(name, pixels, classes, vertex_values(atlas, smooth, stage.head.faces), traits)
+    texture = Texture(name, pixels, classes, vertex_values(atlas, smooth, stage.head.faces), traits, photographed=True)
     return Portrait(texture, fit.shape, _kept_expression(stage, fit), fit)
 
 
@@ -282,7 +282,7 @@ def _read(path: Path, key: str, name: str) -> Portrait | None:
         arrays = {field: archive[field] for field in archive.files if field != "notes"}
     traits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in notes["traits"].items()}
     camera = Camera(**{**notes["camera"], "centre": tuple(notes["camera"]["centre"])})
-    texture = Texture(name, arrays["colour"], arrays["labels"], arrays["scalp"], Traits(**traits))
+    texture = Texture(name, arrays["colour"], arrays["labels"], arrays["scalp"], Traits(**traits), photographed=True)
     fit = PortraitFit(
         arrays["shape"], arrays["expression"], arrays["joints"], arrays["translation"], camera, notes["error"]
     )

@@ -10,9 +10,10 @@ import numpy as np
 
 from tvface.synthetic import kernels
 from tvface.synthetic.convention import as_annotated
-from tvface.synthetic.light import SH_FACTORS
+from tvface.synthetic.light import SH_FACTORS, PointLight
 from tvface.synthetic.person import Posed, Surface
 
+FLAT: np.ndarray = np.zeros((1, 1), np.float32)
 VISIBLE_SLACK = 0.008  # metres a point may lie behind the surface that the z-buffer shows
 
 
@@ -64,7 +65,12 @@ class Frame:
 
 
 def render_scene(
-    people: Sequence[Posed], camera: Camera, light: np.ndarray, background: np.ndarray, samples: int = 2
+    people: Sequence[Posed],
+    camera: Camera,
+    light: np.ndarray,
+    background: np.ndarray,
+    samples: int = 2,
+    lamps: Sequence[PointLight] = (),
 ) -> Frame:
     """Render people before a background.
 
@@ -74,6 +80,7 @@ def render_scene(
         light: (9, 3) spherical harmonics, DECA's basis, camera axes.
         background: (H, W, 3) uint8 RGB.
         samples: samples per pixel side.
+        lamps: small lamps beside the ``light``.
 
     Raises:
         ValueError: the background's size is not the camera's, or ``samples`` is below 1.
@@ -105,11 +112,14 @@ def render_scene(
             window = _window(points, face.shape)
             if window is None:
                 continue
-            texture = surface.levels[_level(surface, points)]
+            level = _level(surface, points)
+            texture = surface.levels[level]
+            relief = FLAT if surface.relief is None else surface.relief.at(level)
+            reach = np.ones(len(points), np.float32) if surface.shadow is None else surface.shadow.reach(light)
             kernels.shade(
-                points, surface.normals, surface.faces, surface.corners, start, face, window, texture,
-                texture.shape[1] / surface.labels.shape[1], surface.labels, polynomial, surface.gloss, samples,
-                total, fine,
+                points, surface.vertices, surface.normals, reach, _lamps(surface, lamps), surface.faces,
+                surface.corners, start, face, window, texture, texture.shape[1] / surface.labels.shape[1], relief,
+                surface.labels, polynomial, surface.gloss, samples, total, fine,
             )  # fmt: skip
     image = np.empty(background.shape, np.uint8)
     kernels.composite(total, background, samples, image)
@@ -124,6 +134,17 @@ def render_scene(
     )
     visible = np.stack([_visible(points, near, samples) for points in points68]) if people else np.zeros((0, 68), bool)
     return Frame(image, labels, person, depth, as_annotated(points68[:, :, :2]), visible)
+
+
+def _lamps(surface: Surface, lamps: Sequence[PointLight]) -> np.ndarray:
+    """Return what the lamps add at each vertex: (V, 3) float32."""
+    total = np.zeros(surface.vertices.shape, np.float32)
+    for lamp in lamps:
+        arriving = lamp.irradiance(surface.vertices, surface.normals)
+        if surface.shadow is not None:
+            arriving *= surface.shadow.seen_from(lamp.position - surface.vertices.mean(0))[:, None]
+        total += arriving
+    return total
 
 
 def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:

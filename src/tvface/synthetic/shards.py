@@ -61,7 +61,9 @@ class Recipe:
             if getattr(self, name) < least:
                 raise CropsError(f"{name} {getattr(self, name)} must be at least {least}")
         if self.per_shard % self.frames:
-            raise CropsError(f"per_shard {self.per_shard} must be a multiple of frames {self.frames}: shots stay together")
+            raise CropsError(
+                f"per_shard {self.per_shard} must be a multiple of frames {self.frames}: shots stay together"
+            )
         try:
             chosen = check_layers(self.layers)
         except ValueError as error:
@@ -114,7 +116,9 @@ def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int =
     ]
     surplus = sorted(set(folder.glob("crops_*.npz")) - {task.path for task in tasks})
     if surplus:
-        raise CropsError(f"{surplus[0]}: count {count} makes {len(tasks)} files; delete those beyond, or raise the count")
+        raise CropsError(
+            f"{surplus[0]}: count {count} makes {len(tasks)} files; delete those beyond, or raise the count"
+        )
     missing = [task for task in tasks if not _is_done(task)]
     for task in tasks:
         if task not in missing:
@@ -164,7 +168,9 @@ def _is_done(task: _Task) -> bool:
     notes = _notes(task.path)
     before, now = json.loads(notes["made_with"]), json.loads(task.made_with)
     if before != now:
-        other = ", ".join(f"{name} {before.get(name)}, here {now[name]}" for name in now if before.get(name) != now[name])
+        other = ", ".join(
+            f"{name} {before.get(name)}, here {now[name]}" for name in now if before.get(name) != now[name]
+        )
         raise CropsError(f"{task.path} was made otherwise ({other}): delete the folder's crops or name another folder")
     return len(notes["rows"]) == task.shots * task.recipe.frames  # the last shard grows with the count
 
@@ -228,7 +234,12 @@ def _write_index(folder: Path, tasks: list[_Task], recipe: Recipe, made_with: st
     rows = [{"file": task.path.name, **row} for task in tasks for row in _notes(task.path)["rows"]]
     made = json.loads(made_with)
     provenance = Provenance(
-        "synth-crops", dataclasses.asdict(recipe), made["code"], {HEAD: made["head"]}, backend="generic head", seed=recipe.seed
+        "synth-crops",
+        dataclasses.asdict(recipe),
+        made["code"],
+        {HEAD: made["head"]},
+        backend="generic head",
+        seed=recipe.seed,
     )
     write(folder / INDEX, CROPS, pd.DataFrame(rows), provenance)
     return folder / INDEX

@@ -140,7 +140,7 @@ class SkinPainter:
             0.7 * Noise(size // 5, 2, 0.8).draw(size, size, rng) + Noise(20, 2).draw(size, size, rng)
         )
         shade += 0.018 * rng.standard_normal((size, size), dtype=np.float32)
-        dark = 0.5 * self.socket * (0.25 + 0.2 * traits.age) + 0.15 * self.folds * (0.6 + 2.2 * traits.age)
+        dark = 0.3 * self.socket * (0.25 + 0.2 * traits.age) + 0.15 * self.folds * (0.6 + 2.2 * traits.age)
         dark += self.bags * (0.06 + 0.22 * traits.age) + 0.16 * self.wing + 0.78 * self.nostril
         dark += (self.forehead_lines * 0.34 + self.crows * 0.4) * traits.age**1.5
         shade *= np.clip(1 - dark, 0.12, 1)
@@ -156,7 +156,7 @@ class SkinPainter:
         grain = 1 + 0.05 * Noise(size // 3, 1).draw(size, size, rng)
         self._mix(colour, np.array(traits.lip_colour)[None, None] * grain[:, :, None], lips)
         colour *= (1 - 0.6 * np.clip(self.mouth_line * 1.6, 0, 1))[:, :, None]
-        colour *= (1 - 0.3 * self.under_neck * smoothstep(self.atlas.position[:, :, 1], -150, -105))[:, :, None]
+        colour *= (1 - 0.15 * self.under_neck * smoothstep(self.atlas.position[:, :, 1], -150, -105))[:, :, None]
         brow = self.brows(traits, rng)
         self._mix(colour, traits.brow_colour, brow)
         self._mix(colour, np.array([0.06, 0.04, 0.04]), np.clip(self.upper_lash * 1.5, 0, 1) * traits.lashes)

@@ -83,6 +83,11 @@ class Traits:
     wing: float = 0.0  # how far the upper line runs beyond the outer corner
     lash_length: float = 0.0
     smoke: float = 0.0  # dark shadow all around the eye
+    parting: float = 0.0  # where the hair parts, degrees of azimuth
+    sweep: float = 0.0  # how far it falls over the forehead beside the parting
+    hair_volume: float = 1.0  # times the style's thickness
+    hair_waves: float = 0.0  # how uneven that thickness is, 0 .. 1
+    curtain: float = 0.0  # azimuth in degrees where hanging hair begins; 0: drawn beside the face
 
 
 def rgb(colour: np.ndarray) -> tuple[float, float, float]:

@@ -1,8 +1,8 @@
 """Crops with everything that is known about them: short shots of one person for training networks on synthetic faces.
 
-A shot is 1..N pictures of one person who moves, before a background, in a light and by a camera that stay. Occluders,
-blur, compression and colours are the shot's too; only the sensor's grain is new in every picture. People, poses, light
-and damage are drawn as for :mod:`tvface.synthetic.crops`.
+A shot is 1..N pictures of one person who moves, before a background, in a light and by a camera that stay. Who stands
+behind, occluders, blur, compression and colours are the shot's too; only the sensor's grain is new in every picture.
+People, poses, light and damage are drawn as for :mod:`tvface.synthetic.crops`.
 
 Conventions, valid for every array of :data:`ARRAYS`:
 
@@ -10,13 +10,13 @@ Conventions, valid for every array of :data:`ARRAYS`:
 * camera coordinates: metres, x right, y up, z to the camera, which stands at the origin and looks along -z; a point lies
   in the picture at ``x = cx + focal X / -Z``, ``y = cy - focal Y / -Z``;
 * depth, normals and flow hold at the pixels' centres and belong to the person, as if no occluder were there; picture
-  and classes average 2 x 2 samples per pixel and show the occluder.
+  and classes average 2 x 2 samples per pixel and show the occluder. Whoever stands behind is background.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,11 @@ from scipy.spatial.transform import Rotation
 from tvface.head.data import HeadData
 from tvface.synthetic import geometry
 from tvface.synthetic.backgrounds import random_background
-from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.degrade import degrade, occlude
+from tvface.synthetic.crops import Cover, CropMaker
+from tvface.synthetic.degrade import degrade
 from tvface.synthetic.hair import Texture
-from tvface.synthetic.light import expose, random_light
+from tvface.synthetic.light import PointLight, expose, random_light
+from tvface.synthetic.occluders import Covered
 from tvface.synthetic.person import Person, Posed
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
 
@@ -62,7 +63,9 @@ ARRAYS = {
     "labels": Array("labels", np.uint8, ("S", "S"), "zllrunning classes 0..18, 0 under occluders"),
     "occluder": Array("occluder", np.bool_, ("S", "S"), "pixels under things put in front of the picture"),
     "depth": Array("depth", np.float32, ("S", "S"), "m along the optical axis, +inf on the background"),
-    "normals": Array("normals", np.float16, ("S", "S", 3), "unit vectors in camera axes, 0 on the background"),
+    "normals": Array(
+        "normals", np.float16, ("S", "S", 3), "unit vectors, camera axes, of the mesh; 0 on the background"
+    ),
     "vertices": Array("vertices", np.float32, ("V", 3), "m, camera coordinates, the head without hair and clothes"),
     "shape": Array("parameters", np.float32, ("I",), "identity code"),
     "expression": Array("parameters", np.float32, ("E",), "expression code"),
@@ -70,8 +73,15 @@ ARRAYS = {
     "translation": Array("parameters", np.float32, (3,), "m, the head's origin in camera coordinates"),
     "camera": Array("parameters", np.float32, (3,), "px: focal length, x and y of the optical axis"),
     "light": Array("parameters", np.float32, (9, 3), "spherical harmonics x RGB, DECA's basis, camera axes"),
-    "flow": Array("flow", np.float32, ("S", "S", 2), "px to the shot's next frame, x right, y down; 0 on the background"),
-    "flow_valid": Array("flow", np.bool_, ("S", "S"), "the next frame shows the same spot, and no occluder is on either"),
+    "lamp": Array(
+        "parameters", np.float32, (6,), "a near lamp's place, m, camera coordinates, and RGB at 1 m; 0: none"
+    ),
+    "flow": Array(
+        "flow", np.float32, ("S", "S", 2), "px to the shot's next frame, x right, y down; 0 on the background"
+    ),
+    "flow_valid": Array(
+        "flow", np.bool_, ("S", "S"), "the next frame shows the same spot, and no occluder is on either"
+    ),
 }
 LAYERS = tuple(dict.fromkeys(array.layer for array in ARRAYS.values()))
 
@@ -160,17 +170,18 @@ class ShotMaker:
         """Draw motion, light, background and damage for a person."""
         moments, interval = self.motion(rng)
         posed = [person.place(moment.expression, moment.joints, moment.translation) for moment in moments]
-        camera = self.crops.camera(posed[self.frames // 2], rng)
+        middle = self.frames // 2
         background = random_background(self.size, self.size, rng)
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
-        things = int(rng.integers(1, 3)) if rng.random() < 0.3 else 0
+        others, lamps = self.crops.company(person, posed[middle], float(-moments[middle].translation[2]), rng)
+        camera = self.crops.camera(posed[middle], rng)
+        things = self.crops.covers(rng)
         thing, damage, grain = (int(seed) for seed in rng.integers(2**63, size=3))
         grains = np.random.default_rng(grain)
         columns: dict[str, list[np.ndarray]] = {}
-        facts = []
-        covers = []
+        facts, covers = [], []
         for moment, place in zip(moments, posed, strict=True):
-            frame = render_scene([place], camera, light, background)
+            frame = render_scene([place, *others], camera, light, background, lamps=lamps)
             # Seeds, not generators: in every frame of the shot the same thing is at the same place.
             image, labels, cover = _cover(frame, things, np.random.default_rng(thing))
             covers.append(cover)
@@ -182,7 +193,7 @@ class ShotMaker:
                 "labels": labels,
                 "occluder": cover,
                 "vertices": place.vertices,
-                **_parameters(person, moment, camera, light),
+                **_parameters(person, moment, camera, light, lamps),
             }
             facts.append(_facts(place, moment, camera, found) | {"interval_s": interval})
             for name, value in found.items():
@@ -197,9 +208,7 @@ class ShotMaker:
         chosen = [name for name, array in ARRAYS.items() if array.layer in self.layers]
         return [name for name in chosen if self.frames > 1 or ARRAYS[name].layer != "flow"]
 
-    def _surfaces(
-        self, posed: list[Posed], camera: Camera, covers: list[np.ndarray]
-    ) -> dict[str, list[np.ndarray]]:
+    def _surfaces(self, posed: list[Posed], camera: Camera, covers: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
         """Return depth, normals and flow, as far as they are asked for."""
         if not self.layers & {"depth", "normals", "flow"}:
             return {}
@@ -224,11 +233,12 @@ class ShotMaker:
         return np.stack([np.asarray(value, ARRAYS[name].dtype) for value in values])
 
 
-def _cover(frame: Frame, things: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put things in front of a frame: image, labels and the covered area (S, S) bool."""
-    image, labels, cover = frame.image, frame.labels, np.zeros(frame.labels.shape, bool)
-    for _ in range(things):
-        image, labels, area = occlude(image, labels, rng)
+def _cover(frame: Frame, things: Sequence[Cover], rng: np.random.Generator) -> Covered:
+    """Put things in front of a frame: image, labels of the first person and the covered area (S, S) bool."""
+    image, cover = frame.image, np.zeros(frame.labels.shape, bool)
+    labels = np.where(frame.person > 0, 0, frame.labels).astype(np.uint8)
+    for thing in things:
+        image, labels, area = thing(image, labels, rng)
         cover |= area
     return image, labels, cover
 
@@ -245,7 +255,10 @@ def _targets(motion: np.ndarray) -> np.ndarray:
     return motion + np.stack([columns, rows], axis=2)
 
 
-def _parameters(person: Person, moment: Moment, camera: Camera, light: np.ndarray) -> dict[str, np.ndarray]:
+def _parameters(
+    person: Person, moment: Moment, camera: Camera, light: np.ndarray, lamps: Sequence[PointLight]
+) -> dict[str, np.ndarray]:
+    near = [np.concatenate([lamp.position, lamp.colour]) for lamp in lamps]
     return {
         "shape": person.shape,
         "expression": moment.expression,
@@ -253,6 +266,7 @@ def _parameters(person: Person, moment: Moment, camera: Camera, light: np.ndarra
         "translation": moment.translation,
         "camera": np.array([camera.focal, *camera.centre]),
         "light": light,
+        "lamp": near[0] if near else np.zeros(6),
     }
 
 

@@ -64,12 +64,16 @@ def draw_brows(rng: np.random.Generator) -> np.ndarray:
 
 
 def vary(traits: Traits) -> Traits:
-    """Return the looks with own brows, lid creases, lashes and, on some, eye make-up; equal looks give equal results.
+    """Return the looks with own brows, lid creases, lashes, partings and, on some, eye make-up; equal looks give equal
+    results.
 
     Make-up lies beyond the lids' ends; the eye points stay where the lids meet.
     """
     rng = np.random.default_rng([traits.seed, 0xB40])
     painted = traits.eye_shadow > 0 or rng.random() < 0.15
+    swept = traits.hair_style in ("short", "bob", "long") and rng.random() < 0.55
+    full = traits.hair_style in ("short", "fringe", "bob", "long") and rng.random() < 0.4
+    hanging = traits.hair_style in ("bob", "long")
     thick = traits.brow_width * float(np.exp(rng.normal(0, 0.3)))
     return dataclasses.replace(
         traits,
@@ -82,5 +86,11 @@ def vary(traits: Traits) -> Traits:
         liner_below=float(rng.uniform(0.4, 1.0)) if painted and rng.random() < 0.5 else 0.0,
         wing=float(rng.uniform(0.0, 6.0)),
         lash_length=float(rng.uniform(2.0, 5.5) if painted else rng.uniform(0.0, 3.0)),
+        hat=traits.hat or (str(rng.choice(["cap", "beanie"])) if rng.random() < 0.06 else ""),
         smoke=float(rng.uniform(0.1, 0.6)) if painted and rng.random() < 0.6 else 0.0,
+        parting=float(rng.choice([-1.0, 1.0]) * rng.uniform(2, 32)) if swept else 0.0,
+        sweep=float(rng.uniform(6, 40)) if swept else 0.0,
+        hair_volume=float(rng.uniform(1.2, 3.6)) if full else 1.0,
+        hair_waves=float(rng.uniform(0.2, 0.9)) if full else float(rng.uniform(0.0, 0.2)),
+        curtain=float(rng.uniform(38, 80)) if hanging and rng.random() < 0.6 else 0.0,
     )

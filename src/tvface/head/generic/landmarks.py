@@ -144,7 +144,8 @@ def jaw_embedding() -> tuple[Embedding, Embedding]:
 
     At yaw 0 and on the side that turns towards the viewer the points are the 3D jaw. On the far side they follow the
     silhouette as annotators of pictures do: along the ray from the middle of the face through the point, the outermost
-    visible skin, reached within the first twelve degrees.
+    visible skin, reached within the first twelve degrees. Each half between ear and chin is then divided evenly as it
+    shows at that yaw, which is what the annotators do (see :mod:`tvface.synthetic.convention`).
     """
     faces, bary, position = _samples()
     static = np.concatenate([JAW, JAW[-2::-1] * (-1, 1, 1)])
@@ -164,7 +165,21 @@ def jaw_embedding() -> tuple[Embedding, Embedding]:
             outermost = _silhouette(np.radians(yaw), position[halves[float(np.sign(yaw))]], rest[far])
             share = float(smoothstep(abs(yaw), 0, 12))
             table[row, far] = tree.query((1 - share) * rest[far] + share * outermost)[1]
+        table[row] = tree.query(_even_halves(position[table[row]], np.radians(yaw)))[1]
     return (faces[table], bary[table]), (faces[nearest], bary[nearest])
+
+
+def _even_halves(jaw: np.ndarray, yaw: float) -> np.ndarray:
+    """Return the points (17,3) moved along their own line so that each half has equal steps in the picture of a head
+    turned by ``yaw`` rad; ear, chin and ear stay."""
+    picture = _turn(jaw, yaw)[:, :2]
+    result = jaw.copy()
+    for first, last in ((0, 8), (8, 16)):
+        part = slice(first, last + 1)
+        length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(picture[part], axis=0), axis=1))])
+        place = np.linspace(0, length[-1], last - first + 1)
+        result[part] = np.stack([np.interp(place, length, jaw[part, k]) for k in range(3)], 1)
+    return result
 
 
 def _silhouette(yaw: float, position: np.ndarray, rest: np.ndarray) -> np.ndarray:

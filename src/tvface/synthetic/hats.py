@@ -1,0 +1,81 @@
+"""Hats: a knitted beanie or a baseball cap, painted on the scalp's texture, and the cap's brim as a mesh of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from tvface.synthetic.atlas import SKIN, Atlas
+from tvface.synthetic.noise import Noise
+from tvface.synthetic.skin import EARS, smoothstep
+from tvface.synthetic.traits import Traits, rgb
+
+HAT = 18  # zllrunning class
+THICKNESS = 7.0  # mm of cloth and hair over the scalp, at least
+_AZIMUTH = (0, 35, 60, 80, 97, 112, 140, 180)
+
+
+def hat_colour(traits: Traits) -> tuple[float, float, float]:
+    """Return the hat's colour, RGB in [0, 1]; equal seeds give equal hats."""
+    rng = np.random.default_rng([traits.seed, 0x4A7])
+    return rgb(np.clip(rng.uniform(0.04, 0.8) * (1 - rng.uniform(0, 0.75) * rng.uniform(0, 1, 3)), 0.02, 0.95))
+
+
+def hat_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
+    """Return the height of the hat's edge in mm over the eyes for azimuths in degrees, (any shape) float64."""
+    rng = np.random.default_rng([traits.seed, 0x4A8])
+    front = rng.uniform(30, 52) if traits.hat == "cap" else rng.uniform(24, 52)
+    lean = rng.normal(0, 3)  # nobody wears it straight
+    heights = (front, front - 1, front - 7, 26, 24, 14, -8, -24)
+    return np.asarray(
+        PchipInterpolator(_AZIMUTH, heights)(np.clip(np.abs(theta), 0, 180)) + lean * np.sin(np.radians(theta))
+    )
+
+
+def cover(atlas: Atlas, traits: Traits) -> np.ndarray:
+    """Return where the hat lies on the texture: (size, size) float32 in [0, 1]; ears stay free."""
+    over = atlas.position[:, :, 1] - hat_line(atlas.theta, traits)
+    return (smoothstep(over, -1, 1) * ((atlas.part == SKIN) & ~np.isin(atlas.labels, EARS))).astype(np.float32)
+
+
+def paint(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+    """Return the hat's colour per texel: (size, size, 3) float32."""
+    size = atlas.size
+    shade = 1 + 0.05 * Noise(size // 3, 2).draw(size, size, rng) + 0.08 * Noise(10, 2).draw(size, size, rng)
+    over = atlas.position[:, :, 1] - hat_line(atlas.theta, traits)
+    if traits.hat == "beanie":
+        shade *= 1 + 0.16 * np.sin(np.radians(atlas.theta) * rng.integers(40, 90))  # ribs
+        fold = rng.uniform(18, 32)
+        shade *= 1 - 0.35 * np.exp(-(((over - fold) / 1.5) ** 2))  # edge of the turned-up part
+    else:
+        seam = np.abs((atlas.theta + 30) % 60 - 30)
+        shade *= 1 - 0.3 * np.exp(-((seam * np.clip(over, 0, 60) / 60) ** 2)) * (over > 4)  # six panels
+        shade *= 1 - 0.3 * np.exp(-(((over - 3) / 1.2) ** 2))
+    colour = np.array(hat_colour(traits), np.float32)
+    if traits.hat == "beanie" and rng.random() < 0.3:
+        band = smoothstep(np.abs(over - rng.uniform(10, 50)), 9, 7)[:, :, None]
+        colour = colour * (1 - band) + band * rng.uniform(0.05, 0.9, 3)
+    return np.asarray(colour * np.clip(shade, 0.2, 2)[:, :, None], np.float32)
+
+
+def brim_surface(atlas: Atlas, traits: Traits) -> np.ndarray:
+    """Return the brim of a cap as a grid (rows, columns, 3) float64 mm on the neutral head, inner edge first."""
+    rng = np.random.default_rng([traits.seed, 0x4A9])
+    length, droop, arch = rng.uniform(48, 72), rng.uniform(4, 22), rng.uniform(6, 16)
+    rows, columns = 6, 21
+    angle = np.linspace(-62, 62, columns)
+    height = hat_line(angle, traits)
+    skin = (atlas.part == SKIN) & (np.abs(atlas.theta) < 70)
+    inner = np.zeros((columns, 3))
+    for k in range(columns):
+        near = skin & (np.abs(atlas.theta - angle[k]) < 3) & (np.abs(atlas.position[:, :, 1] - height[k]) < 5)
+        inner[k] = atlas.position[near].mean(0)
+    inner[:, 1] += 2  # tucked under the crown
+    inner[:, [0, 2]] *= 1 + THICKNESS / np.hypot(inner[:, 0], inner[:, 2])[:, None]
+    share = np.linspace(0, 1, rows)[:, None]
+    wide = np.cos(np.radians(angle) * 90 / 62)  # the brim's outline is an ellipse: nothing at its two ends
+    surface = np.repeat(inner[None], rows, 0)
+    surface[:, :, 2] += share * length * wide
+    surface[:, :, 0] *= 1 - 0.12 * share * wide
+    surface[:, :, 1] -= share**1.5 * droop * wide + share * arch * (1 - wide)
+    return surface

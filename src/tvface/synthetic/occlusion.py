@@ -1,0 +1,103 @@
+"""Soft shadows of the head on itself: how much of a light reaches each vertex.
+
+Which of a set of directions every vertex sees is found once, on the neutral head (precomputed radiance transfer, Sloan
+et al. 2002, here in the basis of the directions themselves). A light then costs two small matrix products: irradiance
+with and without the head in the way. Their ratio darkens what the renderer shades with the posed normals, so folds of
+an expression keep their own shading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tvface.synthetic import kernels
+from tvface.synthetic.light import SH_FACTORS
+
+DIRECTIONS = 96
+RESOLUTION = 192  # side of the depth pictures
+SLACK = 2.5e-3  # metres a vertex may lie behind the surface that hides it: its own triangles are coarse
+MOUTH = 0.6  # share of the light that reaches teeth and tongue in an open mouth
+BOUNCE = 0.35  # reflectance of the surroundings of a hidden place, which light it in turn
+
+# What a Lambertian surface makes of each order of the light that arrives (Ramamoorthi & Hanrahan 2001), over pi.
+_COSINE = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])
+
+
+def spread_directions(count: int) -> np.ndarray:
+    """Return ``count`` unit vectors spread evenly over the sphere (Fibonacci lattice): (count, 3) float64."""
+    index = np.arange(count) + 0.5
+    height = 1 - 2 * index / count
+    turn = np.pi * (1 + np.sqrt(5)) * index
+    radius = np.sqrt(1 - height**2)
+    return np.stack([radius * np.cos(turn), height, radius * np.sin(turn)], 1)
+
+
+def radiance(light: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Return the light that comes from unit ``directions`` (N, 3) in the frame of ``light`` (9, 3): (N, 3), >= 0."""
+    x, y, z = directions.T
+    basis = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], 1)
+    return np.asarray(np.maximum((basis * (SH_FACTORS / _COSINE)) @ light, 0))
+
+
+def _seen(vertices: np.ndarray, faces: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Which vertices (V, 3) nothing hides from a far ``direction``: (V,) bool, by an orthographic depth picture."""
+    side = np.cross(direction, [0.0, 1.0, 0.0] if abs(direction[1]) < 0.9 else [1.0, 0.0, 0.0])
+    side /= np.linalg.norm(side)
+    axes = np.stack([side, np.cross(direction, side), direction], 1)
+    local = vertices @ axes
+    low, high = local.min(0), local.max(0)
+    scale = (RESOLUTION - 1) / (high - low)[:2].max()
+    # The rasteriser wants something positive that grows towards the eye; here it is distance itself.
+    points = np.concatenate([(local[:, :2] - low[:2]) * scale, local[:, 2:] - low[2] + 0.01], 1).astype(np.float32)
+    near = np.zeros((RESOLUTION, RESOLUTION), np.float32)
+    kernels.fill(points, faces, 0, np.full(near.shape, -1, np.int32), near)
+    column, row = (np.round(points[:, k]).astype(int) for k in (0, 1))
+    return np.asarray(points[:, 2] >= near[row, column] - SLACK)
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """What reaches the vertices of the neutral head.
+
+    directions: (D, 3) unit vectors, head axes; seen, all: (V, D) float32, clamped cosine times solid angle over pi with
+    and without what the head hides.
+    """
+
+    directions: np.ndarray
+    seen: np.ndarray
+    all: np.ndarray
+
+    @classmethod
+    def of(cls, vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray, inside: np.ndarray) -> Occlusion:
+        """Find what the neutral head (V, 3) metres with ``normals`` (V, 3) and ``faces`` (F, 3) hides from itself.
+
+        ``inside`` (V,) bool are the vertices of the mouth, shut in this pose; they get MOUTH of any light.
+        """
+        directions = spread_directions(DIRECTIONS)
+        free = np.maximum(normals @ directions.T, 0) * (4 / DIRECTIONS)
+        seen = np.stack([_seen(vertices, faces, direction) for direction in directions], 1)
+        seen = np.where(inside[:, None], MOUTH, seen)
+        return cls(directions, (free * seen).astype(np.float32), free.astype(np.float32))
+
+    def reach(self, light: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+        """Return the share of a light that reaches each vertex, with one bounce off what hides it: (V,) float32.
+
+        Args:
+            light: (9, 3) in DECA's basis, camera axes.
+            rotation: (3, 3) from head to camera axes.
+        """
+        coming = radiance(light, self.directions @ rotation.T).mean(1).astype(np.float32)
+        share = np.clip((self.seen @ coming + 1e-4) / (self.all @ coming + 1e-4), 0, 1)
+        return np.asarray(share / (1 - BOUNCE * (1 - share)), np.float32)
+
+    def seen_from(self, direction: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+        """Return how much of a far lamp in ``direction`` (3,), camera axes, each vertex sees: (V,) float32 in [0, 1].
+
+        The share of the sampled directions within some 20 degrees, so the edge of the shadow is soft.
+        """
+        near = self.directions @ (rotation.T @ (direction / np.linalg.norm(direction)))
+        weight = np.exp(-(1 - near) / (2 * 0.2**2)).astype(np.float32)
+        share = (self.seen @ weight + 1e-6) / (self.all @ weight + 1e-6)
+        return np.asarray(np.clip(share, 0, 1), np.float32)

@@ -1,0 +1,124 @@
+"""Fine relief of the skin that the mesh is too coarse for: wrinkles that come and go with the expression, and pores.
+
+Heights are maps in the head's texture; the renderer tilts its normals by their slope (bump mapping, Blinn 1978). Which
+fold answers to which movement follows the facial action coding system (Ekman & Friesen 1978): lifted brows crease the
+forehead (action units 1 and 2), drawn ones the glabella (4), a smile deepens the nasolabial fold and, by the raised
+cheek, the crow's feet (6 and 12), a sneer wrinkles the root of the nose (9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from tvface.synthetic.atlas import SKIN, Atlas
+from tvface.synthetic.frontal import Frontal, smooth_path
+from tvface.synthetic.noise import Noise
+
+# Which full movements call a group of folds forth, and how deep its folds then are in an old face (mm); a young face
+# shows a part of it.
+ANSWERS: dict[str, tuple[tuple[str, ...], float]] = {
+    "forehead": (("brow_up", "brow_out"), 0.75),
+    "glabella": (("brow_furrow",), 0.8),
+    "nasolabial": (("smile", "lip_up", "sneer"), 1.0),
+    "crow": (("smile", "cheek_puff"), 0.5),
+    "nose": (("sneer",), 0.5),
+}
+YOUNG = 0.3  # share of the depth at age 0
+RESTING = 0.3  # share of the full folds that age 1 keeps at rest
+PORES = 0.03  # mm
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Height of the skin over the mesh: ``maps`` (K, size, size) float32 mm at full size, ``amounts`` (K,)."""
+
+    maps: tuple[tuple[np.ndarray, ...], ...]
+    amounts: np.ndarray
+
+    def at(self, level: int) -> np.ndarray:
+        """Return the height in metres after ``level`` halvings of the texture: (h, w) float32."""
+        total = np.zeros_like(self.maps[0][min(level, len(self.maps[0]) - 1)])
+        for levels, amount in zip(self.maps, self.amounts, strict=True):
+            if amount:
+                total += np.float32(amount * 1e-3) * levels[min(level, len(levels) - 1)]
+        return total
+
+
+class ReliefPainter:
+    """Draws the folds of one head; they are the same for everybody, their depths are not."""
+
+    def __init__(self, atlas: Atlas, frontal: Frontal, names: Sequence[str]) -> None:
+        """``names`` are those of the head's expression columns."""
+        self.atlas, self.frontal, self.names = atlas, frontal, list(names)
+
+    @cached_property
+    def maps(self) -> tuple[tuple[np.ndarray, ...], ...]:
+        """Folds of unit depth in the order of ANSWERS, then pores: each a map and its halvings."""
+        points = self.atlas.landmarks
+        drawn = [getattr(self, f"_{group}")(points) for group in ANSWERS]
+        rng = np.random.default_rng(0x9E1)
+        size = self.atlas.size
+        pores = Noise(size // 2, 2).draw(size, size, rng) * (self.atlas.part == SKIN)
+        return tuple(_halvings(one) for one in [*drawn, pores.astype(np.float32)])
+
+    def _groove(self, lines: Sequence[np.ndarray], width: float) -> np.ndarray:
+        """Return grooves of unit depth with raised edges along ``lines`` (N, 2) mm."""
+        canvas = self.frontal.empty()
+        for line in lines:
+            self.frontal.stroke(canvas, line, width)
+        sharp, wide = self.frontal.soften(canvas, 0.45 * width), self.frontal.soften(canvas, 1.3 * width)
+        groove = -(sharp - 0.8 * wide)
+        return self.frontal.to_texture(groove / max(float(-groove.min()), 1e-6))
+
+    def _forehead(self, points: np.ndarray) -> np.ndarray:
+        x = np.linspace(-38, 38, 60)
+        wander = 1.2 * np.sin(x / 9)
+        return self._groove([np.stack([x, y + 2.5 * np.cos(x / 16) + wander], 1) for y in (34, 41, 48, 55)], 1.8)
+
+    def _glabella(self, points: np.ndarray) -> np.ndarray:
+        low = points[27, 1] + 4
+        return self._groove(
+            [np.array([(side * 3.6, low), (side * 4.2, low + 8), (side * 5.5, low + 15)]) for side in (-1, 1)], 1.6
+        )
+
+    def _nasolabial(self, points: np.ndarray) -> np.ndarray:
+        wing, corner = np.abs(points[35, :2]) * (1, np.sign(points[35, 1])), points[54, :2]
+        fold = np.stack([wing, wing, corner, corner]) + np.array([(4, 5), (11, -4), (7, 6), (8, -5)])
+        return self._groove([smooth_path(fold) * (side, 1) for side in (-1, 1)], 2.2)
+
+    def _crow(self, points: np.ndarray) -> np.ndarray:
+        outer = points[45, :2]
+        lines = [outer + np.array([(5, 0.4 * dy), (11, dy), (18, 2.1 * dy)]) for dy in (5.0, 1.5, -2.0, -5.5)]
+        return self._groove([line * (side, 1) for line in lines for side in (-1, 1)], 1.1)
+
+    def _nose(self, points: np.ndarray) -> np.ndarray:
+        y = points[27, 1]
+        lines = [np.array([(4, y - d), (8, y - d + 1.5), (11, y - d + 4)]) for d in (1.0, 5.0, 9.0)]
+        return self._groove([line * (side, 1) for line in lines for side in (-1, 1)], 1.1)
+
+    def of(self, age: float, expression: np.ndarray, full: float) -> Relief:
+        """Return the relief of a face of ``age`` 0..1 with an expression code (E,), ``full`` its full movement."""
+        amounts = []
+        for movements, depth in ANSWERS.values():
+            called = 0.0
+            for index, name in enumerate(self.names[: len(expression)]):
+                base, _, side = name.rpartition("_")
+                share = 0.5 if side in ("L", "R") and base in movements else 1.0
+                if name in movements or (side in ("L", "R") and base in movements):
+                    called += share * max(float(expression[index]) / full, 0.0)
+            grown = YOUNG + (1 - YOUNG) * age
+            amounts.append(depth * grown * max(min(called, 1.2), RESTING * age**1.5))
+        return Relief(self.maps, np.array([*amounts, PORES * (0.5 + age)]))
+
+
+def _halvings(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
+    levels = [np.ascontiguousarray(texture, np.float32)]
+    while min(levels[-1].shape) >= 2 * smallest:
+        half = cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        levels.append(np.asarray(half, np.float32))
+    return tuple(levels)

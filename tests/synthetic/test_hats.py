@@ -1,0 +1,62 @@
+"""Hats: where they lie, what they are labelled, that the brim stands before the forehead."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tvface.synthetic import hats
+from tvface.synthetic.hair import procedural_texture
+from tvface.synthetic.light import flat_light
+from tvface.synthetic.person import Person, Stage
+from tvface.synthetic.scene_render import Camera, Frame, render_scene
+from tvface.synthetic.skin import EARS, SkinPainter
+from tvface.synthetic.traits import Traits, draw_traits
+
+
+def wearing(hat: str) -> Traits:
+    return dataclasses.replace(draw_traits(4), hat=hat, hair_style="short", spectacles="")
+
+
+def picture(stage: Stage, painter: SkinPainter, hat: str, yaw: float = 0.0) -> Frame:
+    texture = procedural_texture(painter, stage.head.faces, 4, wearing(hat))
+    joints = np.zeros(15)
+    joints[1] = np.radians(yaw)
+    posed = Person(stage, np.zeros(1), texture).place(np.zeros(1), joints, np.array([0, 0, -1.0]))
+    return render_scene([posed], Camera.central(500, 200, 200), flat_light(), np.zeros((200, 200, 3), np.uint8))
+
+
+@pytest.mark.parametrize("hat", ["cap", "beanie"])
+def test_a_hat_covers_the_crown_and_leaves_ears_and_face_free(stage: Stage, painter: SkinPainter, hat: str) -> None:
+    cloth = hats.cover(stage.atlas, wearing(hat))
+    y = stage.atlas.position[:, :, 1]
+    skin = stage.atlas.part == 1
+    assert (cloth[skin & (y > 70)] == 1).all()
+    assert not cloth[np.isin(stage.atlas.labels, EARS)].any()
+    assert not cloth[skin & (np.abs(stage.atlas.theta) < 60) & (y < 15)].any()
+    frame = picture(stage, painter, hat)
+    bare = picture(stage, painter, "")
+    shown = frame.labels == hats.HAT
+    assert shown.sum() > 1500 and not (bare.labels == hats.HAT).any()
+    np.testing.assert_array_equal(frame.points, bare.points)
+    assert np.nonzero(shown)[0].max() < frame.points[0][36:48, 1].min()  # above the eyes
+
+
+def test_a_caps_brim_stands_out_in_front(stage: Stage, painter: SkinPainter) -> None:
+    surface = hats.brim_surface(stage.atlas, wearing("cap"))
+    middle = surface[:, surface.shape[1] // 2]
+    assert 40 < middle[-1, 2] - middle[0, 2] < 80 and middle[-1, 1] < middle[0, 1]
+    np.testing.assert_allclose(surface[0, 0], surface[-1, 0], atol=20)  # it runs out at its ends
+    with_brim, without = (
+        np.nonzero(picture(stage, painter, hat, 90).labels == hats.HAT)[1] for hat in ("cap", "beanie")
+    )
+    assert with_brim.max() > without.max() + 15
+
+
+def test_equal_seeds_give_equal_hats(stage: Stage) -> None:
+    one, other = (hats.paint(stage.atlas, wearing("beanie"), np.random.default_rng(1)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    different = dataclasses.replace(wearing("beanie"), seed=5)
+    assert hats.hat_colour(different) != hats.hat_colour(wearing("beanie"))
