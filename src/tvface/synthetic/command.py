@@ -21,7 +21,7 @@ def add_synth_crops(commands: Any) -> None:
         "--frames",
         type=int,
         default=2,
-        help="crops per shot, with flow between them; 1: no flow (default: %(default)s)",
+        help="crops per shot, flow between them (default: %(default)s; 1: no flow)",
     )
     parser.add_argument(
         "--layers",

@@ -201,7 +201,11 @@ def make_crops(
     Raises:
         ValueError: the head's metadata names no expression modes.
     """
-    maker = CropMaker(head, size, portraits)
+    yield from crops_of(CropMaker(head, size, portraits), count, seed)
+
+
+def crops_of(maker: CropMaker, count: int, seed: int) -> Iterator[Crop]:
+    """Yield ``count`` crops of a maker; equal arguments give equal crops."""
     rng = np.random.default_rng([seed, 0xC209])
     texture, person = None, None
     for index in range(count):

@@ -21,8 +21,8 @@ def degrade(image: np.ndarray, rng: np.random.Generator, grain: np.random.Genera
     """Degrade a crop as footage does: (S, S, 3) uint8 to the same. Geometry is untouched.
 
     Args:
-        rng: of what happens and how strongly; grain: of the sensor's noise alone, so that the frames of a shot can share
-            everything else (default: ``rng``).
+        rng: of what happens and how strongly.
+        grain: of the sensor's noise alone, so that the frames of a shot can share the rest (default: ``rng``).
     """
     size = image.shape[0]
     if rng.random() < 0.4:

@@ -126,7 +126,9 @@ def render_scene(
     labels = np.zeros((height, width), np.uint8)
     kernels.majority(fine, samples, labels)
     middle = (slice(samples // 2, None, samples), slice(samples // 2, None, samples))
-    person = (np.searchsorted(np.array(limits), face[middle], side="right") - 1).astype(np.int8)
+    person = np.full((height, width), -1, np.int8)
+    for limit in limits[:-1]:
+        person += face[middle] >= limit
     with np.errstate(divide="ignore"):
         depth = np.where(face[middle] >= 0, 1 / near[middle], np.inf).astype(np.float32)
     points68 = (
@@ -152,7 +154,8 @@ def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     shown = points[points[:, 2] > 0]
     if not len(shown):
         return None
-    low, high = np.floor(shown[:, :2].min(0)), np.ceil(shown[:, :2].max(0)) + 1
+    x, y = shown[:, 0], shown[:, 1]
+    low, high = np.floor([x.min(), y.min()]), np.ceil([x.max(), y.max()]) + 1
     x0, x1 = int(np.clip(low[0], 0, shape[1])), int(np.clip(high[0], 0, shape[1]))
     y0, y1 = int(np.clip(low[1], 0, shape[0])), int(np.clip(high[1], 0, shape[0]))
     return np.array([x0, x1, y0, y1]) if x0 < x1 and y0 < y1 else None

@@ -61,9 +61,7 @@ class Recipe:
             if getattr(self, name) < least:
                 raise CropsError(f"{name} {getattr(self, name)} must be at least {least}")
         if self.per_shard % self.frames:
-            raise CropsError(
-                f"per_shard {self.per_shard} must be a multiple of frames {self.frames}: shots stay together"
-            )
+            raise CropsError(f"per_shard {self.per_shard} must be a multiple of frames {self.frames}: shots stay whole")
         try:
             chosen = check_layers(self.layers)
         except ValueError as error:
@@ -75,7 +73,9 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
+    """One shard to be written: number ``index`` of the folder's, of ``shots`` shots; ``made_with`` is stored in it."""
+
     folder: Path
     index: int
     shots: int
@@ -84,15 +84,16 @@ class _Task:
 
     @property
     def path(self) -> Path:
+        """The shard's file."""
         return self.folder / f"crops_{self.index:05d}.npz"
 
 
 def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int = 1) -> Iterator[Path]:
     """Write a set of crops; yields each shard when it is there, and the index at last.
 
-    The folder gets ``crops_00000.npz`` ... (arrays of :data:`tvface.synthetic.truth.ARRAYS`, and ``identity``, ``shot``,
-    ``frame`` (N,)), ``index.parquet`` (:data:`tvface.manifests.crops.CROPS`) and ``head.npz``, whose faces and bases go
-    with the vertices and codes.
+    The folder gets ``crops_00000.npz`` ... (arrays of :data:`tvface.synthetic.truth.ARRAYS`, and ``identity``,
+    ``shot`` and ``frame`` (N,) int64), ``index.parquet`` (:data:`tvface.manifests.crops.CROPS`) and ``head.npz``, whose
+    faces and bases go with the vertices and codes.
 
     Args:
         folder: made if absent. Shards of the same set stay; a set of another recipe, head or code is refused.
@@ -104,30 +105,28 @@ def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int =
     """
     folder = Path(folder)
     if count < 1 or count % recipe.frames:
-        raise CropsError(f"count {count} must be a positive multiple of frames {recipe.frames}: shots stay together")
+        raise CropsError(f"count {count} must be a positive multiple of frames {recipe.frames}: shots stay whole")
     if processes < 1:
         raise CropsError(f"processes {processes} must be at least 1")
     folder.mkdir(parents=True, exist_ok=True)
     made_with = json.dumps({**dataclasses.asdict(recipe), "head": _write_head(folder), "code": code_digest(__name__)})
     shots, each = count // recipe.frames, recipe.per_shard // recipe.frames
     tasks = [
-        _Task(folder, index, min(each, shots - start), recipe, made_with)
+        Task(folder, index, min(each, shots - start), recipe, made_with)
         for index, start in enumerate(range(0, shots, each))
     ]
     surplus = sorted(set(folder.glob("crops_*.npz")) - {task.path for task in tasks})
     if surplus:
-        raise CropsError(
-            f"{surplus[0]}: count {count} makes {len(tasks)} files; delete those beyond, or raise the count"
-        )
+        raise CropsError(f"{surplus[0]}: count {count} makes {len(tasks)} files; delete the others or raise the count")
     missing = [task for task in tasks if not _is_done(task)]
     for task in tasks:
         if task not in missing:
             yield task.path
     if processes == 1 or len(missing) <= 1:
-        yield from map(_write_shard, missing)
+        yield from map(write_shard, missing)
     else:
         with multiprocessing.get_context("spawn").Pool(min(processes, len(missing))) as pool:
-            yield from pool.imap(_write_shard, missing)
+            yield from pool.imap(write_shard, missing)
     yield _write_index(folder, tasks, recipe, made_with)
 
 
@@ -157,7 +156,7 @@ def _equal(one: HeadData, other: HeadData) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def _is_done(task: _Task) -> bool:
+def _is_done(task: Task) -> bool:
     """Whether a task's shard is there and complete.
 
     Raises:
@@ -168,9 +167,8 @@ def _is_done(task: _Task) -> bool:
     notes = _notes(task.path)
     before, now = json.loads(notes["made_with"]), json.loads(task.made_with)
     if before != now:
-        other = ", ".join(
-            f"{name} {before.get(name)}, here {now[name]}" for name in now if before.get(name) != now[name]
-        )
+        differing = [name for name in now if before.get(name) != now[name]]
+        other = ", ".join(f"{name} {before.get(name)}, here {now[name]}" for name in differing)
         raise CropsError(f"{task.path} was made otherwise ({other}): delete the folder's crops or name another folder")
     return len(notes["rows"]) == task.shots * task.recipe.frames  # the last shard grows with the count
 
@@ -183,7 +181,8 @@ def _notes(path: Path) -> dict[str, Any]:
         raise CropsError(f"{path}: not a readable shard of crops ({error}); delete it and run again") from error
 
 
-def _write_shard(task: _Task) -> Path:
+def write_shard(task: Task) -> Path:
+    """Write one shard, in place of an older one of its name; the folder must hold the head."""
     recipe = task.recipe
     with _one_thread():
         maker = _maker(task.folder / HEAD, recipe)
@@ -191,7 +190,7 @@ def _write_shard(task: _Task) -> Path:
         made = list(make_shots(maker, task.shots, generator))
     arrays = {name: np.concatenate([shot.arrays[name] for _, _, shot in made]) for name in maker.arrays}
     first = task.index * (recipe.per_shard // recipe.frames)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for index, (person, looks, shot) in enumerate(made):
         for frame, facts in enumerate(shot.facts):
             last = frame + 1 == recipe.frames
@@ -213,7 +212,7 @@ def _write_shard(task: _Task) -> Path:
     return task.path
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def _maker(head: Path, recipe: Recipe) -> ShotMaker:
     return ShotMaker(HeadData.load(head), recipe.size, recipe.frames, recipe.layers)
 
@@ -230,16 +229,10 @@ def _one_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def _write_index(folder: Path, tasks: list[_Task], recipe: Recipe, made_with: str) -> Path:
+def _write_index(folder: Path, tasks: list[Task], recipe: Recipe, made_with: str) -> Path:
     rows = [{"file": task.path.name, **row} for task in tasks for row in _notes(task.path)["rows"]]
     made = json.loads(made_with)
-    provenance = Provenance(
-        "synth-crops",
-        dataclasses.asdict(recipe),
-        made["code"],
-        {HEAD: made["head"]},
-        backend="generic head",
-        seed=recipe.seed,
-    )
+    settings, head = dataclasses.asdict(recipe), {HEAD: made["head"]}
+    provenance = Provenance("synth-crops", settings, made["code"], head, backend="generic head", seed=recipe.seed)
     write(folder / INDEX, CROPS, pd.DataFrame(rows), provenance)
     return folder / INDEX

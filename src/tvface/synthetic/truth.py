@@ -7,8 +7,8 @@ People, poses, light and damage are drawn as for :mod:`tvface.synthetic.crops`.
 Conventions, valid for every array of :data:`ARRAYS`:
 
 * pixels: x right, y down, centres at integers, (0, 0) the top left one;
-* camera coordinates: metres, x right, y up, z to the camera, which stands at the origin and looks along -z; a point lies
-  in the picture at ``x = cx + focal X / -Z``, ``y = cy - focal Y / -Z``;
+* camera coordinates: metres, x right, y up, z to the camera, which stands at the origin and looks along -z; a point
+  lies in the picture at ``x = cx + focal X / -Z``, ``y = cy - focal Y / -Z``;
 * depth, normals and flow hold at the pixels' centres and belong to the person, as if no occluder were there; picture
   and classes average 2 x 2 samples per pixel and show the occluder. Whoever stands behind is background.
 """
@@ -16,6 +16,7 @@ Conventions, valid for every array of :data:`ARRAYS`:
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ ARRAYS = {
     "occluder": Array("occluder", np.bool_, ("S", "S"), "pixels under things put in front of the picture"),
     "depth": Array("depth", np.float32, ("S", "S"), "m along the optical axis, +inf on the background"),
     "normals": Array(
-        "normals", np.float16, ("S", "S", 3), "unit vectors, camera axes, of the mesh; 0 on the background"
+        "normals", np.float16, ("S", "S", 3), "unit vectors of the mesh, camera axes; 0 on the background"
     ),
     "vertices": Array("vertices", np.float32, ("V", 3), "m, camera coordinates, the head without hair and clothes"),
     "shape": Array("parameters", np.float32, ("I",), "identity code"),
@@ -73,22 +74,16 @@ ARRAYS = {
     "translation": Array("parameters", np.float32, (3,), "m, the head's origin in camera coordinates"),
     "camera": Array("parameters", np.float32, (3,), "px: focal length, x and y of the optical axis"),
     "light": Array("parameters", np.float32, (9, 3), "spherical harmonics x RGB, DECA's basis, camera axes"),
-    "lamp": Array(
-        "parameters", np.float32, (6,), "a near lamp's place, m, camera coordinates, and RGB at 1 m; 0: none"
-    ),
-    "flow": Array(
-        "flow", np.float32, ("S", "S", 2), "px to the shot's next frame, x right, y down; 0 on the background"
-    ),
-    "flow_valid": Array(
-        "flow", np.bool_, ("S", "S"), "the next frame shows the same spot, and no occluder is on either"
-    ),
+    "lamp": Array("parameters", np.float32, (6,), "near lamp: place, m, camera coordinates; RGB at 1 m; 0: none"),
+    "flow": Array("flow", np.float32, ("S", "S", 2), "px to the shot's next frame, x right, y down, 0 on background"),
+    "flow_valid": Array("flow", np.bool_, ("S", "S"), "the next frame shows the same spot; no occluder on either"),
 }
 LAYERS = tuple(dict.fromkeys(array.layer for array in ARRAYS.values()))
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What moves a person: expression (E,), joints (15,) rad, translation (3,) m, as :meth:`Person.place` takes them."""
+    """What moves a person: expression (E,), joints (15,) rad, translation (3,) m, for :meth:`Person.place`."""
 
     expression: np.ndarray
     joints: np.ndarray
@@ -219,7 +214,7 @@ class ShotMaker:
         if "normals" in self.layers:
             found["normals"] = [geometry.normals(view) for view in views]
         if "flow" in self.layers and self.frames > 1:
-            pairs = [geometry.flow(*pair) for pair in zip(views[:-1], views[1:], strict=True)]
+            pairs = [geometry.flow(*pair) for pair in itertools.pairwise(views)]
             found["flow"] = [motion for motion, _ in pairs]
             # One cover will do for both frames: it is the same in all.
             found["flow_valid"] = [
