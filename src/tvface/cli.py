@@ -17,6 +17,7 @@ from tvface.exports.command import add_export
 from tvface.options import add_command, add_configuration, settings_of
 from tvface.settings import SettingsError
 from tvface.stages.table import PHASES, STAGES
+from tvface.synthetic.command import add_synth_crops
 
 # The commands import what they need themselves, so that `tvface --help` and `tvface schema` stay quick.
 
@@ -49,6 +50,7 @@ def _input_errors() -> tuple[type[Exception], ...]:
         "tvface.training.weights": "WeightsError",
         "tvface.training.data": "DataError",
         "tvface.exports.neutral": "ExportError",
+        "tvface.synthetic.shards": "CropsError",
     }
     return tuple(getattr(sys.modules[module], name) for module, name in places.items() if module in sys.modules)
 
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         add_configuration(command)
         _add_shard(command, stage.name)
         command.set_defaults(stage=stage.name)
+    add_synth_crops(commands)
     add_export(commands)
     _add_assets(commands)
     episodes = add_command(commands, "episodes", "list the episodes of the run", _list_episodes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,15 @@ from tvface.synthetic.atlas import build_atlas
 from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.degrade import degrade
 from tvface.synthetic.hair import Texture, procedural_texture
-from tvface.synthetic.light import expose, random_lamp, random_light
-from tvface.synthetic.occluders import letterbox, occlude
+from tvface.synthetic.light import PointLight, expose, random_lamp, random_light
+from tvface.synthetic.occluders import Covered, letterbox, occlude
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.skin import SkinPainter
 from tvface.synthetic.traits import draw_traits
 from tvface.synthetic.variety import draw_identity, vary
+
+Cover = Callable[[np.ndarray, np.ndarray, np.random.Generator], Covered]
 
 TEXTURE_EVERY = 4  # crops per procedural texture
 PERSON_EVERY = 2  # crops per identity
@@ -151,6 +153,20 @@ class CropMaker:
             self.expression(rng), self.joints(rng), np.array([side, rng.normal(0, 0.12), -away], np.float32)
         )
 
+    def company(
+        self, person: Person, posed: Posed, distance: float, rng: np.random.Generator
+    ) -> tuple[list[Posed], list[PointLight]]:
+        """Draw who stands behind a person ``distance`` metres away, and the lamps near them: none or one of each."""
+        others = [self.stranger(person, distance, rng)] if rng.random() < STRANGER_SHARE else []
+        lamps = [random_lamp(rng, posed.landmarks.mean(0))] if rng.random() < LAMP_SHARE else []
+        return others, lamps
+
+    @staticmethod
+    def covers(rng: np.random.Generator) -> list[Cover]:
+        """Draw what is put in front of the picture, in the order in which it is put there."""
+        covers: list[Cover] = [occlude] * (int(rng.integers(1, 3)) if rng.random() < 0.3 else 0)
+        return covers + [letterbox] * (rng.random() < LETTERBOX_SHARE)
+
     def crop(self, person: Person, rng: np.random.Generator) -> Crop:
         """Draw pose, light, background and damage for a person."""
         distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
@@ -158,15 +174,12 @@ class CropMaker:
         posed = person.place(self.expression(rng), self.joints(rng), np.array([*shift, -distance]))
         background = random_background(self.size, self.size, rng)
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
-        others = [self.stranger(person, distance, rng)] if rng.random() < STRANGER_SHARE else []
-        lamps = [random_lamp(rng, posed.landmarks.mean(0))] if rng.random() < LAMP_SHARE else []
+        others, lamps = self.company(person, posed, distance, rng)
         frame = render_scene([posed, *others], self.camera(posed, rng), light, background, lamps=lamps)
         image, visible = frame.image, frame.visible[0].copy()
         labels = np.where(frame.person > 0, 0, frame.labels).astype(np.uint8)
         points = frame.points[0]
-        covers = [occlude] * (int(rng.integers(1, 3)) if rng.random() < 0.3 else 0)
-        covers += [letterbox] if rng.random() < LETTERBOX_SHARE else []
-        for cover in covers:
+        for cover in self.covers(rng):
             image, labels, covered = cover(image, labels, rng)
             place = np.clip(np.round(points), 0, self.size - 1).astype(int)
             visible &= ~covered[place[:, 1], place[:, 0]]
@@ -188,7 +201,11 @@ def make_crops(
     Raises:
         ValueError: the head's metadata names no expression modes.
     """
-    maker = CropMaker(head, size, portraits)
+    yield from crops_of(CropMaker(head, size, portraits), count, seed)
+
+
+def crops_of(maker: CropMaker, count: int, seed: int) -> Iterator[Crop]:
+    """Yield ``count`` crops of a maker; equal arguments give equal crops."""
     rng = np.random.default_rng([seed, 0xC209])
     texture, person = None, None
     for index in range(count):

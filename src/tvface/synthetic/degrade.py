@@ -17,8 +17,13 @@ def motion_kernel(length: float, angle: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
-def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Degrade a crop as footage does: (S, S, 3) uint8 to the same. Geometry is untouched."""
+def degrade(image: np.ndarray, rng: np.random.Generator, grain: np.random.Generator | None = None) -> np.ndarray:
+    """Degrade a crop as footage does: (S, S, 3) uint8 to the same. Geometry is untouched.
+
+    Args:
+        rng: of what happens and how strongly.
+        grain: of the sensor's noise alone, so that the frames of a shot can share the rest (default: ``rng``).
+    """
     size = image.shape[0]
     if rng.random() < 0.4:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.7) * size / 128)
@@ -42,7 +47,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.07:
         pixels = np.clip(pixels, 0, 1) * rng.uniform(0.15, 0.5)
     if rng.random() < 0.5:
-        pixels = pixels + rng.standard_normal(pixels.shape, dtype=np.float32) * rng.uniform(0, 0.045)
+        pixels = pixels + (grain or rng).standard_normal(pixels.shape, dtype=np.float32) * rng.uniform(0, 0.045)
     image = np.clip(pixels * 255 + 0.5, 0, 255).astype(np.uint8)
     return _compress(image, rng) if rng.random() < 0.4 else image
 

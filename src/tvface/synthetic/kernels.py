@@ -39,16 +39,23 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
         if area == 0.0:
             continue
         inverse = 1.0 / area
+        nearest = max(n0, n1, n2) * 1.000001  # more than rounding can make of it
         for j in range(int(top), int(bottom) + 1):
+            inside = False
             for i in range(int(left), int(right) + 1):
+                if near[j, i] > nearest:
+                    continue
                 w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * inverse
                 w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * inverse
                 w2 = 1.0 - w0 - w1
                 if w0 >= 0.0 and w1 >= 0.0 and w2 >= 0.0:
+                    inside = True
                     n = w0 * n0 + w1 * n1 + w2 * n2
                     if n > near[j, i]:
                         near[j, i] = n
                         face[j, i] = first + f
+                elif inside:
+                    break  # a row leaves a triangle once
 
 
 @numba.njit(cache=True, nogil=True)
@@ -200,3 +207,42 @@ def majority(fine: np.ndarray, samples: int, labels: np.ndarray) -> None:
                 for i in range(samples):
                     count[fine[y * samples + j, x * samples + i]] = 0
             labels[y, x] = winner
+
+
+@numba.njit(cache=True, nogil=True)
+def composite(total: np.ndarray, background: np.ndarray, samples: int, image: np.ndarray) -> None:
+    """Average samples over a background.
+
+    Args:
+        total: (H, W, 4) float32, sums of RGB and of covered samples, as :func:`shade` makes them.
+        background: (H, W, 3) uint8 RGB; samples: samples per pixel side; image: (H, W, 3) uint8, written.
+    """
+    count = np.float32(samples * samples)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            uncovered = np.float32(1.0) - total[y, x, 3] / count
+            for k in range(3):
+                value = total[y, x, k] / count + uncovered * np.float32(background[y, x, k]) + np.float32(0.5)
+                image[y, x, k] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
+
+
+@numba.njit(cache=True, nogil=True)
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> None:
+    """Write unit normals, the faces' weighted by their areas: (V, 3) float32, zero before.
+
+    Args:
+        vertices: (V, 3) float32; faces: (F, 3) int32, counter-clockwise seen from outside.
+    """
+    for f in range(faces.shape[0]):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        px, py, pz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
+        qx, qy, qz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
+        x, y, z = py * qz - pz * qy, pz * qx - px * qz, px * qy - py * qx
+        for corner in (a, b, c):
+            normals[corner, 0] += x
+            normals[corner, 1] += y
+            normals[corner, 2] += z
+    for v in range(normals.shape[0]):
+        x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
+        length = np.sqrt(x * x + y * y + z * z) + np.float32(1e-12)
+        normals[v, 0], normals[v, 1], normals[v, 2] = x / length, y / length, z / length

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from tvface.head.data import HeadData
-from tvface.synthetic import hats
+from tvface.synthetic import hats, kernels
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
@@ -87,12 +87,13 @@ class Surface:
 
 @dataclass(frozen=True)
 class Posed:
-    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, and the
-    head's rotation (3, 3) float64 from the neutral to the camera's axes."""
+    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, the head's
+    rotation (3, 3) float64 from the neutral to the camera's axes, and the vertices (V, 3) float32 of the bare head."""
 
     surfaces: tuple[Surface, ...]
     landmarks: np.ndarray
     rotation: np.ndarray
+    vertices: np.ndarray
 
     @property
     def angles(self) -> tuple[float, float, float]:
@@ -114,23 +115,15 @@ def pyramid(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
 
 
 class _Normals:
-    """Vertex normals by a sparse sum over the triangles around each vertex."""
+    """Vertex normals of a mesh whose triangles stay."""
 
-    def __init__(self, faces: np.ndarray, count: int) -> None:
-        self.faces = faces
-        rows = faces.ravel()
-        columns = np.repeat(np.arange(len(faces)), 3)
-        self.sum = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(count, len(faces)))
+    def __init__(self, faces: np.ndarray) -> None:
+        self.faces = np.ascontiguousarray(faces, np.int32)
 
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
-        a, b, c = vertices[self.faces[:, 0]], vertices[self.faces[:, 1]], vertices[self.faces[:, 2]]
-        p, q = b - a, c - a
-        area = np.empty_like(p)
-        area[:, 0] = p[:, 1] * q[:, 2] - p[:, 2] * q[:, 1]
-        area[:, 1] = p[:, 2] * q[:, 0] - p[:, 0] * q[:, 2]
-        area[:, 2] = p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
-        total = self.sum @ area
-        return np.asarray(total / (np.sqrt((total * total).sum(1, keepdims=True)) + 1e-12), np.float32)
+        result = np.zeros(vertices.shape, np.float32)
+        kernels.vertex_normals(np.ascontiguousarray(vertices, np.float32), self.faces, result)
+        return result
 
 
 class Stage:
@@ -145,7 +138,7 @@ class Stage:
         self.shape = np.ascontiguousarray(head.shape_basis.reshape(3 * count, -1), np.float32)
         self.pose_basis = head.pose_basis.astype(np.float32) if np.abs(head.pose_basis).max() > 0 else None
         self.regressor = sparse.csr_matrix(head.joint_regressor)
-        self.normals = _Normals(head.faces, count)
+        self.normals = _Normals(head.faces)
         self.names = list(head.notes.get("expression_names", ()))
         self.full = float(head.notes.get("expression_full", 1.0))
 
@@ -243,7 +236,7 @@ class Person:
         fitted = dataclasses.replace(atlas, vertices=own, landmarks=points, eye_centres=centres)
         self.parts: list[Part] = build_parts(fitted, texture.traits)
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
-        self._part_normals = [_Normals(part.faces, len(part.vertices)) for part in self.parts]
+        self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
         self._part_levels = [pyramid(part.colour) for part in self.parts]
         foot = (own[:, 1] < -150) & (atlas.vertex_part == SKIN)
@@ -287,7 +280,7 @@ class Person:
         ):
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
             surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
-        return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1])
+        return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1], bare + shift)
 
     def _relief(self, expression: np.ndarray) -> Relief | None:
         """Return the folds of an expression; a photograph has its own."""

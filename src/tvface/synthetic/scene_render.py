@@ -121,11 +121,14 @@ def render_scene(
                 surface.corners, start, face, window, texture, texture.shape[1] / surface.labels.shape[1], relief,
                 surface.labels, polynomial, surface.gloss, samples, total, fine,
             )  # fmt: skip
-    image = _composite(total, background, samples)
+    image = np.empty(background.shape, np.uint8)
+    kernels.composite(total, background, samples, image)
     labels = np.zeros((height, width), np.uint8)
     kernels.majority(fine, samples, labels)
     middle = (slice(samples // 2, None, samples), slice(samples // 2, None, samples))
-    person = (np.searchsorted(np.array(limits), face[middle], side="right") - 1).astype(np.int8)
+    person = np.full((height, width), -1, np.int8)
+    for limit in limits[:-1]:
+        person += face[middle] >= limit
     with np.errstate(divide="ignore"):
         depth = np.where(face[middle] >= 0, 1 / near[middle], np.inf).astype(np.float32)
     points68 = (
@@ -146,21 +149,13 @@ def _lamps(surface: Surface, lamps: Sequence[PointLight]) -> np.ndarray:
     return total
 
 
-def _composite(total: np.ndarray, background: np.ndarray, samples: int) -> np.ndarray:
-    """Average the samples over the background: (H, W, 3) uint8."""
-    image = background.copy()
-    hit = total[:, :, 3] > 0
-    share = total[hit] / (samples * samples)
-    image[hit] = np.clip(share[:, :3] + (1 - share[:, 3:]) * background[hit] + 0.5, 0, 255).astype(np.uint8)
-    return image
-
-
 def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """Samples a mesh may touch: (x0, x1, y0, y1) clipped to the picture, None when it lies outside."""
     shown = points[points[:, 2] > 0]
     if not len(shown):
         return None
-    low, high = np.floor(shown[:, :2].min(0)), np.ceil(shown[:, :2].max(0)) + 1
+    x, y = shown[:, 0], shown[:, 1]
+    low, high = np.floor([x.min(), y.min()]), np.ceil([x.max(), y.max()]) + 1
     x0, x1 = int(np.clip(low[0], 0, shape[1])), int(np.clip(high[0], 0, shape[1]))
     y0, y1 = int(np.clip(low[1], 0, shape[0])), int(np.clip(high[1], 0, shape[0]))
     return np.array([x0, x1, y0, y1]) if x0 < x1 and y0 < y1 else None
@@ -187,12 +182,14 @@ def _visible(points: np.ndarray, near: np.ndarray, samples: int) -> np.ndarray:
     x = np.round((points[:, 0] + 0.5) * samples - 0.5).astype(int)
     y = np.round((points[:, 1] + 0.5) * samples - 0.5).astype(int)
     inside = (points[:, 2] > 0) & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    # A point on the outline may fall just beside it: one sample around with the point's depth, or empty, will do.
+    step = np.arange(-1, 2)
+    row = np.clip(y[inside, None, None] + step[:, None], 0, rows - 1)
+    column = np.clip(x[inside, None, None] + step, 0, columns - 1)
+    around = near[row, column]
+    depth = np.where(around > 0, 1 / np.maximum(around, 1e-9), np.inf)
     visible = np.zeros(len(points), bool)
-    for i in np.flatnonzero(inside):
-        # A point on the outline may fall just beside it: one sample around with the point's depth, or empty, will do.
-        around = near[max(y[i] - 1, 0) : y[i] + 2, max(x[i] - 1, 0) : x[i] + 2]
-        depth = np.where(around > 0, 1 / np.maximum(around, 1e-9), np.inf)
-        visible[i] = bool((depth >= 1 / points[i, 2] - VISIBLE_SLACK).any())
+    visible[inside] = (depth >= (1 / points[inside, 2] - VISIBLE_SLACK)[:, None, None]).any((1, 2))
     return visible
 
 

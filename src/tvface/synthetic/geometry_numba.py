@@ -1,0 +1,116 @@
+"""Compiled loops over the pixels of a rasterised person: normals, and motion to the next frame."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(inline="always")
+def _weights(points, triangle, i, j):  # type: ignore[no-untyped-def]
+    """Return the perspective-correct weights of a triangle's corners at the centre of pixel (i, j)."""
+    a, b, c = triangle[0], triangle[1], triangle[2]
+    x0, y0, x1, y1, x2, y2 = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+    w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * points[a, 2]
+    w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * points[b, 2]
+    w2 = ((x0 - i) * (y1 - j) - (y0 - j) * (x1 - i)) * points[c, 2]
+    total = w0 + w1 + w2
+    return w0 / total, w1 / total, w2 / total
+
+
+@numba.njit(cache=True, nogil=True)
+def normals(
+    points: np.ndarray,
+    vertex_normals: np.ndarray,
+    faces: np.ndarray,
+    face: np.ndarray,
+    focal: float,
+    centre_x: float,
+    centre_y: float,
+    result: np.ndarray,
+) -> None:
+    """Interpolate vertex normals and turn them to the camera.
+
+    Args:
+        points: (V, 3) float32 as :meth:`Camera.project` gives them; vertex_normals: (V, 3) float32, camera axes.
+        faces: (F, 3) int32, counter-clockwise seen from outside; face: (H, W) int32, triangle of each pixel, -1 none.
+        focal, centre_x, centre_y: of the camera, pixels.
+        result: (H, W, 3) float32, written where there is a triangle.
+    """
+    for j in range(face.shape[0]):
+        for i in range(face.shape[1]):
+            f = face[j, i]
+            if f < 0:
+                continue
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            w0, w1, w2 = _weights(points, faces[f], i, j)
+            x = w0 * vertex_normals[a, 0] + w1 * vertex_normals[b, 0] + w2 * vertex_normals[c, 0]
+            y = w0 * vertex_normals[a, 1] + w1 * vertex_normals[b, 1] + w2 * vertex_normals[c, 1]
+            z = w0 * vertex_normals[a, 2] + w1 * vertex_normals[b, 2] + w2 * vertex_normals[c, 2]
+            # Rows grow downwards, so the front of a counter-clockwise triangle has a negative area in the picture.
+            area = (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
+                points[c, 0] - points[a, 0]
+            )
+            if area > 0.0:
+                x, y, z = -x, -y, -z
+            # At the outline an interpolated normal may lean away from a viewer who sees its triangle.
+            u, v = (centre_x - i) / focal, (j - centre_y) / focal
+            away = (x * u + y * v + z) / (u * u + v * v + 1.0)
+            if away < 0.0:
+                x, y, z = x - away * u, y - away * v, z - away
+            length = np.sqrt(x * x + y * y + z * z)
+            result[j, i, 0], result[j, i, 1], result[j, i, 2] = x / length, y / length, z / length
+
+
+@numba.njit(cache=True, nogil=True)
+def flow(
+    points: np.ndarray,
+    faces: np.ndarray,
+    face: np.ndarray,
+    moved: np.ndarray,
+    moved_near: np.ndarray,
+    focal: float,
+    centre_x: float,
+    centre_y: float,
+    slack: float,
+    result: np.ndarray,
+    valid: np.ndarray,
+) -> None:
+    """Follow what each pixel shows to its place in the next frame.
+
+    Args:
+        points, faces, face: as in :func:`normals`, of this frame.
+        moved: (V, 3) float32, the same vertices in the next frame, camera coordinates, metres.
+        moved_near: (H, W) float32, nearness (1/m) at the next frame's pixel centres, 0 where nothing is.
+        focal, centre_x, centre_y: of the camera of both frames, pixels.
+        slack: metres that a point may lie behind the surface which the next frame shows around it.
+        result: (H, W, 2) float32, written where there is a triangle; valid: (H, W) bool, written everywhere.
+    """
+    height, width = face.shape
+    for j in range(height):
+        for i in range(width):
+            f = face[j, i]
+            if f < 0:
+                valid[j, i] = moved_near[j, i] == 0.0
+                continue
+            valid[j, i] = False
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            w0, w1, w2 = _weights(points, faces[f], i, j)
+            x = w0 * moved[a, 0] + w1 * moved[b, 0] + w2 * moved[c, 0]
+            y = w0 * moved[a, 1] + w1 * moved[b, 1] + w2 * moved[c, 1]
+            depth = -(w0 * moved[a, 2] + w1 * moved[b, 2] + w2 * moved[c, 2])
+            if depth <= 0.0:
+                continue
+            u, v = centre_x + focal * x / depth, centre_y - focal * y / depth
+            result[j, i, 0], result[j, i, 1] = u - i, v - j
+            if u < -0.5 or v < -0.5 or u > width - 0.5 or v > height - 0.5:
+                continue
+            # Nearness is linear over a triangle in the picture: of the pixel centres around a visible point one is not
+            # nearer than the point itself, however steep the surface.
+            farthest = np.inf
+            p, q = int(np.floor(u)), int(np.floor(v))
+            for row in range(max(q, 0), min(q + 2, height)):
+                for column in range(max(p, 0), min(p + 2, width)):
+                    if 0.0 < moved_near[row, column] < farthest:
+                        farthest = moved_near[row, column]
+            valid[j, i] = depth <= 1.0 / farthest + slack if farthest < np.inf else True

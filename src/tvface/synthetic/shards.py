@@ -1,0 +1,238 @@
+"""Sets of synthetic crops on disk: npz shards, their Parquet index and the head they were made with.
+
+Shard k of seed s is drawn from the generator seeded (s, k), so a file depends neither on the number of processes nor on
+the other files. A run that was stopped goes on: complete shards stay. Files appear atomically and hold no pickles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import multiprocessing
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from tvface.head import generic
+from tvface.head.data import HeadData
+from tvface.manifests.base import Provenance, atomic, digest, write
+from tvface.manifests.crops import CROPS
+from tvface.settings.model import Head
+from tvface.stages.code import code_digest
+from tvface.synthetic.crops import PERSON_EVERY, TEXTURE_EVERY
+from tvface.synthetic.truth import LAYERS, Shot, ShotMaker, check_layers
+
+HEAD, INDEX = "head.npz", "index.parquet"
+PER_SHARD = 240  # crops; with all layers of 128 x 128 px about 120 MB
+
+
+class CropsError(ValueError):
+    """A set of crops cannot be made as asked, or what is in its folder is not of this set."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the crops beside the code.
+
+    seed: of everything random; size: side in pixels; frames: per shot; layers: of
+    :data:`tvface.synthetic.truth.LAYERS`; per_shard: crops per file, a multiple of ``frames``.
+
+    Raises:
+        CropsError: a value is impossible.
+    """
+
+    seed: int = 0
+    size: int = 128
+    frames: int = 2
+    layers: tuple[str, ...] = LAYERS
+    per_shard: int = PER_SHARD
+
+    def __post_init__(self) -> None:
+        for name, least in (("seed", 0), ("size", 16), ("frames", 1), ("per_shard", 1)):
+            if getattr(self, name) < least:
+                raise CropsError(f"{name} {getattr(self, name)} must be at least {least}")
+        if self.per_shard % self.frames:
+            raise CropsError(f"per_shard {self.per_shard} must be a multiple of frames {self.frames}: shots stay whole")
+        try:
+            chosen = check_layers(self.layers)
+        except ValueError as error:
+            raise CropsError(str(error)) from error
+        if chosen == {"flow"} and self.frames == 1:
+            raise CropsError("the layer flow needs shots of at least 2 frames (frames 1)")
+        # The order in which layers are named makes no other set.
+        object.__setattr__(self, "layers", tuple(layer for layer in LAYERS if layer in chosen))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shard to be written: number ``index`` of the folder's, of ``shots`` shots; ``made_with`` is stored in it."""
+
+    folder: Path
+    index: int
+    shots: int
+    recipe: Recipe
+    made_with: str
+
+    @property
+    def path(self) -> Path:
+        """The shard's file."""
+        return self.folder / f"crops_{self.index:05d}.npz"
+
+
+def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int = 1) -> Iterator[Path]:
+    """Write a set of crops; yields each shard when it is there, and the index at last.
+
+    The folder gets ``crops_00000.npz`` ... (arrays of :data:`tvface.synthetic.truth.ARRAYS`, and ``identity``,
+    ``shot`` and ``frame`` (N,) int64), ``index.parquet`` (:data:`tvface.manifests.crops.CROPS`) and ``head.npz``, whose
+    faces and bases go with the vertices and codes.
+
+    Args:
+        folder: made if absent. Shards of the same set stay; a set of another recipe, head or code is refused.
+        count: crops in all, a multiple of the recipe's frames.
+        processes: workers, with one thread each.
+
+    Raises:
+        CropsError: bad numbers; the folder holds another set, more shards than ``count`` asks for, or a damaged file.
+    """
+    folder = Path(folder)
+    if count < 1 or count % recipe.frames:
+        raise CropsError(f"count {count} must be a positive multiple of frames {recipe.frames}: shots stay whole")
+    if processes < 1:
+        raise CropsError(f"processes {processes} must be at least 1")
+    folder.mkdir(parents=True, exist_ok=True)
+    made_with = json.dumps({**dataclasses.asdict(recipe), "head": _write_head(folder), "code": code_digest(__name__)})
+    shots, each = count // recipe.frames, recipe.per_shard // recipe.frames
+    tasks = [
+        Task(folder, index, min(each, shots - start), recipe, made_with)
+        for index, start in enumerate(range(0, shots, each))
+    ]
+    surplus = sorted(set(folder.glob("crops_*.npz")) - {task.path for task in tasks})
+    if surplus:
+        raise CropsError(f"{surplus[0]}: count {count} makes {len(tasks)} files; delete the others or raise the count")
+    missing = [task for task in tasks if not _is_done(task)]
+    for task in tasks:
+        if task not in missing:
+            yield task.path
+    if processes == 1 or len(missing) <= 1:
+        yield from map(write_shard, missing)
+    else:
+        with multiprocessing.get_context("spawn").Pool(min(processes, len(missing))) as pool:
+            yield from pool.imap(write_shard, missing)
+    yield _write_index(folder, tasks, recipe, made_with)
+
+
+def make_shots(maker: ShotMaker, count: int, generator: np.random.Generator) -> Iterator[tuple[int, str, Shot]]:
+    """Yield (person's number, texture's name, shot): a new person every two shots, new looks every four."""
+    texture, person = maker.texture(generator), None
+    for index in range(count):
+        if index and index % TEXTURE_EVERY == 0:
+            texture = maker.texture(generator)
+        if person is None or index % PERSON_EVERY == 0:
+            person = maker.person(texture, generator)
+        yield index // PERSON_EVERY, texture.name, maker.shot(person, generator)
+
+
+def _write_head(folder: Path) -> str:
+    """Store the generic head, or make sure that it is the one stored; returns the file's sha256."""
+    path, head = folder / HEAD, generic.build(Head())
+    if not path.is_file():
+        head.save(path)
+    elif not _equal(HeadData.load(path), head):
+        raise CropsError(f"{path}: these crops were made with another head; delete them or name another folder")
+    return digest(path)
+
+
+def _equal(one: HeadData, other: HeadData) -> bool:
+    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in dataclasses.fields(HeadData)]
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _is_done(task: Task) -> bool:
+    """Whether a task's shard is there and complete.
+
+    Raises:
+        CropsError: it is of another set, or damaged.
+    """
+    if not task.path.is_file():
+        return False
+    notes = _notes(task.path)
+    before, now = json.loads(notes["made_with"]), json.loads(task.made_with)
+    if before != now:
+        differing = [name for name in now if before.get(name) != now[name]]
+        other = ", ".join(f"{name} {before.get(name)}, here {now[name]}" for name in differing)
+        raise CropsError(f"{task.path} was made otherwise ({other}): delete the folder's crops or name another folder")
+    return len(notes["rows"]) == task.shots * task.recipe.frames  # the last shard grows with the count
+
+
+def _notes(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(json.loads(archive["notes"].tobytes()))
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise CropsError(f"{path}: not a readable shard of crops ({error}); delete it and run again") from error
+
+
+def write_shard(task: Task) -> Path:
+    """Write one shard, in place of an older one of its name; the folder must hold the head."""
+    recipe = task.recipe
+    with _one_thread():
+        maker = _maker(task.folder / HEAD, recipe)
+        generator = np.random.default_rng([recipe.seed, task.index, 0x7A11])
+        made = list(make_shots(maker, task.shots, generator))
+    arrays = {name: np.concatenate([shot.arrays[name] for _, _, shot in made]) for name in maker.arrays}
+    first = task.index * (recipe.per_shard // recipe.frames)
+    rows: list[dict[str, Any]] = []
+    for index, (person, looks, shot) in enumerate(made):
+        for frame, facts in enumerate(shot.facts):
+            last = frame + 1 == recipe.frames
+            place = {
+                "row": len(rows),
+                "flow_row": -1 if last or "flow" not in arrays else index * (recipe.frames - 1) + frame,
+                "shot": first + index,
+                "frame": frame,
+                "identity": first + person,  # fewer persons than shots: numbers of two shards never meet
+                "looks": looks,
+            }
+            rows.append({**place, **facts})
+    for name in ("identity", "shot", "frame"):
+        arrays[name] = np.array([row[name] for row in rows], np.int64)
+    notes = json.dumps({"made_with": task.made_with, "rows": rows}).encode()
+    with atomic(task.path) as temporary, temporary.open("wb") as file:
+        # Not compressed: a training run reads the arrays many times, and packing would cost as much as rendering.
+        np.savez(file, allow_pickle=False, **arrays, notes=np.frombuffer(notes, np.uint8))
+    return task.path
+
+
+@functools.lru_cache(maxsize=2)
+def _maker(head: Path, recipe: Recipe) -> ShotMaker:
+    return ShotMaker(HeadData.load(head), recipe.size, recipe.frames, recipe.layers)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep the libraries to one thread: the workers fill the cores, and sums over threads may round differently."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _write_index(folder: Path, tasks: list[Task], recipe: Recipe, made_with: str) -> Path:
+    rows = [{"file": task.path.name, **row} for task in tasks for row in _notes(task.path)["rows"]]
+    made = json.loads(made_with)
+    settings, head = dataclasses.asdict(recipe), {HEAD: made["head"]}
+    provenance = Provenance("synth-crops", settings, made["code"], head, backend="generic head", seed=recipe.seed)
+    write(folder / INDEX, CROPS, pd.DataFrame(rows), provenance)
+    return folder / INDEX
