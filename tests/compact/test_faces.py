@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tvface.compact import faces, people
+from tests.compact.test_people import plain
+from tvface.compact import faces
 from tvface.compact.faces import FACES, SIZE, TAKES, FaceMaker, detected, draw_person, five_points, make
 from tvface.embedders.crops import TEMPLATE, similarity
 from tvface.head import generic
@@ -37,9 +38,7 @@ def test_a_shard_is_a_function_of_its_seed(head: HeadData) -> None:
     assert not np.array_equal(made.images[0], made.images[1])
 
 
-def test_the_face_lies_where_the_embedders_expect_it(
-    maker: FaceMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_face_lies_where_the_embedders_expect_it(maker: FaceMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the detector's and the camera's errors off, the five points fall on the template."""
     seen = []
     monkeypatch.setattr(faces, "detected", lambda five, rng: seen.append(five) or five)
@@ -109,12 +108,13 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Pool = Alone
 
     monkeypatch.setattr(faces.multiprocessing, "get_context", lambda kind: Context)
-    monkeypatch.setattr(faces, "TAKES", 1)
+    monkeypatch.setattr(faces, "make", lambda head, count, seed: plain(count, size=seed % 7 + 1))
     written = list(faces.write(tmp_path, people=3, seed=0, processes=1, per_shard=2))
     assert [path.name for path in written] == ["people_0000.npz", "people_0001.npz"]
     first = written[0].stat().st_mtime_ns
-    whole = people.load(tmp_path)
+    whole = np.load(written[1])["images"]
     written[1].unlink()
     assert list(faces.write(tmp_path, people=3, seed=0, processes=1, per_shard=2)) == written
     assert written[0].stat().st_mtime_ns == first
-    assert np.array_equal(people.load(tmp_path).images, whole.images) and whole.count == 3
+    assert np.array_equal(np.load(written[1])["images"], whole) and len(whole) == 4, "the last person alone"
+    assert np.load(written[0])["images"].shape[1] != whole.shape[1], "every shard has its own seed"
