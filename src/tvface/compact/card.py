@@ -30,6 +30,8 @@ _LIMITS = {
     ),
     "identity": (
         "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
+        "On real people it tells less apart than the hand-made `appearance`, which is the default; across the scenes of "
+        "rendered footage it tells far more apart.",
         "It is no face recogniser: it groups the people of one show, and does not know a person again among "
         "thousands, or after a change of hair.",
         "It expects the aligned crops of `embedders/crops.py`; profiles and faces under 24 pixels are unreliable.",

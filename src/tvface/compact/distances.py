@@ -1,6 +1,7 @@
 """Measure an embedder on held-out synthetic people: how well it tells them apart, and the distances to use.
 
-    python -m tvface.compact.distances compact --crops .cache/faces --held-out 200
+    python -m tvface.compact.faces --out .cache/tracks --people 60 --faces 8 --seed 1
+    python -m tvface.compact.distances compact --crops .cache/tracks
 
 The distances in the classes of :mod:`tvface.embedders` that need no published weights come from here, so that no
 picture of a real person or of the embedded show sets a threshold.
@@ -39,12 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: print the figures of one embedder."""
     parser = argparse.ArgumentParser(prog="python -m tvface.compact.distances", description=__doc__.splitlines()[0])
     parser.add_argument("embedder", choices=embedders.available())
-    parser.add_argument("--crops", type=Path, required=True, help="folder of shards of tvface.compact.faces")
-    parser.add_argument("--held-out", type=int, default=200, help="the last people, those that were not trained on")
+    parser.add_argument("--crops", type=Path, required=True, help="faces of people that were not trained on")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    _, held_out = people.load(given.crops).split(given.held_out)
-    for name, value in measure(embedders.create(given.embedder, Faces()), held_out).items():
+    for name, value in measure(embedders.create(given.embedder, Faces()), people.load(given.crops)).items():
         print(f"{name:32s} {value:.4f}")
 
 

@@ -5,7 +5,8 @@
 Every person has a face and a texture of their own and two looks: clothes, stubble, spectacles, hats and make-up change,
 hair and skin stay, as within a season of a show. Every second person has the skin tone and the hair of the one before,
 so that these alone do not tell people apart. A person comes in takes, each with its own light, background, distance,
-pose and damage, and a take in a few faces: the tracks on which the thresholds are chosen.
+pose and damage, and a take in a few faces. With more faces per take the takes are tracks as long as real ones, and
+the distances of the embedders are chosen on those (:mod:`tvface.compact.distances`).
 
 The crops are cut as the pipeline cuts them, from five points with a detector's errors. People of the embedded show are
 not among them: its textures come from other seeds, and its two portraits are not used.
@@ -139,8 +140,8 @@ class FaceMaker(CropMaker):
         )
         return first, second
 
-    def take(self, person: Person, rng: np.random.Generator) -> list[np.ndarray]:
-        """Return the faces of one take: (SIZE, SIZE, 3) uint8 RGB each."""
+    def take(self, person: Person, rng: np.random.Generator, count: int = FACES) -> list[np.ndarray]:
+        """Return ``count`` faces of one take: (SIZE, SIZE, 3) uint8 RGB each."""
         side = round(float(np.exp(rng.uniform(*np.log(EYES)))) * WIDE * SIDE / (TEMPLATE[1, 0] - TEMPLATE[0, 0]))
         background = random_background(side, side, rng)
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.22, 0.62))
@@ -150,7 +151,7 @@ class FaceMaker(CropMaker):
         pitch, mood = rng.normal(0, 9), self.expression(rng)
         faces = []
         damage = int(rng.integers(2**31))  # one camera, one recording
-        for _ in range(FACES):
+        for _ in range(count):
             image, points = self._picture(person, (yaw, pitch), mood, place, light, background, rng)
             image = degrade(image, np.random.default_rng(damage))
             crop = aligned_crop(image, detected(five_points(points), rng))
@@ -188,7 +189,7 @@ class FaceMaker(CropMaker):
         return image, frame.points[0].astype(np.float64)
 
 
-def make(head: HeadData, count: int, seed: int) -> People:
+def make(head: HeadData, count: int, seed: int, per_take: int = FACES) -> People:
     """Return all faces of ``count`` people, numbered from 0; equal arguments give equal faces."""
     maker = FaceMaker(head)
     rng = np.random.default_rng([seed, 0xFACE])
@@ -198,7 +199,7 @@ def make(head: HeadData, count: int, seed: int) -> People:
         identity = draw_person(maker.shape_names, before if rng.random() < ALIKE else None, rng)
         looks = maker.people(identity)
         for index in range(TAKES):
-            faces = maker.take(looks[index % 2], rng)
+            faces = maker.take(looks[index % 2], rng, per_take)
             images += faces
             person += [number] * len(faces)
             take += [index] * len(faces)
@@ -206,16 +207,18 @@ def make(head: HeadData, count: int, seed: int) -> People:
     return People(np.stack(images), np.array(person, np.int32), np.array(take, np.int32))
 
 
-def _shard(task: tuple[Path, int, int]) -> Path:
-    path, count, seed = task
+def _shard(task: tuple[Path, int, int, int]) -> Path:
+    path, count, seed, per_take = task
     if not path.is_file():  # a stopped run goes on where it was
-        made = make(HeadData.load(path.parent / HEAD), count, seed)
+        made = make(HeadData.load(path.parent / HEAD), count, seed, per_take)
         with atomic(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=made.images, person=made.person, take=made.take)
     return path
 
 
-def write(folder: Path, people: int, seed: int, processes: int, per_shard: int = 50) -> Iterator[Path]:
+def write(
+    folder: Path, people: int, seed: int, processes: int, per_shard: int = 50, per_take: int = FACES
+) -> Iterator[Path]:
     """Write shards for :func:`tvface.compact.people.load`; yields each path when its shard is there.
 
     Raises:
@@ -224,7 +227,7 @@ def write(folder: Path, people: int, seed: int, processes: int, per_shard: int =
     folder.mkdir(parents=True, exist_ok=True)
     write_head(folder)
     tasks = [
-        (folder / f"people_{index:04d}.npz", min(per_shard, people - start), seed * 100_003 + index)
+        (folder / f"people_{index:04d}.npz", min(per_shard, people - start), seed * 100_003 + index, per_take)
         for index, start in enumerate(range(0, people, per_shard))
     ]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
@@ -236,11 +239,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tvface.compact.faces", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--people", type=int, default=3600)
+    parser.add_argument("--faces", type=int, default=FACES, help="per take: more for distances between tracks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    for path in write(given.out, given.people, given.seed, given.processes):
+    for path in write(given.out, given.people, given.seed, given.processes, per_take=given.faces):
         log.info("%s", path)
 
 

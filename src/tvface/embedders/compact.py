@@ -1,4 +1,12 @@
-"""The bundled identity network: a small residual network trained on tvface's own synthetic people."""
+"""The bundled identity network: a small residual network trained on tvface's own synthetic people.
+
+On rendered people, the embedded show's among them, it knows a person again in another scene's light and before another
+background, which ``appearance`` does not. On real people it tells less apart than ``appearance``. With
+``benchmarks/identities.py`` on 326 MTCNN faces of the real clips of ``../shared/media`` (ROC area of single faces and
+of 6-face means, inner faces alone): .921, .974 (.938, .981); ``appearance`` .975, .995 (.958, .988). The embedded
+show: pairwise F1 of people 1.000 against .435, IDF1 of tracks .998 against .982. Hence it is there to be chosen, and
+not the default.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +24,15 @@ _BATCH = 64
 
 
 class Backend(Embedder):
-    """Sum of the vectors of a crop and its mirror image."""
+    """Sum of the vectors of a crop and its mirror image, of unit length."""
 
     dimension = 128
-    track_distance = 1.0
-    person_distance = 0.8
-    pair_distance = 1.1
+    # Of 60 synthetic people it was not trained on, 5 takes of 8 faces each (`tvface.compact.distances`): 99 % of the
+    # faces lie within 0.76 of their take's mean, 99 % of the pairs of a take within 1.03; the best pairwise F0.5 of
+    # people, clustered in shows of ten, is at 0.78.
+    track_distance = 0.80
+    person_distance = 0.78
+    pair_distance = 1.05
     crop = "aligned"
 
     def __init__(self, settings: Faces, device: torch.device, bundle: Bundle | None = None) -> None:
