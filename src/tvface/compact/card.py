@@ -30,7 +30,7 @@ _LIMITS = {
     ),
     "identity": (
         "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
-        "On real people it tells less apart than the hand-made `appearance`, which is the default; across the scenes of "
+        "On real people it tells less apart than the hand-made `appearance`, which is the default; across scenes of "
         "rendered footage it tells far more apart.",
         "It is no face recogniser: it groups the people of one show, and does not know a person again among "
         "thousands, or after a change of hair.",
