@@ -21,7 +21,7 @@ help:
 	@echo "make test   env, then all tests"
 	@echo "make lint   ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench  the benchmarks"
-	@echo "make weights train the bundled networks anew (an hour and a half)"
+	@echo "make weights train the bundled networks anew (two hours)"
 	@echo "make lock   resolve requirements*.in anew (needs the network)"
 	@echo "make files  write again what is made from the settings and the lock"
 
@@ -52,11 +52,13 @@ lint: env
 bench: env
 	$(BIN)/python -m benchmarks
 
-# An hour and a half on two cores. The shipped weights' own commands are on their cards in resources/weights.
+# Two hours on two cores. The shipped weights' own commands are on their cards in resources/weights.
 weights: env
 	$(BIN)/python -m tvface.compact.crops --out .cache/crops --count 9000 --seed 0
 	$(BIN)/python -m tvface.compact.train landmarks --crops .cache/crops --steps 3000
 	$(BIN)/python -m tvface.compact.train parser --crops .cache/crops --steps 1500
+	$(BIN)/python -m tvface.compact.faces --out .cache/faces --people 1800 --seed 0
+	$(BIN)/python -m tvface.compact.train identity --crops .cache/faces --steps 1800 --batch 64 --held-out 200
 	$(BIN)/python -m tvface.compact.features deca --crops .cache/crops --steps 3000
 	$(BIN)/python -m tvface.compact.features temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2
 

@@ -1,6 +1,7 @@
 """Run the benchmarks that need nothing but tvface: ``python -m benchmarks`` (``make bench``).
 
-``benchmarks/landmarks.py`` and ``benchmarks/parsing.py`` judge the bundled networks on a folder of your own pictures.
+``benchmarks/landmarks.py`` and ``benchmarks/parsing.py`` judge the bundled networks on a folder of your own pictures,
+``benchmarks/identities.py`` the embedders on a folder of your own videos and on a run of the embedded show.
 """
 
 from benchmarks import kernels, rasterize, train_step

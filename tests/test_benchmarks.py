@@ -2,10 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import rasterize, train_step
+from benchmarks import identities, rasterize, train_step
 
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
 
@@ -37,3 +38,30 @@ def test_other_codes_are_not_timed(monkeypatch):
     monkeypatch.setattr(train_step.Bench, "difference", lambda self: 0.5)
     with pytest.raises(SystemExit, match="other codes than tvface"):
         train_step.main(["--small", "--device", "cpu", "--without-perceptual", "--frames", "2"])
+
+
+def test_who_is_who_follows_from_the_footage():
+    # Two videos. In the first, track 0 is seen beside 1 and later 2 alone; in the second, 3 alone.
+    video, frame, track = np.array([0, 0, 0, 1]), np.array([0, 0, 5, 0]), np.array([0, 1, 2, 3])
+    table = identities.relations(video, frame, track)
+    assert table.tolist() == [[1, 0, -1, 0], [0, 1, -1, 0], [-1, -1, 1, 0], [0, 0, 0, 1]]
+    known = identities.relations(video, frame, track, [[0, 2]])
+    assert known.tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def test_known_pairs_only_are_judged():
+    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.96, 0.28]], np.float32)
+    track, table = np.array([0, 0, 1, 2]), np.array([[1, 0, -1], [0, 1, -1], [-1, -1, 1]])
+    found = identities.judge(vectors, track, table, across=False)
+    assert (found.same, found.different) == (1, 2) and found.area == 1
+    with pytest.raises(ValueError, match="0 pairs of one person"):
+        identities.judge(vectors, track, table, across=True)
+
+
+def test_track_means_and_the_inner_face():
+    rows = np.repeat(np.eye(2, dtype=np.float32), (12, 5), axis=0)
+    means, owner = identities.runs(rows, np.repeat([0, 1], (12, 5)))
+    assert owner.tolist() == [0, 0, 1] and np.allclose(means, [[1, 0], [1, 0], [0, 1]])
+    crops = np.full((1, 160, 160, 3), 255, np.uint8)
+    shown = identities.inner(crops)
+    assert shown[0, 88, 80].min() > 250 and abs(int(shown[0, 0, 0, 0]) - 127) <= 1

@@ -151,6 +151,7 @@ def _dense(path: Path) -> list[LoadReport]:
 
 
 _LOADERS: dict[str, Callable[[Path], list[LoadReport]]] = {
+    "compact_identity": _bundle,
     "compact_landmarks": _bundle,
     "compact_parser": _bundle,
     "features_deca": _features,

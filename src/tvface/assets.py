@@ -261,6 +261,8 @@ def needs(settings: Settings) -> list[Need]:
         if settings.head.dense_template is not None:
             avoid = "head.dense_template: null (made from the UV layout)"
             add("dense_template", "head", "head.dense_template", avoid, settings.head.dense_template)
+    if settings.faces.embedder == "compact":
+        add("compact_identity", "faces", "faces.embedder: compact", "faces.embedder: appearance")
     if settings.faces.embedder == "inception_resnet":
         add("inception_resnet", "faces", "faces.embedder: inception_resnet", "faces.embedder: appearance")
     if settings.landmarks.backend == "compact":

@@ -43,6 +43,35 @@ def test_people_are_found_again_in_the_next_episode() -> None:
     assert found.tolist() == [0, 0, 1, 1, 1, 1, 0, 2]
 
 
+def test_a_threshold_means_the_same_within_an_episode_and_across() -> None:
+    """Groups whose tracks are further apart than the threshold stay two people, though their centres are nearer."""
+    rng = np.random.default_rng(0)
+    spread = rng.standard_normal((12, 64)) * 0.05
+    centres = np.zeros((2, 64))
+    centres[0, 0] = centres[1, 0] = 1
+    centres[1, 1] = 0.55
+    rows = unit(np.repeat(centres, 6, 0) + spread)
+    own = np.linalg.norm(rows[:6, None] - rows[None, :6], axis=-1)[np.triu_indices(6, 1)]
+    other = np.linalg.norm(rows[:6, None] - rows[None, 6:], axis=-1)
+    threshold = float(own.max() + 0.3 * (other.mean() - own.max()))
+    assert own.max() < threshold < other.mean()
+    assert np.linalg.norm(unit(rows[:6].mean(0)) - unit(rows[6:].mean(0))) < threshold, "or this would show nothing"
+    free = {0: np.zeros((6, 6), bool), 1: np.zeros((6, 6), bool)}
+    across = people(rows, np.repeat([0, 1], 6), np.full(12, 9), free, threshold, 3)
+    within = people(rows, np.zeros(12, int), np.full(12, 9), {0: np.zeros((12, 12), bool)}, threshold, 3)
+    assert across.tolist() == within.tolist() == [0] * 6 + [1] * 6
+
+
+def test_means_of_joined_tracks_are_as_far_apart_as_the_tracks() -> None:
+    tracks = np.concatenate([looks(0, 4, 1.0), looks(1, 4, 1.0)])
+    squared = np.linalg.norm(tracks[:4, None] - tracks[None, 4:], axis=-1) ** 2
+    limit = float(np.sqrt(squared.mean()))
+    means = np.stack([tracks[:4].mean(0), tracks[4:].mean(0)])
+    free = np.zeros((2, 2), bool)
+    assert cluster(means, free, limit - 1e-6).tolist() == [0, 1]
+    assert cluster(means, free, limit + 1e-6).tolist() == [0, 0]
+
+
 def test_short_tracks_keep_a_person_of_their_own() -> None:
     rows = np.concatenate([looks(0, 3), looks(0, 1)])
     found = people(rows, np.zeros(4, int), np.array([9, 9, 2, 9]), {0: np.zeros((4, 4), bool)}, 0.7, 3)

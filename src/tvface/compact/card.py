@@ -28,6 +28,15 @@ _LIMITS = {
         "It expects a face whose 68 points fill about half of the picture's side (`masks.context`).",
         "For figures to publish use BiSeNet (`masks.backend: bisenet`).",
     ),
+    "identity": (
+        "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
+        "On real people it tells less apart than the hand-made `appearance`, which is the default; across scenes of "
+        "rendered footage it tells far more apart.",
+        "It is no face recogniser: it groups the people of one show, and does not know a person again among "
+        "thousands, or after a change of hair.",
+        "It expects the aligned crops of `embedders/crops.py`; profiles and faces under 24 pixels are unreliable.",
+        "For figures to publish use FaceNet (`faces.embedder: inception_resnet`).",
+    ),
     "features": (
         "Trained on renders of the generic head only, single people, points and classes exact.",
         "The encoder without its last two linear layers: a start for training (`train.warm_start.features`), not a "
@@ -70,6 +79,7 @@ def write_card(
 ) -> Path:
     """Write ``<weights>.md`` and return its path."""
     count = sum(parameter.numel() for parameter in net.parameters())
+    of_people = f" of {about['people']:,} people" if about.get("people") else ""
     lines = [
         f"# {weights.name}",
         "",
@@ -82,7 +92,8 @@ def write_card(
         *_commands(about),
         "```",
         "",
-        f"{about['crops']:,} rendered crops, the last {about['recipe']['held_out']} held out; seed "
+        f"{about['crops']:,} rendered crops{of_people}, the last {about['recipe']['held_out']} "
+        f"{'people ' if of_people else ''}held out; seed "
         f"{about['recipe']['seed']}; {about['recipe']['steps']:,} steps of {about['recipe']['batch']}"
         f"{', after those of the weights it started from' if about['start'] else ''}; "
         f"{seconds / 60:.0f} minutes in its last run on {platform.machine()} with {torch.get_num_threads()} threads, "

@@ -90,7 +90,7 @@ def write(folder: Path, count: int, seed: int, processes: int, per_shard: int = 
         SamplesError: the folder holds crops of another head.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write_head(folder)
+    load_portraits(write_head(folder), folder / PORTRAITS)  # fitted once, then read by every process
     tasks = [
         (folder / f"crops_{index:04d}.npz", min(per_shard, count - start), seed * 100_003 + index)
         for index, start in enumerate(range(0, count, per_shard))
@@ -99,7 +99,12 @@ def write(folder: Path, count: int, seed: int, processes: int, per_shard: int = 
         yield from pool.imap(_shard, tasks)
 
 
-def _write_head(folder: Path) -> None:
+def write_head(folder: Path) -> HeadData:
+    """Write the generic head of the present source into a folder of crops, and return it.
+
+    Raises:
+        SamplesError: the folder holds crops of another head.
+    """
     head = generic.build(Head())
     stored = folder / HEAD
     if stored.is_file():
@@ -109,7 +114,7 @@ def _write_head(folder: Path) -> None:
             raise SamplesError(f"{folder}: its crops were made with another head; delete it or name another folder")
     else:
         head.save(stored)
-    load_portraits(head, folder / PORTRAITS)  # fitted once, then read by every process
+    return head
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -47,7 +47,7 @@ class Samples:
     def _part(self, part: slice) -> Samples:
         return Samples(self.images[part], self.points[part], self.labels[part])
 
-    def training_batches(self, task: Task, batch: int, generator: torch.Generator) -> Iterator[Views]:
+    def training_batches(self, task: Task[Views], batch: int, generator: torch.Generator) -> Iterator[Views]:
         """Yield random views for ever; every crop comes once per round, in random order."""
         while True:
             order = torch.randperm(len(self), generator=generator)
@@ -56,12 +56,12 @@ class Samples:
                 views = occlude(views, generator, task.occluded)
                 yield Views(recolour(views.images, generator), views.points, views.labels, views.eyes)
 
-    def plain_batches(self, task: Task, batch: int) -> Iterator[Views]:
+    def plain_batches(self, task: Task[Views], batch: int) -> Iterator[Views]:
         """Yield every crop once, in order, in the task's mean framing and unchanged colours."""
         for start in range(0, len(self), batch):
             yield self._frame(torch.arange(start, min(start + batch, len(self))), task, None)
 
-    def _frame(self, index: Tensor, task: Task, generator: torch.Generator | None) -> Views:
+    def _frame(self, index: Tensor, task: Task[Views], generator: torch.Generator | None) -> Views:
         chosen = index.numpy()
         return frame(
             torch.from_numpy(self.images[chosen]),

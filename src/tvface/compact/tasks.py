@@ -1,10 +1,10 @@
-"""What the two bundled networks learn: framing, loss, figures. One class per task."""
+"""What the bundled networks learn: framing, loss, figures. One class per task; identity has a module of its own."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,32 +18,46 @@ from tvface.parsers.base import CLASSES as CLASS_NAMES
 from tvface.parsers.face import PAPER_TOOL
 
 
-class Task(ABC):
-    """One network to train: its file, input size and framing, and how it is judged."""
+class Pictured(Protocol):
+    """A batch: pictures (B, 3, s, s) in [0, 1], and whatever the loss compares with."""
+
+    @property
+    def images(self) -> Tensor: ...
+
+
+Batch = TypeVar("Batch", bound=Pictured)
+
+
+class Task(ABC, Generic[Batch]):
+    """One network to train: its file, input size and framing, and how it is judged.
+
+    ``head`` holds the parameters that only the loss needs; they are trained and not shipped.
+    """
 
     name: str
     file: str
     size: int
     framing: Framing
-    occluded: float  # part of the pictures that get an occluder
+    occluded: float = 0.0  # part of the pictures that get an occluder
+    head: nn.Module = nn.Identity()
 
     @abstractmethod
     def network(self) -> nn.Module:
         """Return the untrained network."""
 
     @abstractmethod
-    def loss(self, output: Tensor, views: Views) -> Tensor:
+    def loss(self, output: Tensor, views: Batch) -> Tensor:
         """Return the scalar to minimise."""
 
     @abstractmethod
-    def judge(self, net: nn.Module, batches: Iterable[Views]) -> dict[str, Any]:
+    def judge(self, net: nn.Module, batches: Iterable[Batch]) -> dict[str, Any]:
         """Return the figures on held-out views, for the log and the card."""
 
-    def finish(self, net: nn.Module, batches: Iterable[Views]) -> None:  # noqa: B027 (nothing to do for most)
+    def finish(self, net: nn.Module, batches: Iterable[Batch]) -> None:
         """Fit what is fitted after training, on held-out views."""
 
 
-class LandmarkTask(Task):
+class LandmarkTask(Task[Views]):
     """68 points: mean distance plus cross-entropy of the heat maps with narrow Gaussians."""
 
     name = "landmarks"
@@ -113,7 +127,7 @@ class LandmarkTask(Task):
         net.calibration.copy_(fit.float())
 
 
-class ParserTask(Task):
+class ParserTask(Task[Views]):
     """19 classes: weighted cross-entropy plus the overlap (soft Dice) of the classes in the picture."""
 
     name = "parser"

@@ -13,21 +13,36 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
 
-from tvface.compact import samples
+from tvface.compact import people, samples
 from tvface.compact.card import card_command, write_card
-from tvface.compact.tasks import LandmarkTask, ParserTask, Task, class_frequency, plain
+from tvface.compact.identity import IdentityTask
+from tvface.compact.tasks import Batch, LandmarkTask, ParserTask, Task, class_frequency, plain
 from tvface.compact.weights import FOLDER, load_bundle, save_bundle
 from tvface.manifests.base import atomic
 
 log = logging.getLogger("tvface.compact")
+
+Made = TypeVar("Made", covariant=True)
+
+
+class Crops(Protocol[Made]):
+    """Training crops in memory: :class:`tvface.compact.samples.Samples` or :class:`tvface.compact.people.People`."""
+
+    def __len__(self) -> int: ...
+
+    def split(self, held_out: int) -> tuple[Crops[Made], Crops[Made]]: ...
+
+    def training_batches(self, task: Any, batch: int, generator: torch.Generator) -> Iterator[Made]: ...
+
+    def plain_batches(self, task: Any, batch: int) -> Iterator[Made]: ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ class Recipe:
 
 
 def train(
-    task: Task, crops: samples.Samples, recipe: Recipe, checkpoint: Path, start: nn.Module | None = None
+    task: Task[Batch], crops: Crops[Batch], recipe: Recipe, checkpoint: Path, start: nn.Module | None = None
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     """Train a network of ``task``; return it in evaluation mode, and the figures on held-out crops over time.
 
@@ -63,7 +78,8 @@ def train(
     net = task.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if start is not None:
         net.load_state_dict(start.state_dict())
-    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    trained = [*net.parameters(), *task.head.parameters()]
+    optimizer = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     curve: list[dict[str, Any]] = []
     done = 0
@@ -81,7 +97,7 @@ def train(
         loss = task.loss(output.float(), views)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(trained, 5.0)
         optimizer.step()
         schedule.step()
         running += float(loss.detach())
@@ -99,6 +115,15 @@ def train(
     return net, curve
 
 
+def _prepared(name: str, folder: Path, held_out: int) -> tuple[Task[Any], Any]:
+    """Return the task of a name and the crops in a folder that it learns from."""
+    if name == "identity":
+        faces = people.load(folder)
+        return IdentityTask(faces.count - held_out), faces
+    crops = samples.load(folder)
+    return LandmarkTask() if name == "landmarks" else ParserTask(class_frequency(crops.labels)), crops
+
+
 def _rate(step: int, recipe: Recipe) -> float:
     warm = max(1, round(recipe.warm_up * recipe.steps))
     if step < warm:
@@ -108,7 +133,7 @@ def _rate(step: int, recipe: Recipe) -> float:
 
 def _save(
     path: Path,
-    task: Task,
+    task: Task[Any],
     recipe: Recipe,
     net: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -121,6 +146,7 @@ def _save(
         "task": task.name,
         "recipe": asdict(recipe),
         "net": net.state_dict(),
+        "head": task.head.state_dict(),
         "optimizer": optimizer.state_dict(),
         "schedule": {"last_epoch": schedule.last_epoch},
         "generator": generator.get_state(),
@@ -133,7 +159,7 @@ def _save(
 
 def _resume(
     path: Path,
-    task: Task,
+    task: Task[Any],
     recipe: Recipe,
     net: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -147,6 +173,7 @@ def _resume(
             f"{asdict(recipe)}; delete it to start anew"
         )
     net.load_state_dict(state["net"])
+    task.head.load_state_dict(state["head"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.last_epoch = state["schedule"]["last_epoch"]
     generator.set_state(state["generator"])
@@ -156,14 +183,19 @@ def _resume(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: train one network and write its weights and card."""
     parser = argparse.ArgumentParser(prog="python -m tvface.compact.train", description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=("landmarks", "parser"))
-    parser.add_argument("--crops", type=Path, required=True, help="folder of shards made by tvface.synthetic.crops")
+    parser.add_argument("task", choices=("landmarks", "parser", "identity"))
+    parser.add_argument(
+        "--crops",
+        type=Path,
+        required=True,
+        help="folder of shards (identity: of tvface.compact.faces)",
+    )
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=Recipe.batch)
     parser.add_argument("--rate", type=float, default=Recipe.rate, help="highest learning rate")
     parser.add_argument("--start", type=Path, help="weights of an earlier run to go on from")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--held-out", type=int, default=Recipe.held_out, help="last crops, used only to judge")
+    parser.add_argument("--held-out", type=int, default=Recipe.held_out, help="last crops (or people), only to judge")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads; other numbers give other rounding")
     parser.add_argument("--float32", action="store_true", help="no bfloat16: slower on CPUs that have it")
     parser.add_argument("--out", type=Path, default=FOLDER)
@@ -171,8 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     torch.set_num_threads(given.threads)
-    crops = samples.load(given.crops)
-    task = LandmarkTask() if given.task == "landmarks" else ParserTask(class_frequency(crops.labels))
+    task, crops = _prepared(given.task, given.crops, given.held_out)
     start = load_bundle(given.start) if given.start else None
     recipe = Recipe(
         given.steps,
@@ -190,6 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "command": card_command("tvface.compact.train", arguments),
         "start": dict(start.about) if start else None,
         "crops": len(crops),
+        "people": crops.count if isinstance(crops, people.People) else 0,
         "crops_command": given.made_by,
         "recipe": asdict(recipe),
         "figures": {key: value for key, value in curve[-1].items() if key not in ("step", "loss")},

@@ -13,12 +13,17 @@ from safetensors.torch import save
 from torch import nn
 
 from tvface.manifests.base import atomic, digest
-from tvface.networks.compact import CompactLandmarks, CompactParser
+from tvface.networks.compact import CompactIdentity, CompactLandmarks, CompactParser
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "weights"
 LANDMARKS = "compact_landmarks.safetensors"
 PARSER = "compact_parser.safetensors"
-NETWORKS: dict[str, type[nn.Module]] = {"CompactLandmarks": CompactLandmarks, "CompactParser": CompactParser}
+IDENTITY = "compact_identity.safetensors"
+NETWORKS: dict[str, type[nn.Module]] = {
+    "CompactLandmarks": CompactLandmarks,
+    "CompactParser": CompactParser,
+    "CompactIdentity": CompactIdentity,
+}
 
 
 class WeightsError(RuntimeError):
@@ -30,7 +35,7 @@ class Bundle:
     """A network in evaluation mode and what its file says.
 
     ``size`` is the input side in pixels; ``window`` the side of the region it looks at, in mean sides of the
-    detector's box (landmarks) or of the 68 points' box (parser).
+    detector's box (landmarks) or of the 68 points' box (parser), or in sides of the aligned crop (identity).
     """
 
     net: nn.Module

@@ -7,20 +7,25 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import squareform
 
 from tvface.embedders.base import unit
 from tvface.mining.decisions import joined
 
-# Larger than any mean of real distances (<= 2) times the largest number of pairs between two clusters.
+# Larger than any mean of real squared distances (<= 4) times the largest number of pairs between two clusters.
 _NEVER = 1e9
 
 
 def cluster(embeddings: NDArray[np.floating], cannot_link: NDArray[np.bool_], threshold: float) -> NDArray[np.int32]:
-    """Join rows bottom-up while the mean distance between two clusters is at most ``threshold``.
+    """Join rows bottom-up while the root mean square distance between two clusters is at most ``threshold``.
+
+    Average linkage (UPGMA) of squared distances. Squares, because the mean square distance of the members of two
+    groups follows from the groups' means alone, 2 - 2 a.b: rows may be means of unit vectors that were joined before,
+    and are then as far apart as their members are. The distance of two *scaled* means would be shorter than any of
+    their members' and a threshold for tracks would join strangers.
 
     Args:
-        embeddings: (N, D) of unit length.
+        embeddings: (N, D) unit vectors, or means of unit vectors (not scaled to unit length again).
         cannot_link: (N, N) symmetric; true pairs never end in one cluster, directly or through others.
         threshold: Euclidean distance, 0..2.
 
@@ -30,9 +35,10 @@ def cluster(embeddings: NDArray[np.floating], cannot_link: NDArray[np.bool_], th
     count = len(embeddings)
     if count < 2:
         return np.zeros(count, np.int32)
-    apart = pdist(np.asarray(embeddings, np.float64))
-    apart[squareform(cannot_link, checks=False)] = _NEVER
-    return in_order(fcluster(linkage(apart, "average"), threshold, "distance"))
+    rows = np.asarray(embeddings, np.float64)
+    squared = squareform(np.maximum(2 - 2 * rows @ rows.T, 0), checks=False)
+    squared[squareform(cannot_link, checks=False)] = _NEVER
+    return in_order(fcluster(linkage(squared, "average"), threshold**2, "distance"))
 
 
 def in_order(labels: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -65,15 +71,16 @@ def people(
 ) -> NDArray[np.int32]:
     """Cluster the tracks of a show into people.
 
-    First inside every episode, then the episodes' people (their mean embeddings) over the show; people whom an
-    episode has kept apart stay apart. So memory grows with the square of an episode, not of a show.
+    First inside every episode, then the episodes' people (the means of their tracks) over the show, by the same
+    distance; people whom an episode has kept apart stay apart. So memory grows with the square of an episode, not of a
+    show.
 
     Args:
         embeddings: (N, D) track means of unit length.
         episode: (N,) number of each track's episode.
         faces: (N,) faces of each track; tracks with fewer than ``min_faces`` keep a person of their own.
         together: per episode the (n, n) table of tracks seen together, in the order of its tracks here.
-        threshold: mean distance up to which two clusters are one person.
+        threshold: root mean square distance up to which two clusters are one person.
         min_faces: see ``faces``.
         same, apart: pairs of tracks by which a human has joined two people, or split one (see
             :mod:`tvface.mining.decisions`).
@@ -94,7 +101,7 @@ def people(
         total += int(local[inside].max()) - total + 1 if len(inside) else 0
     solid = local >= 0
     if total:
-        means = np.stack([unit(embeddings[local == group].mean(0)) for group in range(total)])
+        means = np.stack([embeddings[local == group].mean(0) for group in range(total)])
         home = np.array([episode[np.argmax(local == group)] for group in range(total)])
         never = home[:, None] == home[None]
         np.fill_diagonal(never, False)

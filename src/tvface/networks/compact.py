@@ -1,4 +1,4 @@
-"""The two small networks that tvface trains on its own renders and ships: landmarks and parsing.
+"""The small networks that tvface trains on its own renders and ships: landmarks, parsing and identity.
 
 Shapes: B batch, H W height and width of the input (multiples of 32), C channels.
 """
@@ -139,3 +139,38 @@ class CompactParser(nn.Module):
             deep = mix(F.interpolate(narrow(deep), scale_factor=2.0, mode="bilinear", align_corners=False) + skip)
         logits: Tensor = self.out(deep)
         return logits
+
+
+class CompactIdentity(nn.Module):
+    """The vector of an aligned face: four residual stages, then one weight per channel and place.
+
+    The last is the global depthwise convolution of MobileFaceNets (Chen et al., CCBR 2018): in an aligned face every
+    place means something else, so an average over places would throw away which is which.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int] = (24, 48, 96, 160),
+        blocks: tuple[int, int, int, int] = (0, 2, 3, 3),
+        size: int = 96,
+        dimension: int = 128,
+    ) -> None:
+        super().__init__()
+        stages, before = [], 3
+        for width, count in zip(widths, blocks, strict=True):
+            stages += [_conv(before, width, 3, 2), *(Bottleneck(width) for _ in range(count))]
+            before = width
+        self.body = nn.Sequential(*stages)
+        self.gather = nn.Sequential(
+            nn.Conv2d(before, before, size // 16, groups=before, bias=False), nn.BatchNorm2d(before), nn.Flatten()
+        )
+        self.out = nn.Sequential(nn.Linear(before, dimension, bias=False), nn.BatchNorm1d(dimension))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (B, dimension) vectors of unit length of (B, 3, size, size) RGB pictures in [0, 1]."""
+        # Exposure: brightness and contrast of the face, all channels alike, so that its colour stays.
+        size = images.shape[-1]
+        face = images[:, :, size // 4 : -(size // 4), size // 4 : -(size // 4)]
+        spread, mean = torch.std_mean(face, (1, 2, 3), keepdim=True)
+        vector: Tensor = self.out(self.gather(self.body((images - mean) / (spread + 0.03))))
+        return F.normalize(vector.float(), dim=1)

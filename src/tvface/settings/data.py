@@ -65,7 +65,9 @@ class Faces:
     """Detection, embedding and tracking."""
 
     detector: str = option("mtcnn", "registered detector")
-    embedder: str = option("appearance", "registered embedder: appearance (no weights) or inception_resnet")
+    embedder: str = option(
+        "appearance", "registered embedder: appearance (no weights), compact (bundled) or inception_resnet"
+    )
     min_face: int = option(24, "smallest face the detector looks for", unit="px", low=12)
     thresholds: tuple[float, float, float] = option((0.6, 0.7, 0.7), "the three MTCNN thresholds", low=0, high=1)
     min_score: float = option(0.80, "faces with a lower probability are dropped", low=0, high=1)

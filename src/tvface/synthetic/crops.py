@@ -55,12 +55,13 @@ class CropMaker:
         head: the generic head (its metadata names the expression modes).
         size: side of the crops in pixels.
         portraits: photographic textures to use beside the procedural ones.
+        texels: side of the textures.
 
     Raises:
         ValueError: the head's metadata names no expression modes.
     """
 
-    def __init__(self, head: HeadData, size: int = 128, portraits: Sequence[Texture] = ()) -> None:
+    def __init__(self, head: HeadData, size: int = 128, portraits: Sequence[Texture] = (), texels: int = 512) -> None:
         notes = head.notes
         if "expression_names" not in notes:
             raise ValueError(
@@ -71,7 +72,7 @@ class CropMaker:
         self.full = float(notes["expression_full"])
         self.size = size
         self.portraits = tuple(portraits)
-        self.stage = Stage(head, build_atlas(head))
+        self.stage = Stage(head, build_atlas(head, texels))
         self.painter = SkinPainter(self.stage.atlas)
         names = list(notes.get("shape_names", ()))
         self.shape_names = [*names, *[""] * head.shape_basis.shape[2]][: head.shape_basis.shape[2]]
