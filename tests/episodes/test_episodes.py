@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tvface import episodes
 from tvface.episodes import EpisodeError, find_episode, list_episodes, parse_clip, safe_name
 from tvface.settings import Settings, parse_settings
 
@@ -259,4 +258,3 @@ def test_sources_together(tmp_path: Path) -> None:
     video = touch(tmp_path / "home.mp4")
     both = dataclasses.replace(parse_settings({"synth": {"episodes": 1}}), videos=str(video))
     assert [episode.name for episode in list_episodes(both)] == ["demo_s01e01", "home"]
-    assert {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg"} <= episodes.VIDEO_SUFFIXES
