@@ -27,7 +27,7 @@ def test_files_come_in_order_with_their_bytes(tmp_path: Path) -> None:
     split(tmp_path, tar_of([member("root", kind=tarfile.DIRTYPE), *PICTURES]), 4)
     found, refused = read(tmp_path)
     assert found == {f"root/clip/{number:05d}.jpg": bytes([number]) * 700 for number in range(1, 40)}
-    assert list(found)[0] == "root/clip/00001.jpg" and refused == []
+    assert next(iter(found)) == "root/clip/00001.jpg" and refused == []
 
 
 @pytest.mark.parametrize(
