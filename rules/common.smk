@@ -32,6 +32,12 @@ SYNTHETIC = (
     else []
 )
 ARCHIVED = [name for name, episode in EPISODES.items() if episode.kind == "archive"]
+# Their stores are there, of these very clips.
+TAKEN = set()
+if ARCHIVED:
+    from tvface.stages.archive_stores import finished_episodes
+
+    TAKEN = finished_episodes(SETTINGS, EPISODES.values())
 MODELS = list(SETTINGS.train.models)
 RESULTS = SETTINGS.results
 GPU = 1 if SETTINGS.device == "cuda" else 0

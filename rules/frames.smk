@@ -4,8 +4,8 @@
 def footage(episode):
     """Return what an episode is sampled from."""
     paths = [str(path) for path in episode.sources]
-    # One more episode on the sheet writes the archive's manifest again; the clips of an episode are in its params.
-    return [ancient(path) for path in paths] if episode.kind == "archive" else paths
+    # One more clip on the sheet writes the archive's manifest again, but no store that is there already.
+    return [ancient(path) for path in paths] if episode.name in TAKEN else paths
 
 
 rule frames:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.checkout import Checkout
+from tvface.episodes import list_episodes
 from tvface.layout import inputs, outputs
-from tvface.settings import load
+from tvface.media.parts import find_parts
+from tvface.settings import load, parse_settings
+from tvface.stages.archive_stores import Stores, identity
 from tvface.stages.table import PHASES, STAGES
 
 
@@ -91,6 +94,10 @@ def test_an_archive_is_one_job_and_one_more_clip_leaves_other_episodes_alone(
     arguments = archive_run(tmp_path, clips)
     counts = stages(checkout.messages(*arguments))
     assert (counts["archive"], counts["frames"], counts["faces"], counts["synth"]) == (1, 2, 2, 0)
+    settings = parse_settings({"archive": str(tmp_path), "sheet": str(tmp_path / "sheet.tsv")})
+    episodes = [episode for episode in list_episodes(settings) if episode.kind == "archive"]
+    with Stores(checkout.folder / "results/tvqa/archive", episodes, identity(find_parts(tmp_path))) as stores:
+        stores.publish_rest()
     checkout.pretend(*arguments)
     again = checkout.messages(*archive_run(tmp_path, [*clips, "castle_s01e02_seg01_clip_01"]))
     assert {message for message in again if message.startswith(("archive", "frames", "faces"))} == {

@@ -15,10 +15,11 @@ from typing import Any
 import pandas as pd
 
 from tvface.episodes import Episode
-from tvface.manifests import ManifestError, Provenance, project_path, read, write
+from tvface.manifests import ManifestError, Provenance, project_path, read_provenance, write
 from tvface.manifests.archive import STORED
-from tvface.media.parts import Part
+from tvface.media.parts import Part, find_parts
 from tvface.media.tarstore import GrowingTar
+from tvface.settings import Settings
 
 # What a store holds; a store of another format is written again.
 FORMAT = 1
@@ -31,13 +32,21 @@ def identity(parts: Iterable[Part]) -> str:
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
 
+def finished_episodes(settings: Settings, episodes: Iterable[Episode]) -> set[str]:
+    """Return the names of the episodes that a pass over the archive of the run has finished."""
+    if settings.archive is None:
+        return set()
+    archive, folder = identity(find_parts(settings.archive)), Path(settings.results) / "archive"
+    return {one.name for one in episodes if one.kind == "archive" and is_finished(folder, one, archive)}
+
+
 def is_finished(folder: Path, episode: Episode, archive: str) -> bool:
     """Return whether an earlier pass over the same archive has written this episode with these clips."""
     manifest, store = folder / f"{episode.name}.parquet", folder / f"{episode.name}.tar"
     if not manifest.is_file() or not store.is_file():
         return False
     try:
-        provenance = read(manifest, STORED).provenance
+        provenance = read_provenance(manifest, STORED)
     except ManifestError as error:
         log.warning("%s; the episode is written again", error)
         return False

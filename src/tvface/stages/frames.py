@@ -130,7 +130,8 @@ def _folder(folder: Path, dropped: Counter[str]) -> dict[int, Place]:
         if match is None or int(match[1]) == 0 or int(match[1]) in numbered:
             dropped["not_a_frame"] += 1
             continue
-        numbered[int(match[1])] = (project_path(path), 0, path.stat().st_size)
+        # A link that leads nowhere is no hole: reading it tells.
+        numbered[int(match[1])] = (project_path(path), 0, path.stat().st_size if path.exists() else 0)
     return numbered
 
 
@@ -157,6 +158,10 @@ def _pictures(
         except MediaError as error:
             log.warning("%s", error)
             dropped["undecodable"] += 1
+            continue
+        except (OSError, EOFError) as error:
+            log.warning("%s: %s", place[0], error)
+            dropped["unreadable"] += 1
             continue
         small = shrink(image, settings.long_side)
         if small is not image:
