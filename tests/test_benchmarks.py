@@ -5,7 +5,10 @@ import re
 import pytest
 import torch
 
-from benchmarks import rasterize, train_step
+from benchmarks import rasterize, train_step, tvqa_scale
+from benchmarks.data_stages import Measured, table
+from benchmarks.episode_memory import growth
+from tvface.episodes import parse_clip
 
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
 
@@ -37,3 +40,25 @@ def test_other_codes_are_not_timed(monkeypatch):
     monkeypatch.setattr(train_step.Bench, "difference", lambda self: 0.5)
     with pytest.raises(SystemExit, match="other codes than tvface"):
         train_step.main(["--small", "--device", "cpu", "--without-perceptual", "--frames", "2"])
+
+
+def test_the_simulated_tvqa_has_its_shape():
+    names, lengths = tvqa_scale.clip_names(), tvqa_scale.clip_lengths(10_035, tvqa_scale.FRAMES)
+    parsed = [parse_clip(name) for name in names]
+    assert len(set(names)) == 10_035 and None not in parsed
+    assert len({clip[:2] for clip in parsed}) == 399 and any("-" in clip[1] for clip in parsed)
+    assert lengths.sum() == 2_300_000 and lengths.min() > 150
+
+
+def test_hours_are_start_ups_plus_frames(capsys):
+    rows = [
+        Measured(stage, frames, 0, 999.0, 3 + frames * 0.1, 100 + frames / 1024)
+        for stage in tvqa_scale.PER_EPISODE
+        for frames in (100, 1000)
+    ]
+    tvqa_scale.print_hours("8 cores", table(rows), 399, 2_300_000, True)
+    out = capsys.readouterr().out
+    hours = (3 * 399 + 0.1 * 2_300_000) / 3600
+    assert out.count(f"3.0 s x 399 +  100.00 ms x 2,300,000 = {hours:7.1f} h") == len(tvqa_scale.PER_EPISODE)
+    assert f"= {hours * len(tvqa_scale.PER_EPISODE) / 8:.1f} h;" in out
+    assert growth(rows[:2]) == ["frames        100 MB for 100,    101 MB for 1000 frames:    1.0 kB per frame"]

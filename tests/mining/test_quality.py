@@ -45,7 +45,7 @@ def test_a_second_large_sure_face_crowds_the_frame() -> None:
 def test_a_second_face_is_allowed_up_to_fifteen_hundredths_of_the_area(part: float, allowed: bool) -> None:
     areas = np.array([1.0, part])
     found = quality.crowded(np.zeros(2, int), np.array([0.99, 0.99]), areas, Sequences())
-    assert not found[0] == allowed and found[1]
+    assert found[0] != allowed and found[1]
 
 
 def test_crop_maps_the_edges_of_the_square_to_the_edges_of_the_crop() -> None:
