@@ -32,6 +32,7 @@ class TarWriter:
         """Append one member; return (project-relative file, offset, length) of its bytes."""
         offset = self._tar.offset + tarfile.BLOCKSIZE  # a USTAR header is one block
         self._tar.addfile(_header(name, data), io.BytesIO(data))
+        self._tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header: a kilobyte per frame
         return self.file, offset, len(data)
 
     def __exit__(
