@@ -20,6 +20,7 @@ validate(config, "workflow/schemas/config.schema.yaml", set_default=False)
 
 include: "rules/synth.smk"
 include: "rules/head.smk"
+include: "rules/archive.smk"
 include: "rules/frames.smk"
 include: "rules/faces.smk"
 include: "rules/identities.smk"

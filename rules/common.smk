@@ -1,5 +1,6 @@
 """What all rules share: the settings, the shards of the run, file names, resources."""
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from tvface import assets
 from tvface.episodes import list_episodes, synthetic_episodes
-from tvface.layout import cast_pictures, decisions
+from tvface.layout import archive_parts, cast_pictures, decisions
 from tvface.settings import SettingsError, parse_settings, read_yaml
 from tvface.stages.table import PHASES, stage_code, stage_settings, train_settings
 
@@ -20,6 +21,7 @@ try:
         read_yaml(Path(file))
     SETTINGS = parse_settings(config)
     EPISODES = {episode.name: episode for episode in list_episodes(SETTINGS)}
+    ARCHIVE = archive_parts(SETTINGS)
 except SettingsError as error:
     raise WorkflowError(str(error)) from error
 
@@ -29,6 +31,13 @@ SYNTHETIC = (
     if SETTINGS.synth.enabled
     else []
 )
+ARCHIVED = [name for name, episode in EPISODES.items() if episode.kind == "archive"]
+# Their stores are there, of these very clips.
+TAKEN = set()
+if ARCHIVED:
+    from tvface.stages.archive_stores import finished_episodes
+
+    TAKEN = finished_episodes(SETTINGS, EPISODES.values())
 MODELS = list(SETTINGS.train.models)
 RESULTS = SETTINGS.results
 GPU = 1 if SETTINGS.device == "cuda" else 0
@@ -65,6 +74,11 @@ wildcard_constraints:
 def growing(amount):
     """Return a resource that grows with every retry, so that a job killed for memory or time gets more."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def digest_of(names):
+    """Return a short digest of names in any order, for a list that is too long to be a parameter."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def required(stage):

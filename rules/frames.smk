@@ -1,6 +1,13 @@
 """Sample footage into one frame store per episode."""
 
 
+def footage(episode):
+    """Return what an episode is sampled from."""
+    paths = [str(path) for path in episode.sources]
+    # One more clip on the sheet writes the archive's manifest again, but no store that is there already.
+    return [ancient(path) for path in paths] if episode.name in TAKEN else paths
+
+
 rule frames:
     input:
         shards(f"{RESULTS}/frames/{{episode}}.parquet"),
@@ -8,9 +15,7 @@ rule frames:
 
 rule frames_episode:
     input:
-        source=lambda wildcards: [
-            str(source) for source in EPISODES[wildcards.episode].sources
-        ],
+        source=lambda wildcards: footage(EPISODES[wildcards.episode]),
     output:
         manifest=f"{RESULTS}/frames/{{episode}}.parquet",
         store=f"{RESULTS}/frames/{{episode}}.tar",
@@ -26,6 +31,7 @@ rule frames_episode:
         runtime=growing(60),
     params:
         show=lambda wildcards: EPISODES[wildcards.episode].show,
+        clips=lambda wildcards: digest_of(EPISODES[wildcards.episode].clips),
         settings=stage_settings("frames", SETTINGS),
         code=stage_code("frames", SETTINGS),
     message:

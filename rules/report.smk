@@ -4,6 +4,7 @@
 rule report:
     input:
         manifests=[
+            *([rules.archive.output.manifest] if ARCHIVED else []),
             *rules.evaluate.input.frames,
             *rules.evaluate.input.faces,
             *rules.evaluate.input.identities,

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import identities, rasterize, train_step
+from benchmarks import identities, rasterize, train_step, tvqa_scale
+from benchmarks.data_stages import Measured, table
+from benchmarks.episode_memory import growth
+from tvface.episodes import parse_clip
 
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
 
@@ -65,3 +68,25 @@ def test_track_means_and_the_inner_face():
     crops = np.full((1, 160, 160, 3), 255, np.uint8)
     shown = identities.inner(crops)
     assert shown[0, 88, 80].min() > 250 and abs(int(shown[0, 0, 0, 0]) - 127) <= 1
+
+
+def test_the_simulated_tvqa_has_its_shape():
+    names, lengths = tvqa_scale.clip_names(), tvqa_scale.clip_lengths(10_035, tvqa_scale.FRAMES)
+    parsed = [parse_clip(name) for name in names]
+    assert len(set(names)) == 10_035 and None not in parsed
+    assert len({clip[:2] for clip in parsed}) == 399 and any("-" in clip[1] for clip in parsed)
+    assert lengths.sum() == 2_300_000 and lengths.min() > 150
+
+
+def test_hours_are_start_ups_plus_frames(capsys):
+    rows = [
+        Measured(stage, frames, 0, 999.0, 3 + frames * 0.1, 100 + frames / 1024)
+        for stage in tvqa_scale.PER_EPISODE
+        for frames in (100, 1000)
+    ]
+    tvqa_scale.print_hours("8 cores", table(rows), 399, 2_300_000, True)
+    out = capsys.readouterr().out
+    hours = (3 * 399 + 0.1 * 2_300_000) / 3600
+    assert out.count(f"3.0 s x 399 +  100.00 ms x 2,300,000 = {hours:7.1f} h") == len(tvqa_scale.PER_EPISODE)
+    assert f"= {hours * len(tvqa_scale.PER_EPISODE) / 8:.1f} h;" in out
+    assert growth(rows[:2]) == ["frames        100 MB for 100,    101 MB for 1000 frames:    1.0 kB per frame"]

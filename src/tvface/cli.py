@@ -13,6 +13,7 @@ from typing import Any
 
 from tvface import __version__
 from tvface.assets import AssetError
+from tvface.episodes.command import add_index
 from tvface.exports.command import add_export
 from tvface.options import add_command, add_configuration, settings_of
 from tvface.settings import SettingsError
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add_synth_crops(commands)
     add_export(commands)
     _add_assets(commands)
+    add_index(commands)
     episodes = add_command(commands, "episodes", "list the episodes of the run", _list_episodes)
     add_configuration(episodes)
     _add_people(commands)

@@ -27,7 +27,7 @@ PYTHON = "python =3.11"
 
 # Which rules share an environment; rules/<stage>.smk names it.
 GROUPS = {
-    "footage": ("synth", "head", "frames"),
+    "footage": ("synth", "head", "archive", "frames"),
     "networks": ("faces", "identities", "sequences", "landmarks", "masks", "dataset"),
     "training": ("train", "reconstruct", "evaluate", "render"),
     "report": ("report",),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tvface import assets
 from tvface.episodes import Episode, find_episode, list_episodes, synthetic_episodes
+from tvface.media.parts import find_parts
 from tvface.settings import Settings, SettingsError
 from tvface.stages.table import PHASES
 
@@ -40,6 +41,7 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
 # Outputs of the stages, or parts of stages, that work on the whole run.
 WHOLE: Mapping[str, Mapping[str, str]] = {
     "head": {"head": "head/head.npz"},
+    "archive": {"manifest": "archive.parquet"},
     "dataset": {"manifest": "dataset.parquet", "statistics": "dataset.json"},
     "evaluate": {"manifest": "evaluate/metrics.parquet", "table": "evaluate/metrics.tsv"},
     "render": {"manifest": "render/manifest.parquet", "pictures": "render/pictures"},
@@ -111,6 +113,24 @@ def _curves(settings: Settings) -> list[Path]:
 
 def _nothing(settings: Settings, shard: str) -> Files:
     return {}
+
+
+def _archive(settings: Settings, shard: str) -> Files:
+    return {"parts": archive_parts(settings)}
+
+
+def archive_parts(settings: Settings) -> list[Path]:
+    """Return the files of TVQA's split archive, in order; none if the run has no archive.
+
+    Raises:
+        ArchiveError: there is none in the folder, or a part is missing.
+    """
+    return [part.path for part in find_parts(settings.archive)] if settings.archive is not None else []
+
+
+def _archived(settings: Settings) -> list[Path]:
+    taken = any(episode.kind == "archive" for episode in list_episodes(settings))
+    return [_one("archive", "manifest", settings)] if taken else []
 
 
 def _frames(settings: Settings, shard: str) -> Files:
@@ -241,6 +261,7 @@ def _report(settings: Settings, shard: str) -> Files:
     manifests = [path for name in read for path in evaluated[name]]  # type: ignore[union-attr]
     return {
         "manifests": [
+            *_archived(settings),
             *manifests,
             *_all("dataset", "manifest", settings, _names(settings)),
             _one("dataset", "manifest", settings),
@@ -257,6 +278,7 @@ _MANIFESTS = ("frames", "faces", "identities", "sequences", "landmarks", "masks"
 _READERS = {
     "synth": _nothing,
     "head": _nothing,
+    "archive": _archive,
     "frames": _frames,
     "faces": _faces,
     "identities": _identities,

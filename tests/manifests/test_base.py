@@ -11,7 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tvface.manifests import Column, ManifestError, Provenance, Schema, atomic, digest, parents, read, write
+from tvface.manifests import (
+    Column,
+    ManifestError,
+    Provenance,
+    Schema,
+    atomic,
+    digest,
+    parents,
+    read,
+    read_provenance,
+    write,
+)
 
 SCHEMA = Schema(
     "trial",
@@ -107,6 +118,9 @@ def test_other_stage_version_and_foreign_files(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), tmp_path / "foreign.parquet")
     with pytest.raises(ManifestError, match="without tvface provenance"):
         read(tmp_path / "foreign.parquet", SCHEMA)
+    assert read_provenance(path, SCHEMA) == read(path, SCHEMA).provenance
+    with pytest.raises(ManifestError, match="without tvface provenance"):
+        read_provenance(tmp_path / "foreign.parquet", SCHEMA)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"not parquet", lambda data: b""])

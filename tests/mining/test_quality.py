@@ -41,6 +41,13 @@ def test_a_second_large_sure_face_crowds_the_frame() -> None:
     assert found == [True, True, False, True, False, True, False]
 
 
+@pytest.mark.parametrize(("part", "allowed"), [(0.149, True), (0.151, False)])
+def test_a_second_face_is_allowed_up_to_fifteen_hundredths_of_the_area(part: float, allowed: bool) -> None:
+    areas = np.array([1.0, part])
+    found = quality.crowded(np.zeros(2, int), np.array([0.99, 0.99]), areas, Sequences())
+    assert found[0] != allowed and found[1]
+
+
 def test_crop_maps_the_edges_of_the_square_to_the_edges_of_the_crop() -> None:
     transform = quality.crop_transform(np.array([50.0, 40]), 20.0, 224)
     for picture, crop in (((40, 30), -0.5), ((60, 50), 223.5)):

@@ -78,6 +78,18 @@ def test_holes_broken_files_and_strangers_are_counted(show: Show) -> None:
     assert manifest.dropped == {"missing": 1, "undecodable": 2, "not_a_frame": 1}
 
 
+def test_files_that_cannot_be_opened_are_counted(show: Show) -> None:
+    clip = show.clip("castle", "castle_s01e01_seg01_clip_00", show.pictures(talking(0, 6)))
+    for name in ("00002.jpg", "00005.jpg"):
+        (clip / name).unlink()
+    (clip / "00002.jpg").symlink_to(clip / "gone.jpg")
+    (clip / "00005.jpg").mkdir()
+    show.run_frames(show.settings(tvqa="frames_hq", shows=["castle"]), "castle_s01e01", [clip])
+    manifest = read(show.path("frames", "castle_s01e01.parquet"), FRAMES)
+    assert manifest.rows["frame"].tolist() == [0, 2, 3, 5]
+    assert manifest.dropped == {"missing": 0, "unreadable": 2}
+
+
 def test_sizes_may_change_inside_a_clip(show: Show) -> None:
     pictures = show.pictures(talking(0, 6))
     pictures[3:] = [np.ascontiguousarray(picture[:, 40:]) for picture in pictures[3:]]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.workflow.checkout import Checkout
+from tvface.episodes import list_episodes
 from tvface.layout import inputs, outputs
-from tvface.settings import load
+from tvface.media.parts import find_parts
+from tvface.settings import load, parse_settings
+from tvface.stages.archive_stores import Stores, identity
 from tvface.stages.table import PHASES, STAGES
 
 
@@ -32,6 +36,7 @@ def test_demo_has_every_stage(checkout: Checkout) -> None:
         "train": 2 * len(PHASES),
         "reconstruct": 2,
         **dict.fromkeys(("head", "identities", "evaluate", "render", "report"), 1),
+        "archive": 0,
     }
 
 
@@ -68,6 +73,45 @@ def test_own_footage(checkout: Checkout, tmp_path: Path) -> None:
         (tmp_path / name).touch()
     counts = stages(checkout.messages(*arguments))
     assert (counts["synth"], counts["frames"], counts["identities"]) == (0, 2, 2)
+
+
+def archive_run(folder: Path, clips: Sequence[str]) -> tuple[str, ...]:
+    """The arguments of a run over TVQA's split archive, with empty parts and a sheet of these clips."""
+    for suffix in ("aa", "ab"):
+        part = folder / f"tvqa_video_frames_fps3_hq.tar.gz.{suffix}"
+        if not part.exists():
+            part.write_text(suffix)
+    rows = [f"castle\t{clip.partition('_seg')[0]}\tarchive:{clip}\n" for clip in clips]
+    (folder / "sheet.tsv").write_text("show\tepisode\tsource\n" + "".join(rows))
+    values = f"archive={folder} sheet={folder / 'sheet.tsv'} results=results/tvqa".split()
+    return ("--config", *values, "synth={enabled: false}")
+
+
+def test_an_archive_is_one_job_and_one_more_clip_leaves_other_episodes_alone(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    clips = ["castle_s01e01_seg01_clip_00", "castle_s01e01_seg02_clip_00", "castle_s01e02_seg01_clip_00"]
+    arguments = archive_run(tmp_path, clips)
+    counts = stages(checkout.messages(*arguments))
+    assert (counts["archive"], counts["frames"], counts["faces"], counts["synth"]) == (1, 2, 2, 0)
+    settings = parse_settings({"archive": str(tmp_path), "sheet": str(tmp_path / "sheet.tsv")})
+    episodes = [episode for episode in list_episodes(settings) if episode.kind == "archive"]
+    with Stores(checkout.folder / "results/tvqa/archive", episodes, identity(find_parts(tmp_path))) as stores:
+        stores.publish_rest()
+    checkout.pretend(*arguments)
+    again = checkout.messages(*archive_run(tmp_path, [*clips, "castle_s01e02_seg01_clip_01"]))
+    assert {message for message in again if message.startswith(("archive", "frames", "faces"))} == {
+        f"archive: take the episodes out of {tmp_path}",
+        "frames: sample castle_s01e02",
+        "faces: detect, embed and track in castle_s01e02",
+    }
+
+
+def test_a_part_that_is_missing_stops_the_run_before_any_job(checkout: Checkout, tmp_path: Path) -> None:
+    arguments = archive_run(tmp_path, ["castle_s01e01_seg01_clip_00"])
+    (tmp_path / "tvqa_video_frames_fps3_hq.tar.gz.aa").unlink()
+    answer = checkout.snakemake("-n", *arguments)
+    assert answer.returncode != 0 and "tar.gz.aa is missing; download it again" in answer.stdout + answer.stderr
 
 
 def test_target_by_name(checkout: Checkout) -> None:

@@ -12,6 +12,7 @@ from tvface.manifests.base import (
     project_path,
     read,
     read_all,
+    read_provenance,
     write,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "project_path",
     "read",
     "read_all",
+    "read_provenance",
     "write",
 ]

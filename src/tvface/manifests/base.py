@@ -169,18 +169,37 @@ def read(path: str | Path, schema: Schema) -> Manifest:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise ManifestError(f"{path}: not a readable manifest ({error}); delete it and run its stage again") from error
-    metadata = (table.schema.metadata or {}).get(METADATA_KEY)
+    provenance = _stored_provenance(table.schema.metadata, schema, path)
+    rows = table.to_pandas()
+    _validated(schema, rows, str(path))
+    return Manifest(rows, provenance, path)
+
+
+def read_provenance(path: str | Path, schema: Schema) -> Mapping[str, Any]:
+    """Read the provenance of a manifest without its rows.
+
+    Raises:
+        ManifestError: the file is not a manifest of this stage and version.
+    """
+    path = Path(path)
+    try:
+        metadata = pq.read_metadata(path).metadata
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(f"{path}: not a readable manifest ({error}); delete it and run its stage again") from error
+    return _stored_provenance(metadata, schema, path)
+
+
+def _stored_provenance(stored: Mapping[bytes, bytes] | None, schema: Schema, path: Path) -> Mapping[str, Any]:
+    metadata = (stored or {}).get(METADATA_KEY)
     if metadata is None:
         raise ManifestError(f"{path}: a Parquet file without tvface provenance; was it written by another tool?")
-    provenance = json.loads(metadata)
+    provenance: dict[str, Any] = json.loads(metadata)
     if provenance["stage"] != schema.stage or provenance["schema_version"] != schema.version:
         raise ManifestError(
             f"{path}: holds {provenance['stage']} version {provenance['schema_version']}, expected "
             f"{schema.stage} version {schema.version}; run its stage again"
         )
-    rows = table.to_pandas()
-    _validated(schema, rows, str(path))
-    return Manifest(rows, provenance, path)
+    return provenance
 
 
 def read_all(paths: Sequence[str | Path], schema: Schema) -> pd.DataFrame:

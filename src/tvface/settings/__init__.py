@@ -28,8 +28,14 @@ class Settings:
         None, "video file, folder of videos (each its own show; sub-folders are shows), or list of these"
     )
     tvqa: str | None = option(None, "folder that holds TVQA's *_frames folders")
+    archive: str | None = option(
+        None, "folder of the parts of TVQA's split archive (*.tar.gz.aa ...); needs a sheet, see `tvface index`"
+    )
     shows: tuple[str, ...] = option(("castle", "friends"), "TVQA shows to use")
-    sheet: str | None = option(None, "sample sheet (TSV: show, episode, source) instead of listing folders")
+    sheet: str | None = option(
+        None,
+        "sample sheet (TSV: show, episode, clip, source; `tvface index` writes it) instead of listing videos and tvqa",
+    )
     seed: int = option(0, "seed of everything random", low=0)
     device: str = option("auto", "auto, cpu or cuda")
     synth: Synth = block(Synth)

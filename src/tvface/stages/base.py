@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from tvface.stages.table import STAGES, Stage, lookup, stage_code, stage_setting
 
 __all__ = [
     "STAGES",
+    "ByteProgress",
     "Paths",
     "Stage",
     "logger",
@@ -78,9 +80,45 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
         yield from _plain_progress(items, what, total)
 
 
-def _plain_progress(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
-    import time
+class ByteProgress:
+    """Progress of a long reading in bytes: a bar on a terminal, and a plain line every ten seconds in a log."""
 
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total = what, total
+        self._start = self._last = time.monotonic()
+        self._bar: Any = None
+        self._ended = False
+
+    def __enter__(self) -> ByteProgress:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(desc=self.what, total=self.total, unit="B", unit_scale=True, leave=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def at(self, done: int, beside: str = "") -> None:
+        """Tell that ``done`` bytes have been read."""
+        now = time.monotonic()
+        if self._bar is not None and now - self._last >= 0.2:
+            self._bar.set_postfix_str(beside, refresh=False)
+            self._bar.update(done - self._bar.n)
+            self._last = now
+        elif self._bar is None and (now - self._last >= 10 or (done == self.total and not self._ended)):
+            self._ended = done == self.total
+            rate = done / max(now - self._start, 1e-9)
+            left = (self.total - done) / max(rate, 1)
+            told = (
+                f"{self.what}: {done / 1e9:.2f} of {self.total / 1e9:.2f} GB, {rate / 1e6:.0f} MB/s, {left:.0f} s left"
+            )
+            logger("progress").info("%s", f"{told}; {beside}" if beside else told)
+            self._last = now
+
+
+def _plain_progress(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
     log = logger("progress")
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]

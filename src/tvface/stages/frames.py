@@ -1,7 +1,8 @@
 """Stage ``frames``: sample the footage of one episode, store the pictures, mark states, shots and scenes.
 
-A video is decoded once and sampled into JPEGs in a tar. TVQA's JPEG folders (one per clip, 3 frames/s, numbered
-from 1) are referenced where they lie; their tar is empty. Only thumbnails are held in memory, 7 kB per frame.
+A video is decoded once and sampled into JPEGs in a tar. TVQA's JPEGs (3 frames/s, numbered from 1; a folder per clip,
+or the store that the archive stage wrote) are referenced where they lie; their tar is empty. Only the thumbnails of one
+clip are held in memory, 7 kB per frame.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from tvface.episodes import Episode, find_episode
-from tvface.manifests import project_path, write
+from tvface.manifests import project_path, read, write
+from tvface.manifests.archive import STORED
 from tvface.manifests.frames import FRAMES
 from tvface.media.images import Image, MediaError, encode_jpeg, read_image, shrink
 from tvface.media.tarstore import TarWriter
@@ -28,6 +30,7 @@ from tvface.stages.base import Paths, logger, progress, provenance
 
 TVQA_FPS = 3.0
 _NUMBERED = re.compile(r"(\d+)\.jpe?g", re.IGNORECASE)
+Place = tuple[str, int, int]
 log = logger("frames")
 
 
@@ -35,7 +38,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """Write the frame manifest and store of episode ``shard``.
 
     Args:
-        inputs: ``source``: the video file, or the episode's TVQA clip folders.
+        inputs: ``source``: the video file, the episode's TVQA clip folders, or the manifest of the archive stage, which
+            says that the episode's store is there.
         outputs: ``manifest`` (:data:`FRAMES`) and ``store`` (tar of JPEGs).
 
     Raises:
@@ -46,6 +50,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     source = inputs["source"]
     sources = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
     episode = find_episode(settings, shard)
+    if episode.kind == "archive":
+        # The manifest of all clips changes with every episode; this one's own does not.
+        sources = [sources[0].parent / "archive" / f"{shard}.parquet"]
     dropped: Counter[str] = Counter()
     notes: dict[str, Any] = {"kind": episode.kind}
     clips: list[pd.DataFrame] = []
@@ -77,7 +84,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         "clips_that_change_size": int((sizes > 1).sum()),
     }
     table["show"], table["episode"] = episode.show, episode.name
-    recorded = provenance("frames", settings, inputs, dropped=dropped, backend=episode.kind, notes=notes)
+    recorded = provenance("frames", settings, {"source": sources}, dropped=dropped, backend=episode.kind, notes=notes)
     write(outputs["manifest"], FRAMES, table, recorded)
     log.info("%s: %d frames, %d shots, %s", shard, len(table), notes["shots"], dict(dropped) or "nothing dropped")
 
@@ -89,11 +96,16 @@ def _clips(
         raise MediaError(
             f"episode {episode.name} has {len(episode.sources)} sources but {len(sources)} came; plan the run again"
         )
+    if episode.kind == "archive":
+        stored = read(sources[0], STORED).rows
+        for clip in episode.clips:
+            yield clip, list(_pictures(clip, _stored(stored[stored["clip"] == clip]), settings, store, dropped))
+        return
     for clip, place in zip(episode.clips, sources, strict=True):
         if episode.kind == "video":
             yield clip, list(_video(place, settings, store, dropped, threads))
         else:
-            yield clip, list(_folder(place, settings, store, dropped))
+            yield clip, list(_pictures(place.name, _folder(place, dropped), settings, store, dropped))
 
 
 def _video(
@@ -108,35 +120,52 @@ def _video(
         dropped["undecodable"] += reader.undecodable
 
 
-def _folder(folder: Path, settings: Frames, store: TarWriter, dropped: Counter[str]) -> Iterator[dict[str, Any]]:
-    """Rows of one TVQA clip; ``frame`` counts from the clip's start and leaves out what is missing or skipped."""
+def _folder(folder: Path, dropped: Counter[str]) -> dict[int, Place]:
+    """Where the numbered pictures of a TVQA clip folder are: {number: (file, offset, length)}."""
     if not folder.is_dir():
         raise MediaError(f"{folder}: no such folder; was it moved after the run was planned?")
-    numbered: dict[int, Path] = {}
+    numbered: dict[int, Place] = {}
     for path in sorted(folder.iterdir()):
         match = _NUMBERED.fullmatch(path.name)
         if match is None or int(match[1]) == 0 or int(match[1]) in numbered:
             dropped["not_a_frame"] += 1
             continue
-        numbered[int(match[1])] = path
+        # A link that leads nowhere is no hole: reading it tells.
+        numbered[int(match[1])] = (project_path(path), 0, path.stat().st_size if path.exists() else 0)
+    return numbered
+
+
+def _stored(rows: pd.DataFrame) -> dict[int, Place]:
+    """The same of the frames of one clip in a store of the archive stage."""
+    places = zip(rows["image_file"], rows["image_offset"], rows["image_length"], strict=True)
+    return {int(number): place for number, place in zip(rows["source_frame"], places, strict=True)}
+
+
+def _pictures(
+    clip: str, numbered: dict[int, Place], settings: Frames, store: TarWriter, dropped: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    """Rows of one TVQA clip; ``frame`` counts from the clip's start and leaves out what is missing or skipped."""
     if numbered:
         dropped["missing"] += max(numbered) - len(numbered)
     step = TVQA_FPS / min(settings.fps, TVQA_FPS)
     wanted = {int(index * step + 0.5) + 1: index for index in range(int(max(numbered, default=0) / step) + 1)}
-    for number in progress(sorted(numbered), f"frames of {folder.name}"):
+    for number in progress(sorted(numbered), f"frames of {clip}"):
         if number not in wanted:
             continue
-        path = numbered[number]
+        place = numbered[number]
         try:
-            image = read_image(path)
+            image = read_image(*place)
         except MediaError as error:
             log.warning("%s", error)
             dropped["undecodable"] += 1
             continue
-        place = (project_path(path), 0, path.stat().st_size)
+        except (OSError, EOFError) as error:
+            log.warning("%s: %s", place[0], error)
+            dropped["unreadable"] += 1
+            continue
         small = shrink(image, settings.long_side)
         if small is not image:
-            place = store.add(f"{folder.name}/{number:05d}.jpg", encode_jpeg(small, settings.jpeg_quality))
+            place = store.add(f"{clip}/{number:05d}.jpg", encode_jpeg(small, settings.jpeg_quality))
         yield _row(wanted[number], number, (number - 1) / TVQA_FPS, small, place)
 
 

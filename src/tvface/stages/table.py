@@ -40,6 +40,7 @@ STAGES = {
     for stage in (
         Stage("synth", "render the embedded show", ("synth", "seed"), {}),
         Stage("head", "build or convert the head model", ("head",), {}),
+        Stage("archive", "take the episodes of the sample sheet out of TVQA's split archive", ("archive",), {}),
         Stage("frames", "sample footage into frame stores", ("frames",), {}),
         Stage(
             "faces",

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tvface import episodes
 from tvface.episodes import EpisodeError, find_episode, list_episodes, parse_clip, safe_name
 from tvface.settings import Settings, parse_settings
 
@@ -203,60 +202,20 @@ def test_castle_and_friends_list_fast(tmp_path: Path) -> None:
     assert seconds < 2
 
 
-def sheet(tmp_path: Path, *lines: str) -> Path:
-    path = tmp_path / "sheet.tsv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def test_sheet(tmp_path: Path) -> None:
-    video = touch(tmp_path / "a b.mp4")
-    clips = [touch(tmp_path / f"clip{i}" / "00001.jpg").parent for i in range(2)]
-    path = sheet(
-        tmp_path,
-        "show\tepisode\tsource",
-        f"one\tone_1\t{video}",
-        f"two\ttwo_1\t{clips[0]}",
-        f"two\ttwo_1\t{clips[1]}",
-    )
-    first, second = list_episodes(settings(sheet=str(path)))
-    assert (first.show, first.name, first.kind, first.sources) == ("one", "one_1", "video", (video,))
-    assert (second.kind, second.clips) == ("tvqa", ("clip0", "clip1"))
-
-
-def test_sheet_names_every_wrong_line(tmp_path: Path) -> None:
-    video = touch(tmp_path / "a.mp4")
-    path = sheet(
-        tmp_path,
-        "show\tepisode\tsource",
-        f"one\tfine\t{video}",
-        f"one\t\t{video}",
-        f"one\tbad name\t{video}",
-        "one\tgone\tnowhere.mp4",
-        f"one\ttwice\t{video}",
-        f"one\ttwice\t{video}",
-        "one\tshort",
-    )
-    with pytest.raises(EpisodeError) as caught:
-        list_episodes(settings(sheet=str(path)))
-    message = str(caught.value)
-    assert "line 3: episode is empty" in message
-    assert "line 4: episode 'bad name' may hold only letters, digits, '_' and '-'; try 'bad_name'" in message
-    assert "line 5: source nowhere.mp4 does not exist" in message
-    assert "lines 6, 7: episode twice has several sources" in message
-    assert "line 8: source is empty" in message
-    assert "line 2" not in message
-
-
-def test_sheet_without_columns_or_rows(tmp_path: Path) -> None:
-    with pytest.raises(EpisodeError, match="no column source"):
-        list_episodes(settings(sheet=str(sheet(tmp_path, "show\tepisode\tfile", "a\tb\tc"))))
-    with pytest.raises(EpisodeError, match="holds no rows"):
-        list_episodes(settings(sheet=str(sheet(tmp_path, "show\tepisode\tsource"))))
-
-
 def test_sources_together(tmp_path: Path) -> None:
     video = touch(tmp_path / "home.mp4")
     both = dataclasses.replace(parse_settings({"synth": {"episodes": 1}}), videos=str(video))
     assert [episode.name for episode in list_episodes(both)] == ["demo_s01e01", "home"]
-    assert {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg"} <= episodes.VIDEO_SUFFIXES
+
+
+def test_a_sheet_stands_instead_of_the_folders(tmp_path: Path) -> None:
+    video = touch(tmp_path / "home.mp4")
+    listed = tmp_path / "sheet.tsv"
+    listed.write_text(f"show\tepisode\tsource\none\tone_1\t{video}\n")
+    gone = settings(sheet=str(listed), videos=str(tmp_path / "gone"), tvqa=str(tmp_path / "gone"))
+    assert [episode.name for episode in list_episodes(gone)] == ["one_1"]
+
+
+def test_an_archive_needs_a_sheet(tmp_path: Path) -> None:
+    with pytest.raises(EpisodeError, match=r"archive: .* Write a sample sheet first.*tvface index clips\.tsv"):
+        list_episodes(settings(archive=str(tmp_path)))
