@@ -4,7 +4,7 @@ A window of n pixels becomes m: pixel i of the result is the mean of pixels ``fl
 ``ceil((i + 1) n / m) - 1``, on both axes. That is torch's ``interpolate(mode="area")``, with which facenet-pytorch
 resizes, and it holds for enlargement too. torch reads every pixel of the picture anew for every size and every window;
 here a mean costs four look-ups in the table. Sums are whole numbers, so the means are exact up to their last rounding.
-The table wraps round at 2^32 in pictures of more than 16 million pixels, which differences of its entries do not notice.
+The table wraps round at 2^32 in pictures of more than 16 million pixels, which differences of entries do not notice.
 """
 
 from __future__ import annotations

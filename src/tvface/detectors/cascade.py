@@ -1,10 +1,11 @@
 """MTCNN's cascade (Zhang et al. 2016) over a batch of pictures, with the conventions of facenet-pytorch's ``detect``.
 
 The networks propose (every 2 pixels of every level of a pyramid), refine (24 x 24 crops) and settle (48 x 48 crops).
-What surrounds them follows the package number by number (spec B2; the checks in ``tests/detectors`` compare the two),
+What surrounds them follows the package number by number (spec B2; ``tests/detectors`` compares the two),
 including its mixture of pixel conventions: proposals are floored and their corners inclusive, crops reach from
 ``x0 - 1`` to ``x1 - 1``, offsets scale with ``side + 1``, the overlap of the first NMS has no + 1, the last one has.
-Unlike there, crops of all pictures are resized at once, and nothing loops over boxes.
+Where two boxes of one face have the same probability up to rounding, either may be the one that stays. Unlike there,
+crops of all pictures are resized at once, and nothing loops over boxes.
 
 Shape letters: B pictures, N boxes.
 """
@@ -23,7 +24,7 @@ from tvface.detectors.area import AreaSampler
 CELL = 12  # side of what the proposal network looks at
 STRIDE = 2
 FACTOR = 0.709  # from one level of the pyramid to the next
-# Input pixels per call of a network: on a CPU what its first maps hold fits the second-level cache, on a GPU its memory.
+# Input pixels per call of a network: its first maps shall fit the caches of a CPU, or the memory of a GPU.
 PIXELS = {"cpu": 2**15, "cuda": 2**24}
 
 Network = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
@@ -65,12 +66,16 @@ class Cascade:
         sampler = AreaSampler(pictures)
         found = self._proposed(sampler)
         found, windows = _inside(sampler, found)
+        if not len(windows):
+            return _nothing(found)
         offsets, probability = _on_crops(self.refinement, sampler, found, windows, 24)
         found, offsets = _over(found, probability, self.thresholds[1], offsets)
         kept = found.after_nms(0.7)
         found = found[kept]
         found = Boxes(found.picture, squares(shifted(found.box, offsets[kept])), found.score)
         found, windows = _inside(sampler, found)
+        if not len(windows):
+            return _nothing(found)
         offsets, points, probability = _on_crops(self.output, sampler, found, windows, 48)
         found, offsets, points = _over(found, probability, self.thresholds[2], offsets, points)
         placed = _placed(found.box, points)
@@ -139,7 +144,8 @@ def nms_of_smaller(found: Boxes, overlap: float) -> torch.Tensor:
     Greedy by falling score, within pictures. A box stands or falls with the better ones that touch it, so that sweeps
     over all pairs at once settle the best, then those that they decide, and so on; two or three do for real faces.
     """
-    order = found.score.argsort(descending=True, stable=True)
+    # Of equal scores the last counts as the best, as in the package, whose probabilities are often 1 to all digits.
+    order = found.score.argsort(stable=True).flip(0)
     box = found.box[order]
     sides = box[:, 2:] - box[:, :2] + 1
     area = sides.prod(1)
@@ -168,11 +174,14 @@ def _inside(sampler: AreaSampler, found: Boxes) -> tuple[Boxes, torch.Tensor]:
     return found[inside], torch.cat([low, high], 1)[inside]
 
 
+def _nothing(found: Boxes) -> tuple[Boxes, torch.Tensor]:
+    return found, found.box.new_zeros((0, 5, 2))
+
+
 def _on_crops(
     network: Network, sampler: AreaSampler, found: Boxes, windows: torch.Tensor, side: int
 ) -> tuple[torch.Tensor, ...]:
     step = max(1, PIXELS[sampler.device.type] // side**2)
-    # Without boxes the network runs on no crop and so gives outputs of the right shapes.
     parts = [
         network(_normalised(sampler.crops(picture, window, side)))
         for picture, window in zip(found.picture.split(step), windows.split(step), strict=True)

@@ -21,6 +21,7 @@ from tvface.manifests.base import digest
 from tvface.media.images import Image
 from tvface.settings.data import Faces
 
+
 class Backend(Detector):
     """MTCNN. Reads ``min_face`` and ``thresholds`` of the faces settings."""
 
