@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -69,8 +70,9 @@ class Found:
     masks: NDArray[np.bool_]
 
 
+@functools.cache
 def networks() -> tuple[nn.Module, nn.Module, dict[str, str]]:
-    """Return FAN, BiSeNet, and where the parameters of each come from."""
+    """Return FAN, BiSeNet, and where the parameters of each come from; tvface copies what it rearranges."""
     sources = {}
     made: dict[str, nn.Module] = {"fan": fan.build(), "bisenet": BiSeNet()}
     for name, net in made.items():

@@ -3,9 +3,11 @@
 import re
 
 import pytest
+import skimage.data
 import torch
 
-from benchmarks import rasterize, train_step
+from benchmarks import peers, rasterize, train_step
+from tvface.media.video import write_video
 
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
 
@@ -37,3 +39,17 @@ def test_other_codes_are_not_timed(monkeypatch):
     monkeypatch.setattr(train_step.Bench, "difference", lambda self: 0.5)
     with pytest.raises(SystemExit, match="other codes than tvface"):
         train_step.main(["--small", "--device", "cpu", "--without-perceptual", "--frames", "2"])
+
+
+def test_peers_compares_what_it_times(tmp_path, capsys):
+    picture = skimage.data.astronaut()[:256, 96:352]
+    write_video(tmp_path / "clip.mp4", [picture] * 2, 3)
+    arguments = "--frames 1 --turn 1 --threads 1 --clock cpu --precision bfloat16 --min-face 60"
+    peers.main([str(tmp_path / "clip.mp4"), *arguments.split()])
+    out = capsys.readouterr().out
+    assert "boxes: the same faces" in out and "1 faces in 1 frames" in out
+    for name in ("FAN's heat maps", "BiSeNet's logits"):
+        assert 0.01 < float(re.search(rf"{name}: RMS difference (\S+) %", out).group(1)) < 3
+    moved, changed = map(float, re.search(r"points moved by (\S+) % .*, (\S+) % of the mask", out).groups())
+    assert 0 < moved < 0.3 and 0 < changed < 0.5
+    assert len(re.findall(r"^  (?:detection|landmarks|masks|chain) +[\d.]+ +[\d.]+ +[\d.]+$", out, re.MULTILINE)) == 4

@@ -12,13 +12,13 @@ import facenet_pytorch
 import numpy as np
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
-from torch import nn
 
 from tvface.detectors.base import Detections, Detector, require_one_size
 from tvface.detectors.cascade import Cascade
 from tvface.detectors.mtcnn_networks import CropNetwork, ProposalNetwork
 from tvface.manifests.base import digest
 from tvface.media.images import Image
+from tvface.networks.inference import prepared
 from tvface.settings.data import Faces
 
 
@@ -30,9 +30,9 @@ class Backend(Detector):
         self.weights = {f"mtcnn/{name}": digest(folder / name) for name in ("pnet.pt", "rnet.pt", "onet.pt")}
         self.device = device
         self.cascade = Cascade(
-            _ready(ProposalNetwork(PNet()), device),
-            _ready(CropNetwork(RNet()), device),
-            _ready(CropNetwork(ONet()), device),
+            prepared(ProposalNetwork(PNet()), device),
+            prepared(CropNetwork(RNet()), device),
+            prepared(CropNetwork(ONet()), device),
             settings.min_face,
             settings.thresholds,
         )
@@ -51,7 +51,3 @@ class Backend(Detector):
         )
         chosen = (picture == index for index in range(len(images)))
         return [Detections(box[mine], score[mine], point[mine]) for mine in chosen]
-
-
-def _ready(net: nn.Module, device: torch.device) -> nn.Module:
-    return net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)

@@ -21,6 +21,7 @@ STACKS = 4
 POINTS = 68
 INPUT_SIDE = 256
 HEATMAP_SIDE = 64
+DEPTH = 4  # halvings of an hourglass
 
 
 def build() -> nn.Module:
@@ -74,7 +75,7 @@ class LastHeatmaps(nn.Module):
         for stack, (hourglass, top, features) in enumerate(
             zip(self.hourglasses, self.tops, self.features, strict=True)
         ):
-            y = F.relu_(features(_block(top, _hourglass(hourglass, hourglass.depth, x))))
+            y = F.relu_(features(_block(top, _hourglass(hourglass, DEPTH, x))))
             if stack < len(self.handed_on):
                 x += self.handed_on[stack](y)
         found: torch.Tensor = self.heatmaps(y)
@@ -85,7 +86,7 @@ def _sum_of(direct: nn.Conv2d, second: nn.Conv2d, first: nn.Conv2d) -> nn.Conv2d
     """The 1 x 1 convolution that equals ``direct(x) + second(first(x))``."""
     outer, inner = second.weight.detach().double()[..., 0, 0], first.weight.detach().double()[..., 0, 0]
     made = nn.Conv2d(direct.in_channels, direct.out_channels, 1)
-    assert direct.bias is not None and second.bias is not None and first.bias is not None
+    assert made.bias is not None and direct.bias is not None and second.bias is not None and first.bias is not None
     with torch.no_grad():
         made.weight.copy_(direct.weight.double() + (outer @ inner)[..., None, None])
         made.bias.copy_(direct.bias.double() + second.bias.double() + outer @ first.bias.double())

@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def prepared(net: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> nn.Module:
     """Return ``net`` in evaluation mode on a device, with channels last; its pictures must be of ``dtype`` too."""
     ready: nn.Module = net.eval().requires_grad_(False).to(device, dtype)
-    return ready.to(memory_format=torch.channels_last)
+    return ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def folded(net: nn.Module) -> nn.Module:
