@@ -4,12 +4,14 @@ import re
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
-from benchmarks import identities, rasterize, train_step, tvqa_scale
+from benchmarks import identities, peers, rasterize, train_step, tvqa_scale
 from benchmarks.data_stages import Measured, table
 from benchmarks.episode_memory import growth
 from tvface.episodes import parse_clip
+from tvface.media.video import write_video
 
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
 
@@ -90,3 +92,17 @@ def test_hours_are_start_ups_plus_frames(capsys):
     assert out.count(f"3.0 s x 399 +  100.00 ms x 2,300,000 = {hours:7.1f} h") == len(tvqa_scale.PER_EPISODE)
     assert f"= {hours * len(tvqa_scale.PER_EPISODE) / 8:.1f} h;" in out
     assert growth(rows[:2]) == ["frames        100 MB for 100,    101 MB for 1000 frames:    1.0 kB per frame"]
+
+
+def test_peers_compares_what_it_times(tmp_path, capsys):
+    picture = skimage.data.astronaut()[:256, 96:352]
+    write_video(tmp_path / "clip.mp4", [picture] * 2, 3)
+    arguments = "--frames 1 --turn 1 --threads 1 --clock cpu --precision bfloat16 --min-face 60"
+    peers.main([str(tmp_path / "clip.mp4"), *arguments.split()])
+    out = capsys.readouterr().out
+    assert "boxes: the same faces" in out and "1 faces in 1 frames" in out
+    for name in ("FAN's heat maps", "BiSeNet's logits"):
+        assert 0.01 < float(re.search(rf"{name}: RMS difference (\S+) %", out).group(1)) < 3
+    moved, changed = map(float, re.search(r"points moved by (\S+) % .*, (\S+) % of the mask", out).groups())
+    assert 0 < moved < 0.3 and 0 < changed < 0.5
+    assert len(re.findall(r"^  (?:detection|landmarks|masks|chain) +[\d.]+ +[\d.]+ +[\d.]+$", out, re.MULTILINE)) == 4

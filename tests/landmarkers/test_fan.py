@@ -40,9 +40,9 @@ def test_flat_and_empty_maps_stay_at_their_cell() -> None:
 class _Oracle(torch.nn.Module):
     """Heat maps that peak at the brightest pixel of the window: a network whose right answer is known."""
 
-    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         small = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 4)
-        return [small.expand(-1, 68, -1, -1)]
+        return small.expand(-1, 68, -1, -1)
 
 
 def test_points_come_back_to_where_they_are_in_the_crop() -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tvface.detectors.base import Detector
     from tvface.settings.data import Faces
 
-SUPPORT = ("base",)  # modules of this package that are no backends
+SUPPORT = ("area", "base", "cascade", "mtcnn_networks")  # modules of this package that are no backends
 
 
 def available() -> list[str]:

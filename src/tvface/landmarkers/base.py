@@ -13,10 +13,12 @@ Points = NDArray[np.float32]
 class Landmarker(ABC):
     """Finds the 68 iBUG/300-W points of faces whose boxes are known.
 
-    ``weights`` maps the name of every weight file to its sha256, for the provenance.
+    ``weights`` maps the name of every weight file to its sha256, and ``precision`` names the network's
+    arithmetic (``float32``, ``bfloat16``), both for the provenance.
     """
 
     weights: dict[str, str]
+    precision: str
 
     @abstractmethod
     def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:

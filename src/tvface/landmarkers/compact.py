@@ -7,10 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from tvface.compact.weights import FOLDER, LANDMARKS, Bundle, load_bundle
+from tvface.device import arithmetic, name_of
 from tvface.landmarkers.base import MIRROR, Landmarker, Points
 from tvface.landmarkers.geometry import box_of_points, centre_and_sides, unwindow, window_transform
 from tvface.media.images import warp_crop
 from tvface.networks.compact import CompactLandmarks, soft_argmax
+from tvface.networks.inference import folded, prepared
 from tvface.settings.labels import Landmarks
 
 
@@ -29,6 +31,9 @@ class Backend(Landmarker):
         if not isinstance(bundle.net, CompactLandmarks):
             raise TypeError(f"expected a CompactLandmarks network, got {type(bundle.net).__name__}")
         self.net = bundle.net.to(device)
+        self.dtype = arithmetic(settings.precision, device)
+        self.precision = name_of(self.dtype)
+        self.heat = prepared(folded(bundle.net), device, self.dtype)
         self.size, self.window = bundle.size, bundle.window
         self.weights = {LANDMARKS: bundle.sha256}
 
@@ -59,12 +64,12 @@ class Backend(Landmarker):
     @torch.inference_mode()
     def _read(self, windows: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Points as fractions of the window and their confidence; averaged with the mirrored window if set."""
-        images = torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float() / 255
-        points, spread = soft_argmax(self.net(images))
+        images = (torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float() / 255).to(self.dtype)
+        points, spread = soft_argmax(self.heat(images).float())
         confidence = self.net.confidence(spread)
         if self.settings.flip:
             mirror = torch.from_numpy(MIRROR).to(self.device)
-            mirrored, spread = soft_argmax(self.net(images.flip(-1))[:, mirror])
+            mirrored, spread = soft_argmax(self.heat(images.flip(-1)).float()[:, mirror])
             mirrored[..., 0] = 1 - mirrored[..., 0]
             points = (points + mirrored) / 2
             confidence = (confidence + self.net.confidence(spread)) / 2

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tvface import assets
+from tvface.device import arithmetic, name_of
 from tvface.landmarkers.base import MIRROR, Landmarker, Points
 from tvface.landmarkers.geometry import box_of_points, centre_and_sides
 from tvface.networks import fan as network
+from tvface.networks.inference import prepared
 from tvface.settings.labels import Landmarks
 
 ASSET = "fan"
@@ -122,7 +124,7 @@ class Backend(Landmarker):
     """
 
     def __init__(self, settings: Landmarks, device: torch.device, net: nn.Module | None = None) -> None:
-        """Load the weights, or take ``net`` (a FAN with four stacks) as it is."""
+        """Load the weights, or take ``net``: a FAN with four stacks, or what gives the maps of its last stack."""
         self.settings = settings
         self.device = device
         self.weights = {}
@@ -130,7 +132,9 @@ class Backend(Landmarker):
             path = assets.locate(ASSET)
             self.weights = {path.name: assets.verify(path)}
             net, _ = network.load(path)
-        self.net = net.eval().to(device)
+        self.dtype = arithmetic(settings.precision, device)
+        self.precision = name_of(self.dtype)
+        self.net = prepared(network.LastHeatmaps(net) if isinstance(net, network.FAN) else net, device, self.dtype)
 
     def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:
         points, confidence = self.find(crops, np.asarray(boxes, np.float64), TIGHT_SCALE)
@@ -163,10 +167,10 @@ class Backend(Landmarker):
         With ``settings.flip`` the mirrored windows' maps are mirrored back and averaged in (the original adds them,
         which doubles its scores).
         """
-        batch = torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float() / 255
-        heat = self.net(batch)[-1]
+        batch = (torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float() / 255).to(self.dtype)
+        heat = self.net(batch)
         if self.settings.flip:
             mirror = torch.from_numpy(MIRROR).to(self.device)
-            heat = (heat + self.net(batch.flip(-1))[-1][:, mirror].flip(-1)) / 2
+            heat = (heat + self.net(batch.flip(-1))[:, mirror].flip(-1)) / 2
         found: NDArray[np.float32] = heat.float().cpu().numpy()
         return found

@@ -139,8 +139,13 @@ class BiSeNet(nn.Module):
         Returns:
             (B, classes, H, W) logits; the class map is their argmax.
         """
+        return _resize(self.scores(images), images)
+
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what :meth:`forward` enlarges: (B, classes, H/8, W/8) logits, corners on the picture's corners."""
         feat8, context8, _ = self.cp(images)
-        return _resize(self.conv_out(self.ffm(feat8, context8)), images)
+        scores: torch.Tensor = self.conv_out(self.ffm(feat8, context8))
+        return scores
 
     def heads(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of all three heads, as training uses them, each (B, classes, H, W)."""
@@ -148,6 +153,18 @@ class BiSeNet(nn.Module):
         main = self.conv_out(self.ffm(feat8, context8))
         auxiliary = self.conv_out16(context8), self.conv_out32(context16)
         return _resize(main, images), _resize(auxiliary[0], images), _resize(auxiliary[1], images)
+
+
+class Scores(nn.Module):
+    """:meth:`BiSeNet.scores` as a network of its own."""
+
+    def __init__(self, net: BiSeNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return (B, classes, H/8, W/8) logits."""
+        return self.net.scores(images)
 
 
 def _resize(logits: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

@@ -17,10 +17,12 @@ CLASSES = (
 class Parser(ABC):
     """Labels every pixel with one of 19 classes.
 
-    ``weights`` maps the name of every weight file to its sha256, for the provenance.
+    ``weights`` maps the name of every weight file to its sha256, and ``precision`` names the network's arithmetic
+    (``float32``, ``bfloat16``), both for the provenance.
     """
 
     weights: dict[str, str]
+    precision: str
 
     @abstractmethod
     def parse(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from tvface.compact.weights import FOLDER, PARSER, Bundle, load_bundle
+from tvface.device import arithmetic, name_of
 from tvface.networks.compact import CompactParser
+from tvface.networks.inference import folded, prepared
 from tvface.parsers.base import MIRROR, Parser
 from tvface.settings.labels import Masks
 
@@ -26,7 +28,9 @@ class Backend(Parser):
         bundle = load_bundle(FOLDER / PARSER) if bundle is None else bundle
         if not isinstance(bundle.net, CompactParser):
             raise TypeError(f"expected a CompactParser network, got {type(bundle.net).__name__}")
-        self.net = bundle.net.to(device)
+        self.dtype = arithmetic(settings.precision, device)
+        self.precision = name_of(self.dtype)
+        self.net = prepared(folded(bundle.net), device, self.dtype)
         self.size = bundle.size
         self.weights = {PARSER: bundle.sha256}
 
@@ -41,7 +45,7 @@ class Backend(Parser):
         side = crops.shape[1]
         pictures = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float() / 255
         size = (self.size, self.size)
-        images = F.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=True)
+        images = F.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=True).to(self.dtype)
         mirror = torch.from_numpy(MIRROR.astype(np.int64)).to(self.device)
         logits = self.net(images).float().softmax(1)
         logits = logits + self.net(images.flip(-1)).float().softmax(1)[:, mirror].flip(-1)

@@ -45,7 +45,15 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         rows["score"].mean() if len(rows) else float("nan"),
         sum(dropped.values()),
     )
-    record = provenance("landmarks", settings, inputs, dropped=dropped, backend=own.backend, weights=landmarker.weights)
+    record = provenance(
+        "landmarks",
+        settings,
+        inputs,
+        dropped=dropped,
+        backend=own.backend,
+        weights=landmarker.weights,
+        notes={"precision": landmarker.precision},
+    )
     manifests.write(outputs["manifest"], LANDMARKS, rows, record)
 
 

@@ -64,7 +64,15 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
                 )
     table = pd.DataFrame(kept) if kept else MASKS.empty()
     logger("masks").info("%s: %d crops with %s, %d dropped", shard, len(table), own.backend, sum(dropped.values()))
-    record = provenance("masks", settings, inputs, dropped=dropped, backend=own.backend, weights=parser.weights)
+    record = provenance(
+        "masks",
+        settings,
+        inputs,
+        dropped=dropped,
+        backend=own.backend,
+        weights=parser.weights,
+        notes={"precision": parser.precision},
+    )
     manifests.write(outputs["manifest"], MASKS, table, record)
 
 
