@@ -174,9 +174,7 @@ def test_the_landmarker_maps_points_back_into_the_crop(tmp_path: Path) -> None:
     crops = np.repeat((crops * 255).astype(np.uint8)[..., None], 3, 3)
     save_bundle(tmp_path / "l.safetensors", CompactLandmarks(), 128, 1.4, {})
     backend = Landmarker(Landmarks(refine=0, batch=2), torch.device("cpu"), load_bundle(tmp_path / "l.safetensors"))
-    dots = _Dots()
-    dots.confidence = backend.net.confidence  # type: ignore[assignment]
-    backend.net = dots  # type: ignore[assignment]
+    backend.heat = _Dots()
     boxes = np.tile(np.array([[50.0, 45, 150, 165]], np.float32), (5, 1))
     for flip in (False, True):
         backend.settings = Landmarks(refine=0, batch=2, flip=flip)

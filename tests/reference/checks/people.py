@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models import mtcnn as nets
-from facenet_pytorch.models.utils import detect_face
 from PIL import Image
 from torch.nn import functional as F
 
 from tests.reference.arrays import Reference, filled
 from tests.reference.checks.pictures import digest, picture
 from tests.reference.checks.sheet import Sheet
+from tvface.detectors import cascade
 from tvface.detectors.base import Detections
 from tvface.detectors.mtcnn import Backend
 from tvface.embedders import inception_resnet
@@ -40,23 +40,17 @@ def detector(config: dict[str, Any]) -> Backend:
     settings = replace(Faces(), min_face=config.get("min_face_size", PACKAGE_MIN_FACE))
     if "thresholds" in config:
         settings = replace(settings, thresholds=tuple(config["thresholds"]))
-    backend = Backend(settings, CPU)
-    backend.net.select_largest = config.get("select_largest", True)
-    return backend
+    return Backend(settings, CPU)
 
 
 @torch.no_grad()
 def mtcnn_nets(sheet: Sheet) -> None:
-    """``mtcnn_nets.npz``: the three nets as tvface holds them, and filled."""
+    """``mtcnn_nets.npz``: the package's three nets, which tvface's cascade runs, and filled."""
     reference = sheet.reference
-    net = detector({}).net
     for stem in dict.fromkeys(key.split(".")[0] for key in reference.outputs):
         name, _, is_filled = stem.partition("_")
-        module = getattr(net, name)
-        if is_filled:
-            # A stand-alone net: the detector's own keeps its weights.
-            module = filled(getattr(nets, {"pnet": "PNet", "rnet": "RNet", "onet": "ONet"}[name])(pretrained=False),
-                            sheet.seed("weights", "fill"))  # fmt: skip
+        kind = getattr(nets, {"pnet": "PNet", "rnet": "RNet", "onet": "ONet"}[name])
+        module = filled(kind(pretrained=False), sheet.seed("weights", "fill")) if is_filled else kind().eval()
         outputs = module((reference.tensor(f"{name}_image") - 127.5) * 0.0078125)
         names = ("reg", "points", "prob") if name == "onet" else ("reg", "prob")
         for what, value in zip(names, outputs, strict=True):
@@ -75,8 +69,12 @@ def mtcnn_detections(sheet: Sheet) -> None:
         config, _, what = rest.partition(".")
         if what != "boxes" or name not in pictures:
             continue
-        found[name, config] = detectors[config].detect([pictures[name]])[0]
-        ours = found[name, config]
+        ours = detectors[config].detect([pictures[name]])[0]
+        if not reference.notes["configs"][config].get("select_largest", True):
+            # The package's order then: by falling probability.
+            order = np.argsort(-ours.scores, kind="stable")
+            ours = Detections(ours.boxes[order], ours.scores[order], ours.points[order])
+        found[name, config] = ours
         noise = reference[f"{name}.{config}.noise"]
         # 0.01 px where float32 is quiet; where an integer decision in the pyramid flips between precisions (noise
         # over 1 px) several px: README of the files.
@@ -98,18 +96,20 @@ def mtcnn_detections(sheet: Sheet) -> None:
 def _boxes_entering_the_nets() -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
     """Record the boxes and integer rectangles that the detector cuts out, before the second and the third net."""
     seen: list[tuple[np.ndarray, np.ndarray]] = []
-    original = detect_face.pad
+    original = cascade._inside
 
-    def recording(boxes: torch.Tensor, width: int, height: int) -> Any:
-        y, ey, x, ex = original(boxes, width, height)
-        seen.append((boxes.numpy().copy(), np.stack([x, y, ex, ey], 1)))
-        return y, ey, x, ex
+    def recording(sampler: Any, found: cascade.Boxes) -> tuple[cascade.Boxes, torch.Tensor]:
+        inside, windows = original(sampler, found)
+        boxes = torch.cat([inside.box, inside.score[:, None]], 1).numpy()
+        # The package counts pixels from 1 and takes the last one in.
+        seen.append((boxes, (windows + windows.new_tensor([1, 1, 0, 0])).numpy()))
+        return inside, windows
 
-    detect_face.pad = recording
+    cascade._inside = recording
     try:
         yield seen
     finally:
-        detect_face.pad = original
+        cascade._inside = original
 
 
 def mtcnn_stages(sheet: Sheet) -> None:
