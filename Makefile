@@ -52,11 +52,11 @@ lint: env
 bench: env
 	$(BIN)/python -m benchmarks
 
-# Two hours on two cores. The shipped weights' own commands are on their cards in resources/weights.
+# Some two hours on two cores, by the times on the cards. The shipped weights' own commands are on their cards in resources/weights.
 weights: env
-	$(BIN)/python -m tvface.compact.crops --out .cache/crops --count 9000 --seed 0
-	$(BIN)/python -m tvface.compact.train landmarks --crops .cache/crops --steps 3000
-	$(BIN)/python -m tvface.compact.train parser --crops .cache/crops --steps 1500
+	$(BIN)/python -m tvface.compact.crops --out .cache/crops --count 20000 --seed 0
+	$(BIN)/python -m tvface.compact.train landmarks --crops .cache/crops --steps 9000
+	$(BIN)/python -m tvface.compact.train parser --crops .cache/crops --steps 2500
 	$(BIN)/python -m tvface.compact.faces --out .cache/faces --people 1800 --seed 0
 	$(BIN)/python -m tvface.compact.train identity --crops .cache/faces --steps 1800 --batch 64 --held-out 200
 	$(BIN)/python -m tvface.compact.features deca --crops .cache/crops --steps 3000

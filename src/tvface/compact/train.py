@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tvface.compact import people, samples
 from tvface.compact.card import card_command, write_card
@@ -61,8 +61,27 @@ class Recipe:
     start: str = ""  # sha256 of the weights that training starts from; empty: random ones
 
 
+class _At(nn.Module):
+    """A network on a device for pictures and results on the CPU, where losses and figures are computed."""
+
+    def __init__(self, net: nn.Module, device: torch.device, half: bool) -> None:
+        super().__init__()
+        self.net, self.device, self.reduced = net, device, half
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.reduced and self.training):
+            output: Tensor = self.net(images)
+        return output.float().cpu()
+
+
 def train(
-    task: Task[Batch], crops: Crops[Batch], recipe: Recipe, checkpoint: Path, start: nn.Module | None = None
+    task: Task[Batch],
+    crops: Crops[Batch],
+    recipe: Recipe,
+    checkpoint: Path,
+    start: nn.Module | None = None,
+    device: torch.device | str = "cpu",
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     """Train a network of ``task``; return it in evaluation mode, and the figures on held-out crops over time.
 
@@ -75,9 +94,11 @@ def train(
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
     kept, held_out = crops.split(recipe.held_out)
-    net = task.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = task.network()
     if start is not None:
         net.load_state_dict(start.state_dict())
+    net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed = _At(net, torch.device(device), recipe.half)
     trained = [*net.parameters(), *task.head.parameters()]
     optimizer = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
@@ -88,13 +109,10 @@ def train(
         log.info("%s: going on at step %d", task.name, done)
     batches = kept.training_batches(task, recipe.batch, generator)
     started, running = time.monotonic(), 0.0
-    net.train()
+    placed.train()
     for step in range(done + 1, recipe.steps + 1):
         views = next(batches)
-        images = views.images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.half):
-            output = net(images)
-        loss = task.loss(output.float(), views)
+        loss = task.loss(placed(views.images), views)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 5.0)
@@ -102,15 +120,15 @@ def train(
         schedule.step()
         running += float(loss.detach())
         if step % recipe.report_every == 0 or step == recipe.steps:
-            net.eval()
-            figures = plain(task.judge(net, held_out.plain_batches(task, 50)))
-            net.train()
+            placed.eval()
+            figures = plain(task.judge(placed, held_out.plain_batches(task, 50)))
+            placed.train()
             mean = running / ((step - 1) % recipe.report_every + 1)
             running = 0.0
             curve.append({"step": step, "loss": round(mean, 4), **figures})
             log.info("%s %d/%d %.0f s: %s", task.name, step, recipe.steps, time.monotonic() - started, curve[-1])
             _save(checkpoint, task, recipe, net, optimizer, schedule, generator, step, curve)
-    net.eval()
+    net = net.eval().cpu()
     task.finish(net, held_out.plain_batches(task, 50))
     return net, curve
 
@@ -197,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--held-out", type=int, default=Recipe.held_out, help="last crops (or people), only to judge")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads; other numbers give other rounding")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ...; crops are cut on the CPU in any case")
     parser.add_argument("--float32", action="store_true", help="no bfloat16: slower on CPUs that have it")
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--made-by", default="", help="command that made the crops, for the card")
@@ -216,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     checkpoint = given.out / f".{task.name}.checkpoint.pt"
     started = time.monotonic()
-    net, curve = train(task, crops, recipe, checkpoint, start.net if start else None)
+    net, curve = train(task, crops, recipe, checkpoint, start.net if start else None, given.device)
     about = {
         "command": card_command("tvface.compact.train", arguments),
         "start": dict(start.about) if start else None,
