@@ -18,7 +18,7 @@ class Landmarker(ABC):
     """
 
     weights: dict[str, str]
-    precision: str
+    precision: str = "float32"
 
     @abstractmethod
     def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:

@@ -22,7 +22,7 @@ class Parser(ABC):
     """
 
     weights: dict[str, str]
-    precision: str
+    precision: str = "float32"
 
     @abstractmethod
     def parse(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:

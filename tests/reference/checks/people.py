@@ -12,15 +12,17 @@ import numpy as np
 import torch
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models import mtcnn as nets
-from facenet_pytorch.models.utils import detect_face
 from PIL import Image
 from torch.nn import functional as F
 
 from tests.reference.arrays import Reference, filled
 from tests.reference.checks.pictures import digest, picture
 from tests.reference.checks.sheet import Sheet
+from tvface.detectors import cascade
+from tvface.detectors.area import AreaSampler
 from tvface.detectors.base import Detections
 from tvface.detectors.mtcnn import Backend
+from tvface.detectors.mtcnn_networks import CropNetwork, ProposalNetwork
 from tvface.embedders import inception_resnet
 from tvface.embedders.base import SIDE
 from tvface.embedders.crops import box_crop, box_window
@@ -40,24 +42,27 @@ def detector(config: dict[str, Any]) -> Backend:
     settings = replace(Faces(), min_face=config.get("min_face_size", PACKAGE_MIN_FACE))
     if "thresholds" in config:
         settings = replace(settings, thresholds=tuple(config["thresholds"]))
-    backend = Backend(settings, CPU)
-    backend.net.select_largest = config.get("select_largest", True)
-    return backend
+    return Backend(settings, CPU)
 
 
 @torch.no_grad()
 def mtcnn_nets(sheet: Sheet) -> None:
     """``mtcnn_nets.npz``: the three nets as tvface holds them, and filled."""
     reference = sheet.reference
-    net = detector({}).net
+    held = detector({}).cascade
+    own = {"pnet": held.proposal, "rnet": held.refinement, "onet": held.output}
     for stem in dict.fromkeys(key.split(".")[0] for key in reference.outputs):
         name, _, is_filled = stem.partition("_")
-        module = getattr(net, name)
+        module = own[name]
         if is_filled:
             # A stand-alone net: the detector's own keeps its weights.
-            module = filled(getattr(nets, {"pnet": "PNet", "rnet": "RNet", "onet": "ONet"}[name])(pretrained=False),
-                            sheet.seed("weights", "fill"))  # fmt: skip
+            kind = {"pnet": nets.PNet, "rnet": nets.RNet, "onet": nets.ONet}[name]
+            plain = filled(kind(pretrained=False), sheet.seed("weights", "fill"))
+            module = ProposalNetwork(plain) if name == "pnet" else CropNetwork(plain)
         outputs = module((reference.tensor(f"{name}_image") - 127.5) * 0.0078125)
+        if name == "pnet":
+            face, offsets = outputs
+            outputs = offsets, torch.stack([1 - face, face], 1)
         names = ("reg", "points", "prob") if name == "onet" else ("reg", "prob")
         for what, value in zip(names, outputs, strict=True):
             sheet.tensor(f"{stem}.{what}", value)
@@ -69,14 +74,15 @@ def mtcnn_detections(sheet: Sheet) -> None:
     known = records(reference)
     pictures = {name: picture(name, known) for name in known}
     detectors = {name: detector(config) for name, config in reference.notes["configs"].items()}
-    found: dict[tuple[str, str], Detections] = {}
     for key in reference.outputs:
         name, _, rest = key.partition(".")
         config, _, what = rest.partition(".")
         if what != "boxes" or name not in pictures:
             continue
-        found[name, config] = detectors[config].detect([pictures[name]])[0]
-        ours = found[name, config]
+        ours = detectors[config].detect([pictures[name]])[0]
+        if not reference.notes["configs"][config].get("select_largest", True):
+            order = np.argsort(-ours.scores, kind="stable")
+            ours = Detections(ours.boxes[order], ours.scores[order], ours.points[order])
         noise = reference[f"{name}.{config}.noise"]
         # 0.01 px where float32 is quiet; where an integer decision in the pyramid flips between precisions (noise
         # over 1 px) several px: README of the files.
@@ -98,18 +104,20 @@ def mtcnn_detections(sheet: Sheet) -> None:
 def _boxes_entering_the_nets() -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
     """Record the boxes and integer rectangles that the detector cuts out, before the second and the third net."""
     seen: list[tuple[np.ndarray, np.ndarray]] = []
-    original = detect_face.pad
+    original = cascade._inside
 
-    def recording(boxes: torch.Tensor, width: int, height: int) -> Any:
-        y, ey, x, ex = original(boxes, width, height)
-        seen.append((boxes.numpy().copy(), np.stack([x, y, ex, ey], 1)))
-        return y, ey, x, ex
+    def recording(sampler: AreaSampler, found: cascade.Boxes) -> Any:
+        inside, windows = original(sampler, found)
+        boxes = torch.cat([inside.box, inside.score[:, None]], 1)
+        # The file counts pixels from 1 and the last one in.
+        seen.append((boxes.numpy().copy(), (windows + torch.tensor([1, 1, 0, 0])).numpy()))
+        return inside, windows
 
-    detect_face.pad = recording
+    cascade._inside = recording
     try:
         yield seen
     finally:
-        detect_face.pad = original
+        cascade._inside = original
 
 
 def mtcnn_stages(sheet: Sheet) -> None:
