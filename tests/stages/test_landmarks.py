@@ -64,6 +64,7 @@ def test_points_are_in_crop_pixels(
     assert landmarker.sizes == [(4, side, side, 3), (2, side, side, 3)]
     np.testing.assert_allclose(landmarker.boxes[0], np.array([8, 4, 56, 58]) + (side - CROP) // 2)
     assert manifest.provenance["backend"] == "compact" and manifest.provenance["weights"] == {"none": "0"}
+    assert manifest.provenance["notes"] == {"precision": "float32"}
     assert manifest.dropped == {}
 
 

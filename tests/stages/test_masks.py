@@ -74,6 +74,7 @@ def test_labels_fit_the_crop_pixel_by_pixel(
     side = CROP + 2 * round(CROP * (context - 1) / 2)
     assert parser.sizes == [(4, side, side, 3), (2, side, side, 3)]
     assert manifest.provenance["backend"] == "compact" and manifest.provenance["weights"] == {"none": "0"}
+    assert manifest.provenance["notes"] == {"precision": "float32"}
 
 
 def test_a_crop_with_little_face_takes_its_sequence_along(

@@ -19,8 +19,10 @@ from tests.reference.arrays import Reference, filled
 from tests.reference.checks.pictures import digest, picture
 from tests.reference.checks.sheet import Sheet
 from tvface.detectors import cascade
+from tvface.detectors.area import AreaSampler
 from tvface.detectors.base import Detections
 from tvface.detectors.mtcnn import Backend
+from tvface.detectors.mtcnn_networks import CropNetwork, ProposalNetwork
 from tvface.embedders import inception_resnet
 from tvface.embedders.base import SIDE
 from tvface.embedders.crops import box_crop, box_window
@@ -45,13 +47,22 @@ def detector(config: dict[str, Any]) -> Backend:
 
 @torch.no_grad()
 def mtcnn_nets(sheet: Sheet) -> None:
-    """``mtcnn_nets.npz``: the package's three nets, which tvface's cascade runs, and filled."""
+    """``mtcnn_nets.npz``: the three nets as tvface holds them, and filled."""
     reference = sheet.reference
+    held = detector({}).cascade
+    own = {"pnet": held.proposal, "rnet": held.refinement, "onet": held.output}
     for stem in dict.fromkeys(key.split(".")[0] for key in reference.outputs):
         name, _, is_filled = stem.partition("_")
-        kind = getattr(nets, {"pnet": "PNet", "rnet": "RNet", "onet": "ONet"}[name])
-        module = filled(kind(pretrained=False), sheet.seed("weights", "fill")) if is_filled else kind().eval()
+        module = own[name]
+        if is_filled:
+            # A stand-alone net: the detector's own keeps its weights.
+            kind = {"pnet": nets.PNet, "rnet": nets.RNet, "onet": nets.ONet}[name]
+            plain = filled(kind(pretrained=False), sheet.seed("weights", "fill"))
+            module = ProposalNetwork(plain) if name == "pnet" else CropNetwork(plain)
         outputs = module((reference.tensor(f"{name}_image") - 127.5) * 0.0078125)
+        if name == "pnet":
+            face, offsets = outputs
+            outputs = offsets, torch.stack([1 - face, face], 1)
         names = ("reg", "points", "prob") if name == "onet" else ("reg", "prob")
         for what, value in zip(names, outputs, strict=True):
             sheet.tensor(f"{stem}.{what}", value)
@@ -63,7 +74,6 @@ def mtcnn_detections(sheet: Sheet) -> None:
     known = records(reference)
     pictures = {name: picture(name, known) for name in known}
     detectors = {name: detector(config) for name, config in reference.notes["configs"].items()}
-    found: dict[tuple[str, str], Detections] = {}
     for key in reference.outputs:
         name, _, rest = key.partition(".")
         config, _, what = rest.partition(".")
@@ -71,10 +81,8 @@ def mtcnn_detections(sheet: Sheet) -> None:
             continue
         ours = detectors[config].detect([pictures[name]])[0]
         if not reference.notes["configs"][config].get("select_largest", True):
-            # The package's order then: by falling probability.
             order = np.argsort(-ours.scores, kind="stable")
             ours = Detections(ours.boxes[order], ours.scores[order], ours.points[order])
-        found[name, config] = ours
         noise = reference[f"{name}.{config}.noise"]
         # 0.01 px where float32 is quiet; where an integer decision in the pyramid flips between precisions (noise
         # over 1 px) several px: README of the files.
@@ -98,11 +106,11 @@ def _boxes_entering_the_nets() -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
     seen: list[tuple[np.ndarray, np.ndarray]] = []
     original = cascade._inside
 
-    def recording(sampler: Any, found: cascade.Boxes) -> tuple[cascade.Boxes, torch.Tensor]:
+    def recording(sampler: AreaSampler, found: cascade.Boxes) -> Any:
         inside, windows = original(sampler, found)
-        boxes = torch.cat([inside.box, inside.score[:, None]], 1).numpy()
-        # The package counts pixels from 1 and takes the last one in.
-        seen.append((boxes, (windows + windows.new_tensor([1, 1, 0, 0])).numpy()))
+        boxes = torch.cat([inside.box, inside.score[:, None]], 1)
+        # The file counts pixels from 1 and the last one in.
+        seen.append((boxes.numpy().copy(), (windows + torch.tensor([1, 1, 0, 0])).numpy()))
         return inside, windows
 
     cascade._inside = recording
