@@ -143,7 +143,11 @@ def take_archive(folder: Path, frames: int) -> None:
     np.random.default_rng(0).shuffle(clips)  # type: ignore[arg-type]
     parts = folder / "parts"
     parts.mkdir()
-    with gzip.open(parts / "whole", "wb", compresslevel=1) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+    # The pictures are hard links to a few; an archive of links would hold no pictures.
+    with (
+        gzip.open(parts / "whole", "wb", compresslevel=1) as packed,
+        tarfile.open(fileobj=packed, mode="w|", dereference=True) as tar,
+    ):
         for clip in clips:
             tar.add(clip, clip.relative_to(folder).as_posix())
     size, sums = (parts / "whole").stat().st_size, []

@@ -1,13 +1,6 @@
 """Sample footage into one frame store per episode."""
 
 
-def footage(episode):
-    """Return what an episode is sampled from."""
-    paths = [str(path) for path in episode.sources]
-    # One more clip on the sheet writes the archive's manifest again, but no store that is there already.
-    return [ancient(path) for path in paths] if episode.name in TAKEN else paths
-
-
 rule frames:
     input:
         shards(f"{RESULTS}/frames/{{episode}}.parquet"),
