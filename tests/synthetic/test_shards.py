@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tvface.head.data import HeadData
 from tvface.manifests.base import digest, read
 from tvface.manifests.crops import CROPS
 from tvface.synthetic import shards
+from tvface.synthetic.crops import CropMaker
 from tvface.synthetic.shards import CropsError, Recipe, write_crops
 from tvface.synthetic.truth import ARRAYS
 
@@ -113,9 +115,15 @@ def test_the_order_of_layers_makes_no_other_set() -> None:
 
 
 def test_persons_and_looks_change_as_told(head: HeadData) -> None:
+    class Crops(CropMaker):
+        def __init__(self) -> None:
+            pass  # nothing is painted
+
+        texture = staticmethod(lambda generator: SimpleNamespace(name=str(generator.integers(2**31))))  # type: ignore[assignment]
+        person = staticmethod(lambda texture, generator: SimpleNamespace(texture=texture))  # type: ignore[assignment]
+
     class Maker:
-        texture = staticmethod(lambda generator: type("T", (), {"name": str(generator.integers(2**31))}))
-        person = staticmethod(lambda texture, generator: texture.name)
+        crops = Crops()
         shot = staticmethod(lambda person, generator: person)
 
     made = list(shards.make_shots(Maker(), 9, np.random.default_rng(0)))  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ def maker(head: HeadData) -> ShotMaker:
 @pytest.fixture(scope="module")
 def person(maker: ShotMaker) -> Person:
     generator = np.random.default_rng(5)
-    return maker.person(maker.texture(generator), generator)
+    return next(maker.crops.cast(1, generator))
 
 
 @pytest.fixture(scope="module")

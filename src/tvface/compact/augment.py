@@ -66,9 +66,9 @@ def frame(
     angle = torch.zeros(count)
     flip = torch.zeros(count, dtype=torch.bool)
     if generator is not None:
-        half = half * torch.exp(framing.scale * _symmetric(generator, count))
-        centre = centre + framing.shift * 2 * half[:, None] * _symmetric(generator, count, 2)
-        angle = framing.turn * _symmetric(generator, count)
+        half = half * torch.exp(framing.scale * symmetric(generator, count))
+        centre = centre + framing.shift * 2 * half[:, None] * symmetric(generator, count, 2)
+        angle = framing.turn * symmetric(generator, count)
         flip = torch.rand(count, generator=generator) < 0.5
     sign = torch.where(flip, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -94,10 +94,10 @@ def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     wash = torch.rand(count, 1, 1, 1, generator=generator)
     wash = torch.where(wash < 0.08, 1.0, wash * 0.2)  # some wholly grey
     x = images + wash * (grey - images)
-    x = x.clamp_min(1e-4) ** torch.exp(0.3 * _symmetric(generator, count, 1, 1, 1))
-    x = x * torch.exp(0.2 * _symmetric(generator, count, 1, 1, 1) + 0.12 * _symmetric(generator, count, 3, 1, 1))
+    x = x.clamp_min(1e-4) ** torch.exp(0.3 * symmetric(generator, count, 1, 1, 1))
+    x = x * torch.exp(0.2 * symmetric(generator, count, 1, 1, 1) + 0.12 * symmetric(generator, count, 3, 1, 1))
     middle = x.mean((1, 2, 3), keepdim=True)
-    x = middle + (x - middle) * torch.exp(0.3 * _symmetric(generator, count, 1, 1, 1))
+    x = middle + (x - middle) * torch.exp(0.3 * symmetric(generator, count, 1, 1, 1))
     x = _coarsen(x, generator)
     noise = 0.02 * torch.rand(count, 1, 1, 1, generator=generator) ** 2
     return (x + noise * torch.randn(x.shape, generator=generator)).clamp(0, 1)
@@ -120,7 +120,7 @@ def occlude(views: Views, generator: torch.Generator, part: float) -> Views:
     inside = u ** power[:, None, None] + v ** power[:, None, None] < 1
     inside &= (torch.rand(count, generator=generator) < part)[:, None, None]
     colour = torch.rand(count, 3, 1, 1, generator=generator)
-    shade = 1 + 0.3 * dx[:, None] * _symmetric(generator, count, 1, 1, 1)
+    shade = 1 + 0.3 * dx[:, None] * symmetric(generator, count, 1, 1, 1)
     # Every other one is made of another picture of the batch, so that texture alone does not give it away.
     stuff = torch.where((torch.arange(count) % 2 == 0)[:, None, None, None], colour * shade, images.roll(1, 0).flip(-2))
     images = torch.where(inside[:, None], stuff.clamp(0, 1), images)
@@ -148,5 +148,6 @@ def _coarsen(x: Tensor, generator: torch.Generator) -> Tensor:
     return x
 
 
-def _symmetric(generator: torch.Generator, *shape: int) -> Tensor:
+def symmetric(generator: torch.Generator, *shape: int) -> Tensor:
+    """Return random numbers of a shape, even between -1 and 1."""
     return 2 * torch.rand(*shape, generator=generator) - 1

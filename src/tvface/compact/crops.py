@@ -22,11 +22,12 @@ from tvface.head import generic
 from tvface.head.data import HeadData
 from tvface.manifests.base import atomic
 from tvface.settings.model import Head
-from tvface.synthetic.crops import PERSON_EVERY, TEXTURE_EVERY, CropMaker
+from tvface.synthetic.crops import CropMaker
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.person import Posed
 from tvface.synthetic.portrait import load_portraits
 from tvface.synthetic.scene_render import Camera
+from tvface.synthetic.threads import one_thread
 
 log = logging.getLogger("tvface.compact")
 
@@ -54,14 +55,7 @@ def make(head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Seq
     """Return ``count`` crops; equal arguments give equal crops. A new skin every four, a new person every two."""
     maker = WideCrops(head, size, portraits)
     rng = np.random.default_rng([seed, 0x1A4D])
-    crops = []
-    texture, person = maker.texture(rng), None
-    for index in range(count):
-        if index and index % TEXTURE_EVERY == 0:
-            texture = maker.texture(rng)
-        if person is None or index % PERSON_EVERY == 0:
-            person = maker.person(texture, rng)
-        crops.append(maker.crop(person, rng))
+    crops = [maker.crop(person, rng) for person in maker.cast(count, rng)]
     return Samples(
         np.stack([crop.image for crop in crops]),
         np.stack([crop.points for crop in crops]).astype(np.float32),
@@ -74,7 +68,8 @@ def _shard(task: tuple[Path, int, int]) -> Path:
     if not path.is_file():  # a stopped run goes on where it was
         head = HeadData.load(path.parent / HEAD)
         portraits = [portrait.texture for portrait in load_portraits(head, path.parent / PORTRAITS)]
-        samples = make(head, count, seed, portraits=portraits)
+        with one_thread():
+            samples = make(head, count, seed, portraits=portraits)
         with atomic(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=samples.images, points=samples.points, labels=samples.labels)
     return path

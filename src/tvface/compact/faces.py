@@ -40,6 +40,7 @@ from tvface.synthetic.light import expose, random_light
 from tvface.synthetic.occluders import occlude
 from tvface.synthetic.person import Person
 from tvface.synthetic.scene_render import Camera, render_scene
+from tvface.synthetic.threads import one_thread
 from tvface.synthetic.traits import Traits, draw_traits, rgb
 from tvface.synthetic.variety import draw_identity, vary
 
@@ -211,7 +212,8 @@ def make(head: HeadData, count: int, seed: int, per_take: int = FACES) -> People
 def _shard(task: tuple[Path, int, int, int]) -> Path:
     path, count, seed, per_take = task
     if not path.is_file():  # a stopped run goes on where it was
-        made = make(HeadData.load(path.parent / HEAD), count, seed, per_take)
+        with one_thread():
+            made = make(HeadData.load(path.parent / HEAD), count, seed, per_take)
         with atomic(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=made.images, person=made.person, take=made.take)
     return path

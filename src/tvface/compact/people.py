@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tvface.compact.augment import recolour
 from tvface.compact.rims import cover, jitter, replace_rims, shade
-from tvface.compact.samples import SamplesError
+from tvface.compact.samples import SamplesError, read_shards
 
 ARRAYS = ("images", "person", "take")
 
@@ -87,21 +87,8 @@ def load(folder: Path) -> People:
     Raises:
         SamplesError: no shard, or one without the three arrays of equal length.
     """
-    shards = sorted(folder.glob("people_*.npz"))
-    if not shards:
-        raise SamplesError(f"{folder}: no shards of training faces (people_*.npz)")
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
-    total = 0
-    for path in shards:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in ARRAYS if name not in archive.files]
-            if missing:
-                raise SamplesError(f"{path}: not a shard of training faces: without {', '.join(missing)}")
-            arrays = {name: archive[name] for name in ARRAYS}
-        if len({len(array) for array in arrays.values()}) != 1:
-            raise SamplesError(f"{path}: its arrays have different lengths; make it again")
-        arrays["person"] = arrays["person"] + total
-        total = int(arrays["person"].max()) + 1
-        for name, array in arrays.items():
-            parts[name].append(array)
-    return People(*(np.concatenate(parts[name]) for name in ARRAYS))
+    parts, total = [], 0
+    for images, person, take in read_shards(folder, "people_*.npz", ARRAYS, "faces"):
+        parts.append((images, person + total, take))
+        total += int(person.max()) + 1
+    return People(*map(np.concatenate, zip(*parts, strict=True)))

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tvface.compact.augment import symmetric
+
 # Half axes of the ellipse around an aligned face that shows no surroundings (inner) and of one with all the hair
 # (outer), and its centre, as fractions of the crop's side; see `embedders.crops.TEMPLATE`.
 INNER, OUTER, CENTRE = (0.27, 0.36), (0.5, 0.6), (0.497, 0.55)
@@ -19,11 +21,11 @@ INNER, OUTER, CENTRE = (0.27, 0.36), (0.5, 0.6), (0.497, 0.55)
 def jitter(images: Tensor, generator: torch.Generator, scale: float = 0.06, shift: float = 0.03) -> Tensor:
     """Enlarge, turn and move a little, mirror every other one; black where nothing was."""
     count = len(images)
-    grow = torch.exp(scale * _symmetric(generator, count))
-    angle = 0.07 * _symmetric(generator, count)
+    grow = torch.exp(scale * symmetric(generator, count))
+    angle = 0.07 * symmetric(generator, count)
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     cos, sin = grow * torch.cos(angle), grow * torch.sin(angle)
-    moved = 2 * shift * _symmetric(generator, count, 2)
+    moved = 2 * shift * symmetric(generator, count, 2)
     rows = torch.stack([flip * cos, -sin, moved[:, 0], flip * sin, cos, moved[:, 1]], 1).reshape(count, 2, 3)
     grid = F.affine_grid(rows, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
@@ -36,7 +38,7 @@ def shade(images: Tensor, generator: torch.Generator) -> Tensor:
     angle = 2 * math.pi * torch.rand(count, generator=generator)
     ramp = torch.cos(angle)[:, None, None] * x + torch.sin(angle)[:, None, None] * y
     strength = 0.6 * torch.rand(count, generator=generator) ** 2
-    tint = 1 + 0.25 * _symmetric(generator, count, 3)
+    tint = 1 + 0.25 * symmetric(generator, count, 3)
     return (images * torch.exp(strength[:, None, None, None] * ramp[:, None] * tint[:, :, None, None])).clamp(0, 1)
 
 
@@ -78,7 +80,3 @@ def cover(images: Tensor, generator: torch.Generator, part: float = 0.15) -> Ten
 def _axes(size: int) -> tuple[Tensor, Tensor]:
     axis = (torch.arange(size) + 0.5) / size * 2 - 1
     return axis[None, None, :], axis[None, :, None]
-
-
-def _symmetric(generator: torch.Generator, *shape: int) -> Tensor:
-    return 2 * torch.rand(*shape, generator=generator) - 1

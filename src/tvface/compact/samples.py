@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,18 +79,24 @@ def load(folder: Path) -> Samples:
     Raises:
         SamplesError: no shard, or one without the three arrays of equal length.
     """
-    shards = sorted(folder.glob("crops_*.npz"))
+    return Samples(*map(np.concatenate, zip(*read_shards(folder, "crops_*.npz", ARRAYS, "crops"), strict=True)))
+
+
+def read_shards(folder: Path, pattern: str, names: Sequence[str], what: str) -> Iterator[list[np.ndarray]]:
+    """Yield the arrays ``names`` of each shard of a folder, in order of the shards' names.
+
+    Raises:
+        SamplesError: no shard, or one without these arrays in equal length; ``what`` says which training data it lacks.
+    """
+    shards = sorted(folder.glob(pattern))
     if not shards:
-        raise SamplesError(f"{folder}: no shards of training crops (crops_*.npz)")
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
+        raise SamplesError(f"{folder}: no shards of training {what} ({pattern})")
     for path in shards:
         with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in ARRAYS if name not in archive.files]
+            missing = [name for name in names if name not in archive.files]
             if missing:
-                raise SamplesError(f"{path}: not a shard of training crops: without {', '.join(missing)}")
-            arrays = {name: archive[name] for name in ARRAYS}
-        if len({len(array) for array in arrays.values()}) != 1:
+                raise SamplesError(f"{path}: not a shard of training {what}: without {', '.join(missing)}")
+            arrays = [archive[name] for name in names]
+        if len({len(array) for array in arrays}) != 1:
             raise SamplesError(f"{path}: its arrays have different lengths; make it again")
-        for name, array in arrays.items():
-            parts[name].append(array)
-    return Samples(*(np.concatenate(parts[name]) for name in ARRAYS))
+        yield arrays

@@ -14,7 +14,6 @@ from tvface.compact.crops import SIZE, WideCrops
 from tvface.evaluation.points import OUTER_EYES
 from tvface.head.data import HeadData
 from tvface.synthetic.convention import as_annotated
-from tvface.synthetic.crops import PERSON_EVERY, TEXTURE_EVERY
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.person import Posed
 from tvface.synthetic.scene_render import Camera
@@ -66,12 +65,7 @@ def renders(
     """
     maker = _Recorder(head, size, portraits)
     rng = np.random.default_rng([seed, STREAM])
-    texture, person = maker.texture(rng), None
-    for index in range(count):
-        if index and index % TEXTURE_EVERY == 0:
-            texture = maker.texture(rng)
-        if person is None or index % PERSON_EVERY == 0:
-            person = maker.person(texture, rng)
+    for person in maker.cast(count, rng):
         crop = maker.crop(person, rng)
         points = crop.points.astype(np.float32)
         yield Render(crop.image, points, crop.labels, maker.angles, maker.frontal_eyes)

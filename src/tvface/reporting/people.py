@@ -6,6 +6,7 @@ Under every face stands its track, ``episode:track``, which is what the lines of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -60,14 +61,19 @@ def write_people(settings: Settings, show: str, out: Path, per_person: int = 24,
     with atomic(out / INDEX) as temporary:
         people.round(3).to_csv(temporary, sep="\t")
     yield out / INDEX
+
+    @cache
+    def episode_rows(episode: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Frames, and faces without their embeddings, of an episode; every person's sheet asks for them again."""
+        return read(_manifest("frames", settings, episode), FRAMES).rows, read(faces_of[episode], FACES).rows[_FACE]
+
     for person, row in people.iterrows():
         if row["faces"] < min_faces:
             break
         own = evenly(tracks[tracks["person"] == person].sort_values(["episode", "track"]), per_person)
         cells, captions = [], []
         for episode, group in own.groupby("episode", sort=True):
-            faces = read(faces_of[str(episode)], FACES).rows[_FACE]
-            frames = read(_manifest("frames", settings, str(episode)), FRAMES).rows
+            frames, faces = episode_rows(str(episode))
             for track in group["track"]:
                 for face in _shown(faces[faces["track"] == track], max(1, per_person // len(own))).itertuples():
                     cells.append(face_cut(frames, face))

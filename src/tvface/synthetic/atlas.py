@@ -144,3 +144,11 @@ def build_atlas(head: HeadData, size: int = 512) -> Atlas:
         corners=corners,
         albedo=cv2.resize(head.albedo_mean.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR),
     )
+
+
+def pyramid(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
+    """Return the texture and its halvings down to ``smallest`` texels a side."""
+    levels = [np.ascontiguousarray(texture)]
+    while min(levels[-1].shape[:2]) >= 2 * smallest:
+        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return tuple(levels)

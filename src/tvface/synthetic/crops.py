@@ -88,6 +88,17 @@ class CropMaker:
             texture = self.portraits[int(rng.integers(len(self.portraits)))]
         return Person(self.stage, draw_identity(self.shape_names, rng), texture)
 
+    def cast(self, count: int, rng: np.random.Generator) -> Iterator[Person]:
+        """Yield the person of each of ``count`` crops or shots: new looks every :data:`TEXTURE_EVERY`, a new identity
+        every :data:`PERSON_EVERY`. Draws from ``rng`` when it is asked for the next, after what was drawn for the last.
+        """
+        for index in range(count):
+            if index % TEXTURE_EVERY == 0:
+                texture = self.texture(rng)
+            if index % PERSON_EVERY == 0:
+                person = self.person(texture, rng)
+            yield person
+
     def expression(self, rng: np.random.Generator) -> np.ndarray:
         """Draw an expression code: half of the named modes, lids closed in one of eight, asymmetries, small bumps."""
         code = np.zeros(len(self.names))
@@ -208,12 +219,7 @@ def make_crops(
 def crops_of(maker: CropMaker, count: int, seed: int) -> Iterator[Crop]:
     """Yield ``count`` crops of a maker; equal arguments give equal crops."""
     rng = np.random.default_rng([seed, 0xC209])
-    texture, person = None, None
-    for index in range(count):
-        if texture is None or index % TEXTURE_EVERY == 0:
-            texture = maker.texture(rng)
-        if person is None or index % PERSON_EVERY == 0:
-            person = maker.person(texture, rng)
+    for person in maker.cast(count, rng):
         yield maker.crop(person, rng)
 
 

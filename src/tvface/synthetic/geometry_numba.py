@@ -5,17 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-
-@numba.njit(inline="always")
-def _weights(points, triangle, i, j):  # type: ignore[no-untyped-def]
-    """Return the perspective-correct weights of a triangle's corners at the centre of pixel (i, j)."""
-    a, b, c = triangle[0], triangle[1], triangle[2]
-    x0, y0, x1, y1, x2, y2 = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
-    w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * points[a, 2]
-    w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * points[b, 2]
-    w2 = ((x0 - i) * (y1 - j) - (y0 - j) * (x1 - i)) * points[c, 2]
-    total = w0 + w1 + w2
-    return w0 / total, w1 / total, w2 / total
+from tvface.synthetic.kernels import corner_weights
 
 
 @numba.njit(cache=True, nogil=True)
@@ -43,7 +33,7 @@ def normals(
             if f < 0:
                 continue
             a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-            w0, w1, w2 = _weights(points, faces[f], i, j)
+            w0, w1, w2 = corner_weights(points, faces[f], i, j)
             x = w0 * vertex_normals[a, 0] + w1 * vertex_normals[b, 0] + w2 * vertex_normals[c, 0]
             y = w0 * vertex_normals[a, 1] + w1 * vertex_normals[b, 1] + w2 * vertex_normals[c, 1]
             z = w0 * vertex_normals[a, 2] + w1 * vertex_normals[b, 2] + w2 * vertex_normals[c, 2]
@@ -95,7 +85,7 @@ def flow(
                 continue
             valid[j, i] = False
             a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-            w0, w1, w2 = _weights(points, faces[f], i, j)
+            w0, w1, w2 = corner_weights(points, faces[f], i, j)
             x = w0 * moved[a, 0] + w1 * moved[b, 0] + w2 * moved[c, 0]
             y = w0 * moved[a, 1] + w1 * moved[b, 1] + w2 * moved[c, 1]
             depth = -(w0 * moved[a, 2] + w1 * moved[b, 2] + w2 * moved[c, 2])

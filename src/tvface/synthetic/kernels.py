@@ -58,6 +58,18 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
                     break  # a row leaves a triangle once
 
 
+@numba.njit(inline="always")
+def corner_weights(points, triangle, i, j):  # type: ignore[no-untyped-def]
+    """Return the perspective-correct weights of a triangle's corners at the centre of pixel (i, j)."""
+    a, b, c = triangle[0], triangle[1], triangle[2]
+    x0, y0, x1, y1, x2, y2 = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+    w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * points[a, 2]
+    w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * points[b, 2]
+    w2 = ((x0 - i) * (y1 - j) - (y0 - j) * (x1 - i)) * points[c, 2]
+    total = w0 + w1 + w2
+    return w0 / total, w1 / total, w2 / total
+
+
 @numba.njit(cache=True, nogil=True)
 def weights(points: np.ndarray, faces: np.ndarray, face: np.ndarray, bary: np.ndarray) -> None:
     """Write perspective-correct corner weights (H, W, 3) of the triangles in ``face``; empty pixels are left alone."""
@@ -66,15 +78,7 @@ def weights(points: np.ndarray, faces: np.ndarray, face: np.ndarray, bary: np.nd
             f = face[j, i]
             if f < 0:
                 continue
-            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-            x0, y0, x1, y1, x2, y2 = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
-            w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * points[a, 2]
-            w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * points[b, 2]
-            w2 = ((x0 - i) * (y1 - j) - (y0 - j) * (x1 - i)) * points[c, 2]
-            total = w0 + w1 + w2
-            bary[j, i, 0] = w0 / total
-            bary[j, i, 1] = w1 / total
-            bary[j, i, 2] = w2 / total
+            bary[j, i, 0], bary[j, i, 1], bary[j, i, 2] = corner_weights(points, faces[f], i, j)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -18,6 +18,7 @@ from tvface.synthetic.light import SH_FACTORS
 DIRECTIONS = 96
 RESOLUTION = 192  # side of the depth pictures
 SLACK = 2.5e-3  # metres a vertex may lie behind the surface that hides it: its own triangles are coarse
+PHOTOGRAPHED_SHADOWS = 0.6  # share of the soft shadows that a portrait's texture holds already
 BOUNCE = 0.35  # reflectance of the surroundings of a hidden place, which light it in turn
 
 # What a Lambertian surface makes of each order of the light that arrives (Ramamoorthi & Hanrahan 2001), over pi.
@@ -101,3 +102,22 @@ class Occlusion:
         weight = np.exp(-(1 - near) / (2 * 0.2**2)).astype(np.float32)
         share = (self.seen @ weight + 1e-6) / (self.all @ weight + 1e-6)
         return np.asarray(np.clip(share, 0, 1), np.float32)
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """What a head turned by ``rotation`` (3, 3) hides from itself; less is left to do where a photograph's own shadows
+    are in the texture."""
+
+    occlusion: Occlusion
+    rotation: np.ndarray
+    photographed: bool
+
+    def reach(self, light: np.ndarray) -> np.ndarray:
+        """Return the share of a light (9, 3) that arrives at each vertex: (V,) float32."""
+        kept = PHOTOGRAPHED_SHADOWS if self.photographed else 0.0
+        return np.asarray(kept + (1 - kept) * self.occlusion.reach(light, self.rotation), np.float32)
+
+    def seen_from(self, direction: np.ndarray) -> np.ndarray:
+        """Return the share of a far lamp in ``direction`` (3,) that arrives at each vertex: (V,) float32."""
+        return self.occlusion.seen_from(direction, self.rotation)

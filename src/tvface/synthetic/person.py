@@ -6,21 +6,19 @@ import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from scipy import sparse
 
 from tvface.head.data import HeadData
 from tvface.synthetic import hats, kernels
-from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions
+from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions, pyramid
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
-from tvface.synthetic.occlusion import Occlusion
+from tvface.synthetic.occlusion import Occlusion, Shadow
 from tvface.synthetic.relief import Relief, ReliefPainter
 
 HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
-PHOTOGRAPHED_SHADOWS = 0.6  # share of the soft shadows that a portrait's texture holds already
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
 MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
 MAX_YAW = 39  # degrees, last row of the contour table
@@ -44,25 +42,6 @@ def contour_row(rotation: np.ndarray) -> int:
     yaw = np.degrees(np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0])))
     rounded = int(np.round(np.clip(yaw, -MAX_YAW, MAX_YAW)))
     return rounded if rounded >= 0 else MAX_YAW - rounded
-
-
-@dataclass(frozen=True)
-class Shadow:
-    """What a head turned by ``rotation`` (3, 3) hides from itself; less is left to do where a photograph's own shadows
-    are in the texture."""
-
-    occlusion: Occlusion
-    rotation: np.ndarray
-    photographed: bool
-
-    def reach(self, light: np.ndarray) -> np.ndarray:
-        """Return the share of a light (9, 3) that arrives at each vertex: (V,) float32."""
-        kept = PHOTOGRAPHED_SHADOWS if self.photographed else 0.0
-        return np.asarray(kept + (1 - kept) * self.occlusion.reach(light, self.rotation), np.float32)
-
-    def seen_from(self, direction: np.ndarray) -> np.ndarray:
-        """Return the share of a far lamp in ``direction`` (3,) that arrives at each vertex: (V,) float32."""
-        return self.occlusion.seen_from(direction, self.rotation)
 
 
 @dataclass(frozen=True)
@@ -104,14 +83,6 @@ class Posed:
         pitch = np.degrees(np.arctan2(r[2, 1], r[2, 2]))
         roll = np.degrees(np.arctan2(r[1, 0], r[0, 0]))
         return float(yaw), float(pitch), float(roll)
-
-
-def pyramid(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
-    """Return the texture and its halvings down to ``smallest`` texels a side."""
-    levels = [np.ascontiguousarray(texture)]
-    while min(levels[-1].shape[:2]) >= 2 * smallest:
-        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-    return tuple(levels)
 
 
 class _Normals:

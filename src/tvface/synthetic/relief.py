@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 
-from tvface.synthetic.atlas import SKIN, Atlas
+from tvface.synthetic.atlas import SKIN, Atlas, pyramid
 from tvface.synthetic.frontal import Frontal, smooth_path
 from tvface.synthetic.noise import Noise
 
@@ -64,7 +63,17 @@ class ReliefPainter:
         rng = np.random.default_rng(0x9E1)
         size = self.atlas.size
         pores = Noise(size // 2, 2).draw(size, size, rng) * (self.atlas.part == SKIN)
-        return tuple(_halvings(one) for one in [*drawn, pores.astype(np.float32)])
+        return tuple(pyramid(one) for one in [*drawn, pores.astype(np.float32)])
+
+    @cached_property
+    def _callers(self) -> tuple[list[tuple[int, float]], ...]:
+        """Per group of ANSWERS the expression columns that call it forth, and their shares: a side calls half."""
+        found = []
+        for movements, _ in ANSWERS.values():
+            shares = dict.fromkeys(movements, 1.0)
+            shares |= {f"{name}_{side}": 0.5 for name in movements for side in ("L", "R")}
+            found.append([(index, shares[name]) for index, name in enumerate(self.names) if name in shares])
+        return tuple(found)
 
     def _groove(self, lines: Sequence[np.ndarray], width: float) -> np.ndarray:
         """Return grooves of unit depth with raised edges along ``lines`` (N, 2) mm."""
@@ -104,21 +113,9 @@ class ReliefPainter:
     def of(self, age: float, expression: np.ndarray, full: float) -> Relief:
         """Return the relief of a face of ``age`` 0..1 with an expression code (E,), ``full`` its full movement."""
         amounts = []
-        for movements, depth in ANSWERS.values():
-            called = 0.0
-            for index, name in enumerate(self.names[: len(expression)]):
-                base, _, side = name.rpartition("_")
-                share = 0.5 if side in ("L", "R") and base in movements else 1.0
-                if name in movements or (side in ("L", "R") and base in movements):
-                    called += share * max(float(expression[index]) / full, 0.0)
+        for callers, (_, depth) in zip(self._callers, ANSWERS.values(), strict=True):
+            shown = [(share, float(expression[index])) for index, share in callers if index < len(expression)]
+            called = sum(share * max(value / full, 0.0) for share, value in shown)
             grown = YOUNG + (1 - YOUNG) * age
             amounts.append(depth * grown * max(min(called, 1.2), RESTING * age**1.5))
         return Relief(self.maps, np.array([*amounts, PORES * (0.5 + age)]))
-
-
-def _halvings(texture: np.ndarray, smallest: int = 32) -> tuple[np.ndarray, ...]:
-    levels = [np.ascontiguousarray(texture, np.float32)]
-    while min(levels[-1].shape) >= 2 * smallest:
-        half = cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        levels.append(np.asarray(half, np.float32))
-    return tuple(levels)

@@ -12,15 +12,12 @@ import json
 import multiprocessing
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from tvface.head import generic
 from tvface.head.data import HeadData
@@ -28,7 +25,8 @@ from tvface.manifests.base import Provenance, atomic, digest, write
 from tvface.manifests.crops import CROPS
 from tvface.settings.model import Head
 from tvface.stages.code import code_digest
-from tvface.synthetic.crops import PERSON_EVERY, TEXTURE_EVERY
+from tvface.synthetic.crops import PERSON_EVERY
+from tvface.synthetic.threads import one_thread
 from tvface.synthetic.truth import LAYERS, Shot, ShotMaker, check_layers
 
 HEAD, INDEX = "head.npz", "index.parquet"
@@ -132,13 +130,8 @@ def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int =
 
 def make_shots(maker: ShotMaker, count: int, generator: np.random.Generator) -> Iterator[tuple[int, str, Shot]]:
     """Yield (person's number, texture's name, shot): a new person every two shots, new looks every four."""
-    texture, person = maker.texture(generator), None
-    for index in range(count):
-        if index and index % TEXTURE_EVERY == 0:
-            texture = maker.texture(generator)
-        if person is None or index % PERSON_EVERY == 0:
-            person = maker.person(texture, generator)
-        yield index // PERSON_EVERY, texture.name, maker.shot(person, generator)
+    for index, person in enumerate(maker.crops.cast(count, generator)):
+        yield index // PERSON_EVERY, person.texture.name, maker.shot(person, generator)
 
 
 def _write_head(folder: Path) -> str:
@@ -184,7 +177,7 @@ def _notes(path: Path) -> dict[str, Any]:
 def write_shard(task: Task) -> Path:
     """Write one shard, in place of an older one of its name; the folder must hold the head."""
     recipe = task.recipe
-    with _one_thread():
+    with one_thread():
         maker = _maker(task.folder / HEAD, recipe)
         generator = np.random.default_rng([recipe.seed, task.index, 0x7A11])
         made = list(make_shots(maker, task.shots, generator))
@@ -215,18 +208,6 @@ def write_shard(task: Task) -> Path:
 @functools.lru_cache(maxsize=2)
 def _maker(head: Path, recipe: Recipe) -> ShotMaker:
     return ShotMaker(HeadData.load(head), recipe.size, recipe.frames, recipe.layers)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep the libraries to one thread: the workers fill the cores, and sums over threads may round differently."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _write_index(folder: Path, tasks: list[Task], recipe: Recipe, made_with: str) -> Path:

@@ -29,7 +29,6 @@ from tvface.synthetic import geometry
 from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.crops import Cover, CropMaker
 from tvface.synthetic.degrade import degrade
-from tvface.synthetic.hair import Texture
 from tvface.synthetic.light import PointLight, expose, random_light
 from tvface.synthetic.occluders import Covered
 from tvface.synthetic.person import Person, Posed
@@ -133,14 +132,6 @@ class ShotMaker:
         self.crops = CropMaker(head, size)
         self.size, self.frames = size, frames
         self.layers = check_layers(layers)
-
-    def texture(self, rng: np.random.Generator) -> Texture:
-        """Paint new looks."""
-        return self.crops.texture(rng)
-
-    def person(self, texture: Texture, rng: np.random.Generator) -> Person:
-        """Draw an identity for a texture."""
-        return self.crops.person(texture, rng)
 
     def motion(self, rng: np.random.Generator) -> tuple[list[Moment], float]:
         """Draw what the person does in the shot's frames, and the seconds between two of them."""
