@@ -16,6 +16,7 @@ from tvface.assets import AssetError
 from tvface.episodes.command import add_index
 from tvface.exports.command import add_export
 from tvface.options import add_command, add_configuration, settings_of
+from tvface.reporting.command import add_calibrate, add_people
 from tvface.settings import SettingsError
 from tvface.stages.table import PHASES, STAGES
 from tvface.synthetic.command import add_synth_crops
@@ -74,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add_index(commands)
     episodes = add_command(commands, "episodes", "list the episodes of the run", _list_episodes)
     add_configuration(episodes)
-    _add_people(commands)
+    add_people(commands)
+    add_calibrate(commands)
     schema = add_command(commands, "schema", "write the JSON schema of the configuration", _write_schema)
     schema.add_argument("output", nargs="?", type=Path, help="file; by default the terminal")
     config = add_command(commands, "config", "write a configuration with every setting and its comment", _write_config)
@@ -175,23 +177,6 @@ def _reconstruct(chosen: argparse.Namespace) -> None:
     for path in reconstruct_video(
         settings_of(chosen), chosen.video, chosen.model, chosen.out, chosen.weights, chosen.threads
     ):
-        print(path)
-
-
-def _add_people(commands: Any) -> None:
-    about = "a contact sheet per person of a show, with the tracks that identities.decisions merges, splits and names"
-    parser = add_command(commands, "people", about, _write_people)
-    parser.add_argument("--show", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the sheets and people.tsv")
-    parser.add_argument("--per-person", type=int, default=24, help="most faces on a sheet")
-    parser.add_argument("--min-faces", type=int, default=1, help="people with fewer faces get no sheet")
-    add_configuration(parser)
-
-
-def _write_people(chosen: argparse.Namespace) -> None:
-    from tvface.reporting.people import write_people
-
-    for path in write_people(settings_of(chosen), chosen.show, chosen.out, chosen.per_person, chosen.min_faces):
         print(path)
 
 

@@ -6,16 +6,17 @@ import pandas as pd
 import pytest
 
 from tests.stages.show import Face, Show, talking
+from tvface.cli import main
 from tvface.layout import decisions
 from tvface.manifests import read
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES
 from tvface.manifests.sequences import CANDIDATES
-from tvface.media.images import encode_png
+from tvface.media.images import encode_png, read_image
 from tvface.mining.decisions import DecisionError
 from tvface.reporting.people import write_people
-from tvface.settings import SettingsError
+from tvface.settings import SettingsError, load
 
 
 def faces_of(show: Show, name: str, pictures: list[np.ndarray], **blocks: object) -> pd.DataFrame:
@@ -148,3 +149,32 @@ def test_everybody_gets_a_sheet(show: Show) -> None:
     assert table["person"].tolist() == ["p001", "p000"] and table["faces"].tolist() == [9, 5]
     sheet = cv2.imread(str(written[1]))
     assert sheet is not None and sheet.shape[1] == 6 * 148 and sheet[:140].std() > 10
+
+
+def test_the_command_calibrate_suggests_thresholds(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
+    faces_of(show, "e1", show.pictures([[Face(0, x=90), Face(3, x=230)]] * 9))
+    (show.folder / "decisions").mkdir()
+    decided = show.folder / "decisions" / "e1.tsv"
+    decided.write_text("apart\te1:0\te1:1\n", encoding="utf-8")
+    (show.folder / "config.yaml").write_text("identities: {decisions: decisions}\n", encoding="utf-8")
+    asked = ["calibrate", "--set", f"videos=[{show.folder / 'videos' / 'e1.mp4'}]", "--set", "synth.enabled=false"]
+    asked += ["--set", "faces.embedder=appearance"]
+    assert main([*asked, "--out", "out"]) == 0
+    rows = pd.read_csv("out/thresholds.tsv", sep="\t").set_index("setting")
+    assert rows["one_person"].tolist() == [16, 2, 60] and rows["two_people"].tolist() == [16, 2, 9]
+    assert (rows["joined_of_two_suggested"] == 0).all() and (rows["joined_of_one_suggested"] == 100).all()
+    # What is suggested can be read as a configuration, and is what the table says.
+    suggested = load([show.folder / "out" / "thresholds.yaml"])
+    assert suggested.identities.threshold == pytest.approx(rows.loc["identities.threshold", "suggested"], abs=1e-3)
+    assert suggested.faces.tracks.distance and suggested.sequences.pair_distance
+    picture = read_image("out/thresholds.png")
+    assert picture.shape[1] > 1000 and picture.std() > 20
+    capsys.readouterr()
+    assert main([*asked, "--show", "other"]) == 2
+    assert "no show 'other' in this run; there are e1" in capsys.readouterr().err
+    decided.write_text("apart\te1:0\te1:8\n", encoding="utf-8")
+    assert main(asked) == 2
+    assert "there is no track e1:8" in capsys.readouterr().err
+    show.path("faces", "e1.parquet").unlink()
+    assert main(asked) == 2
+    assert "run snakemake --cores all faces" in capsys.readouterr().err

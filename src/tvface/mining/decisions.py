@@ -40,6 +40,11 @@ class Decisions:
     names: tuple[tuple[Track, str, int], ...] = ()
     drop: tuple[tuple[Track, int], ...] = ()
 
+    def tracks(self) -> set[Track]:
+        """Return the tracks that were joined, split or named."""
+        pairs = {track for a, b, _ in (*self.same, *self.apart) for track in (a, b)}
+        return pairs | {track for track, _, _ in self.names}
+
 
 def read_decisions(path: Path) -> Decisions:
     """Read a file of decisions.

@@ -52,7 +52,7 @@ class Quality:
 
     def __init__(self) -> None:
         self._episodes: list[dict[str, object]] = []
-        self._reasons: Counter[str] = Counter()
+        self._reasons: dict[str, Counter[str]] = {}
         self._people: dict[str, set[str]] = {}
         self._used = {score.column: np.zeros(BINS, np.int64) for score in SCORES}
         self._dropped = {score.column: np.zeros(BINS, np.int64) for score in SCORES}
@@ -67,7 +67,7 @@ class Quality:
         reasons = Counter(faces.loc[faces["reason"] != "used", "reason"].tolist())
         people = set(faces["person"]) - {DROPPED}
         self._people.setdefault(show, set()).update(people)
-        self._reasons.update(reasons)
+        self._reasons.setdefault(show, Counter()).update(reasons)
         used = (faces["reason"] == "used").to_numpy()
         self._episodes.append(
             {
@@ -80,7 +80,7 @@ class Quality:
                 "people": len(people),
                 "sequences": int(faces["sequence"].nunique()),
                 "faces used": int(used.sum()),
-                "dropped most": ", ".join(f"{reason} {count}" for reason, count in reasons.most_common(3)),
+                "dropped most": _most(reasons),
             }
         )
         for score in SCORES:
@@ -104,9 +104,7 @@ class Quality:
         sums = rows.groupby("show", sort=True)[counted].sum().reset_index()
         sums.insert(1, "episode", [f"{ALL} {count}" for count in rows.groupby("show", sort=True).size()])
         sums["people"] = [len(self._people[show]) for show in sums["show"]]
-        sums["dropped most"] = ""
-        if len(sums) == 1:
-            sums["dropped most"] = ", ".join(f"{reason} {count}" for reason, count in self._reasons.most_common(3))
+        sums["dropped most"] = [_most(self._reasons[show]) for show in sums["show"]]
         if len(rows) > most:
             yielded = rows["faces used"] / rows["frames"].clip(lower=1)
             rows = rows.loc[yielded.sort_values(kind="stable").index[:most]]
@@ -139,6 +137,10 @@ class Quality:
         axis.set_xlim(score.low, score.high)
         axis.set_title(" ".join([score.column, *(f"[{name}]" for name in score.limits)]), fontsize=9)
         axis.tick_params(labelsize=7)
+
+
+def _most(reasons: Counter[str], count: int = 3) -> str:
+    return ", ".join(f"{reason} {faces}" for reason, faces in reasons.most_common(count))
 
 
 def collect(frames: Sequence[Path], candidates: Sequence[Path]) -> Quality:
