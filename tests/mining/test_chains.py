@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tvface.mining.chains import Chain, capped, choose, contiguity, recaps
+from tvface.mining.chains import Chain, capped, choose, contiguity
 from tvface.mining.motion import lively, movement
 from tvface.settings.data import Sequences
 
@@ -126,13 +126,3 @@ def test_caps() -> None:
     found = capped([0, 0, 0, 1, 2, 3], ["a", "a", "a", "a", "a", "b"], settings)
     assert found == [None, None, "cap_track", None, "cap_person", None]
     assert capped([0] * 5, ["a"] * 5, replace(settings, per_track=0, per_person=0)) == [None] * 5
-
-
-def test_recaps_are_found_from_other_shots_only() -> None:
-    rng = np.random.default_rng(0)
-    first = rng.integers(-(2**62), 2**62, 10)
-    again = np.concatenate([first[4:] ^ 1, rng.integers(-(2**62), 2**62, 4)])
-    other = rng.integers(-(2**62), 2**62, 10)
-    assert recaps([first, other, again], [0, 3, 7], 4) == [False, False, True]
-    assert recaps([first, again], [0, 0], 4) == [False, False]
-    assert recaps([first, np.concatenate([first[:4], other[4:]])], [0, 5], 4) == [False, False]

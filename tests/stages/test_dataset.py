@@ -98,6 +98,27 @@ def test_parts_share_neither_person_nor_episode(tmp_path, monkeypatch):
     assert "identity+episode" in reason and manifest.dropped[reason] == 2 * (21 - statistics["sequences"])
 
 
+def test_what_another_episode_shows_again_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    first, other = (tuple(rng.integers(-(2**62), 2**62, 4).tolist()) for _ in range(2))
+    again = (first[2] ^ 0b1011, first[3], *other[:2])  # half of its frames, three bits away
+    paths = [
+        shard(tmp_path, "e1", [sliding("s", "e1", "a", hashes=first), sliding("s", "e1", "b")]),
+        shard(tmp_path, "e2", [sliding("s", "e2", "a", hashes=again), sliding("s", "e2", "a", hashes=again)]),
+        shard(tmp_path, "f1", [sliding("t", "f1", "a", hashes=first)]),
+    ]
+    split = {"validation": 0.0, "test": 0.0}
+    manifest, statistics = whole(tmp_path, paths, parse_settings({"dataset": {"split": split}}))
+    assert manifest.rows["sequence"].unique().tolist() == ["e1.0000", "e1.0001", "f1.0000"], "shows are kept apart"
+    assert manifest.dropped == {"recap of another episode": 8}
+    assert statistics["dropped"]["dataset"] == {"recap of another episode": 8}
+    assert statistics["sequences_before_recaps"] == 5 and statistics["sequences_before_split"] == 3
+    for distance, kept in ((3, 5), (0, 5), (4, 3)):
+        settings = parse_settings({"dataset": {"split": split, "recap_distance": distance}})
+        assert whole(tmp_path, paths, settings)[1]["sequences"] == kept
+
+
 def test_one_person_in_one_episode_is_all_training_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = shard(tmp_path, "e", [sliding("s", "e", "a", frames=2, seed=i) for i in range(3)])

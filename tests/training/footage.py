@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ class Sequence_:
     points: np.ndarray
     crossing: tuple[int, ...] = ()
     without: dict[str, tuple[int, ...]] = field(default_factory=dict)  # "landmarks"/"masks" -> positions left out
+    hashes: tuple[int, ...] = ()  # perceptual ones; by default unlike those of all other crops
 
 
 def write_episode(folder: Path, episode: str, sequences: Sequence[Sequence_]) -> dict[str, Path]:
@@ -104,8 +106,12 @@ def _crop_row(item: Sequence_, name: str, number: int, position: int, stored: tu
         "gap": None if position == 0 else 1,
         "crossing": position in item.crossing,
         "contiguity": "continuous",
-        "phash": 0,
+        "phash": item.hashes[position] if item.hashes else _some_hash(name, position),
     }
+
+
+def _some_hash(name: str, position: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{name}/{position}".encode()).digest()[:8], "big", signed=True)
 
 
 def sliding(

@@ -30,6 +30,7 @@ _JOINED = (
     points("points68", 68, "landmarks in crop pixels"),
     Column("transform", pa.list_(pa.float32()), "2 x 3 map from picture to crop pixels", length=6),
     Column("crossing", pa.bool_(), "a shot boundary lies before this frame"),
+    Column("phash", pa.int64(), "64-bit perceptual hash of the crop (two's complement)"),
     *stored(
         "flow",
         "the sequence's optical flow: float16 little-endian, shape (2, N-1, 2, S, S); index 0 backward "
@@ -38,7 +39,7 @@ _JOINED = (
     Column("flow_size", pa.int32(), "S", unit="px", low=1),
 )
 
-DATASET_SHARD = Schema("dataset", 1, _JOINED, key=("sequence", "position"))
+DATASET_SHARD = Schema("dataset", 2, _JOINED, key=("sequence", "position"))
 DATASET = Schema(
-    "dataset", 1, (*_JOINED, Column("split", pa.string(), "train, validation or test")), key=("sequence", "position")
+    "dataset", 2, (*_JOINED, Column("split", pa.string(), "train, validation or test")), key=("sequence", "position")
 )

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvface.mining.motion import lively, movement
-from tvface.mining.quality import hash_distance
 from tvface.settings.data import Sequences
 
 Array = NDArray[np.float64]
@@ -122,25 +121,4 @@ def capped(track: list[int], person: list[str], settings: Sequences) -> list[str
             tracks[its_track] += 1
             people[its_person] += 1
             result.append(None)
-    return result
-
-
-def recaps(hashes: list[NDArray[np.int64]], shot: list[int], distance: int) -> list[bool]:
-    """Return which sequences repeat footage of an earlier one from another shot ("previously on ...").
-
-    A sequence is a repeat if for at least half of its frames an earlier sequence holds a frame whose hash differs by
-    fewer than ``distance`` bits. The cut of a recap need not start at the same frame, so all frames are compared.
-
-    Args:
-        hashes: (length,) perceptual hashes per sequence, sequences in order of time.
-        shot: first shot of each sequence; neighbours in one take look alike by right.
-    """
-    result: list[bool] = []
-    for later, own in enumerate(hashes):
-        repeated = False
-        for earlier in range(later):
-            if shot[earlier] != shot[later] and not result[earlier]:
-                near = (hash_distance(own, hashes[earlier]) < distance).any(axis=1)
-                repeated |= bool(2 * near.sum() >= len(own))
-        result.append(repeated)
     return result

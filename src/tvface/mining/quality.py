@@ -108,9 +108,3 @@ def phash(crop: Image) -> int:
     low = cv2.dct(small)[:8, :8].ravel()
     bits = low > np.median(low[1:])
     return int(np.packbits(bits).view(">i8")[0])
-
-
-def hash_distance(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the (N, M) numbers of bits in which (N,) and (M,) hashes differ."""
-    differing = np.bitwise_xor(a[:, None], b[None]).astype(np.int64).view(np.uint8).reshape(len(a), len(b), 8)
-    return np.unpackbits(differing, axis=-1).sum(-1).astype(np.int64)

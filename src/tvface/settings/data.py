@@ -123,4 +123,9 @@ class Sequences:
     pair_distance: float | None = option(None, "largest embedding distance in a sequence; null: the embedder's own")
     crop_scale: float = option(1.25, "crop side / mean box side (DECA)", low=0.5, high=4)
     crop_down: float = option(0.12, "crop centre below the box centre, in box sides (DECA)", low=-1, high=1)
-    recap_distance: int = option(4, "sequences whose perceptual hashes differ by fewer bits are recaps", low=0)
+    recap_distance: int = option(
+        4,
+        "sequences whose perceptual hashes differ by fewer bits from another shot's are recaps; 0: off",
+        low=0,
+        high=64,
+    )

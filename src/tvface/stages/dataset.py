@@ -22,6 +22,7 @@ from tvface.manifests.masks import MASKS
 from tvface.manifests.sequences import SEQUENCES
 from tvface.media.images import read_image
 from tvface.media.tarstore import TarWriter
+from tvface.mining.recaps import recaps
 from tvface.settings import Settings, SettingsError
 from tvface.stages.base import Paths, logger, progress, provenance
 from tvface.training.split import PARTS, assign
@@ -32,6 +33,7 @@ _DISJOINT = {
     "episode": (("show", "episode"),),
 }
 _KEY = ["sequence", "position"]
+RECAP = "recap of another episode"
 
 
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
@@ -146,15 +148,21 @@ def _run_whole(settings: Settings, inputs: Paths, outputs: Paths) -> None:
         raise SettingsError(
             f"dataset.split: validation {split.validation} + test {split.test} leave nothing to train on; lower them"
         )
+    total = rows["sequence"].nunique()
+    repeated = _recaps(rows, settings.dataset.recap_distance)
+    dropped = {RECAP: int(rows["sequence"].isin(repeated).sum())} if repeated else {}
+    rows = rows[~rows["sequence"].isin(repeated)]
     sequences = rows.drop_duplicates("sequence")[["sequence", "show", "episode", "person"]].sort_values("sequence")
     sequences["split"] = assign(sequences, _DISJOINT[split.disjoint], (split.validation, split.test))
     lost = sequences[sequences["split"].isna()]
     reason = f"person and episode in different parts of the {split.disjoint}-disjoint split"
-    dropped = {reason: int(rows["sequence"].isin(lost["sequence"]).sum())} if len(lost) else {}
+    if len(lost):
+        dropped[reason] = int(rows["sequence"].isin(lost["sequence"]).sum())
     parts = dict(zip(sequences["sequence"], sequences["split"], strict=True))
     rows["split"] = [parts[name] for name in rows["sequence"]]
     rows = rows[rows["split"].notna()]
     statistics = _statistics(settings, shards, sequences, rows, dropped)
+    statistics["sequences_before_recaps"] = total
     remarks = statistics["remarks"]
     for remark in remarks:
         logger("dataset").warning("%s", remark)
@@ -173,6 +181,23 @@ def _run_whole(settings: Settings, inputs: Paths, outputs: Paths) -> None:
     )
     with atomic(outputs["statistics"]) as temporary:
         temporary.write_text(json.dumps(statistics, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _recaps(rows: pd.DataFrame, distance: int) -> set[str]:
+    """Return the sequences that repeat footage of an episode of the show which comes before by its name.
+
+    Without this a test sequence could be a copy of a training sequence.
+    """
+    found: set[str] = set()
+    for _, of_show in rows.sort_values(["episode", "sequence", "position"], kind="stable").groupby("show", sort=True):
+        names, hashes, takes = [], [], []
+        number = {episode: index for index, episode in enumerate(of_show["episode"].unique())}
+        for name, frames in of_show.groupby("sequence", sort=False):
+            names.append(str(name))
+            hashes.append(frames["phash"].to_numpy(np.int64))
+            takes.append(number[frames["episode"].iloc[0]])
+        found |= {name for name, again in zip(names, recaps(hashes, takes, distance), strict=True) if again}
+    return found
 
 
 def _statistics(

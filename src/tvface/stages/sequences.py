@@ -19,9 +19,10 @@ from tvface.manifests.sequences import CANDIDATES, SEQUENCES
 from tvface.media.images import Image, encode_jpeg, encode_png, read_image, warp_crop
 from tvface.media.tarstore import TarWriter
 from tvface.mining import quality
-from tvface.mining.chains import Chain, capped, choose, contiguity, recaps
+from tvface.mining.chains import Chain, capped, choose, contiguity
 from tvface.mining.decisions import DROPPED
 from tvface.mining.motion import movement
+from tvface.mining.recaps import recaps
 from tvface.mining.tracks import area
 from tvface.settings import Settings
 from tvface.settings.data import Sequences
