@@ -10,7 +10,7 @@ TVQA's folders and names, double episodes included. Every frame is a real JPEG o
 * how many files each stage would write;
 * the hours on 8 cores and on one GPU, with the arithmetic, from the rates in FILE: what ``benchmarks/episode_memory.py
   --out FILE`` wrote on such a machine, for two lengths of an episode, so that start-up and work per frame are told
-  apart. Without a file of a GPU's rates nothing is said about a GPU.
+  apart. Without a file of a GPU's rates a GPU's hours are estimated: FLOPs of the paper's networks over --tflops.
 
 It needs 1 GB in --folder (default: the temporary folder), all of it folders, and removes it.
 """
@@ -35,6 +35,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, the project root is not on the path
 
 from benchmarks.data_stages import STAGES, link_clip, measured, show_pictures, tvface
+from benchmarks.gpu_hours import estimate
 from tvface.assets import ROOT
 from tvface.episodes import Episode, list_episodes
 from tvface.episodes.sheet import sheet_text
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--archive-frames", type=int, default=9600, help="frames in the split archive that is timed")
     parser.add_argument("--rates", type=Path, help="TSV of benchmarks/episode_memory.py on a CPU")
     parser.add_argument("--gpu-rates", type=Path, help="TSV of benchmarks/episode_memory.py on a machine with a GPU")
+    parser.add_argument("--tflops", type=float, default=50.0, help="rate assumed of a GPU that was not measured")
     chosen = parser.parse_args(arguments)
     made = Path(tempfile.mkdtemp(prefix="tvface-tvqa-", dir=chosen.folder))
     try:
@@ -67,9 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds, megabytes = plan(made, episodes)
         take_archive(made, chosen.archive_frames)
         print_files(episodes)
-        for name, path in ((f"{CORES} cores", chosen.rates), ("one GPU", chosen.gpu_rates)):
-            if path is not None:
-                print_hours(name, pd.read_csv(path, sep="\t"), len(episodes), chosen.frames, name != "one GPU")
+        if chosen.rates is not None:
+            rates = pd.read_csv(chosen.rates, sep="\t")
+            hours = print_hours(f"{CORES} cores", rates, len(episodes), chosen.frames, True)
+            if chosen.gpu_rates is None:
+                pictures = sorted((made / "pictures").iterdir())[:8]
+                configs = [ROOT / "config.yaml", ROOT / "workflow" / "configs" / "tvqa.yaml"]
+                estimate(rates, configs, pictures, chosen.frames, chosen.tflops, hours)
+        if chosen.gpu_rates is not None:
+            print_hours("one GPU", pd.read_csv(chosen.gpu_rates, sep="\t"), len(episodes), chosen.frames, False)
     finally:
         shutil.rmtree(made)
     if seconds > SECONDS_LIMIT or megabytes > MEMORY_LIMIT_MB:
@@ -178,8 +186,8 @@ def print_files(episodes: Sequence[Episode]) -> None:
         print(f"{stage:10} {shards:4} jobs x {len(OUTPUTS[stage])} files = {shards * len(OUTPUTS[stage]):5,} files")
 
 
-def print_hours(what: str, rates: pd.DataFrame, episodes: int, frames: int, cores: bool) -> None:
-    """Print the extrapolation: seconds per job + seconds per frame x frames, from two lengths of an episode.
+def print_hours(what: str, rates: pd.DataFrame, episodes: int, frames: int, cores: bool) -> float:
+    """Print the extrapolation and return its hours: seconds per job + seconds per frame x frames, from two lengths.
 
     Jobs of a CPU run on one core each, so processor seconds are divided by the cores; a GPU runs them one by one, so
     wall seconds count.
@@ -200,8 +208,9 @@ def print_hours(what: str, rates: pd.DataFrame, episodes: int, frames: int, core
         print(f"{stage:10} {start:5.1f} s x {episodes} + {1000 * each:7.2f} ms x {frames:,} = {hours:7.1f} h")
     if cores:
         print(f"sum {total:.1f} h of one core / {CORES} = {total / CORES:.1f} h; without identities, one job per show")
-    else:
-        print(f"sum {total:.1f} h, jobs one after the other; without identities, one job per show")
+        return total / CORES
+    print(f"sum {total:.1f} h, jobs one after the other; without identities, one job per show")
+    return total
 
 
 def sum_of(rates: pd.DataFrame) -> str:

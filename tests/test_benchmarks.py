@@ -7,11 +7,13 @@ import pytest
 import skimage.data
 import torch
 
-from benchmarks import identities, peers, rasterize, train_step, tvqa_scale
+from benchmarks import gpu_hours, identities, peers, rasterize, train_step, tvqa_scale
 from benchmarks.data_stages import Measured, table
 from benchmarks.episode_memory import growth
 from tvface.episodes import parse_clip
+from tvface.media.images import encode_png
 from tvface.media.video import write_video
+from tvface.settings import parse_settings
 
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
 
@@ -92,6 +94,25 @@ def test_hours_are_start_ups_plus_frames(capsys):
     assert out.count(f"3.0 s x 399 +  100.00 ms x 2,300,000 = {hours:7.1f} h") == len(tvqa_scale.PER_EPISODE)
     assert f"= {hours * len(tvqa_scale.PER_EPISODE) / 8:.1f} h;" in out
     assert growth(rows[:2]) == ["frames        100 MB for 100,    101 MB for 1000 frames:    1.0 kB per frame"]
+
+
+def test_hours_of_a_gpu_follow_from_counted_work(capsys):
+    rows = [Measured("faces", 100, 150, 1.0, 1.0, 1.0), Measured("landmarks", 100, 20, 1.0, 1.0, 1.0)]
+    many = gpu_hours.items(table([*rows, Measured("faces", 10, 900, 1.0, 1.0, 1.0)]), 3600)
+    assert many == {"frame": 3600, "face": 5400, "crop": 720}, "the longest episode counts"
+    gpu_hours.print_estimate({"a": ("crop", 1e3, 4), "b": ("frame", 1e3, 1)}, many, 1.0, 5.0)
+    out = capsys.readouterr().out
+    assert "1000.00 GFLOP x 4 x          720 crops / 1 TFLOP/s =   0.80 h" in out
+    assert "sum 1.8 h of the GPU" in out and "not a measurement" in out and "5.0 h of the cores" in out
+
+
+def test_networks_are_counted_as_published(tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(skimage.data.astronaut()))
+    counted = gpu_hours.work(parse_settings({"landmarks": {"refine": 1, "flip": True}}), [tmp_path / "a.png"])
+    # FaceNet: 1.4 to 1.6 G multiplications and additions at 160 px; every crop passes 2D-FAN twice, and mirrored.
+    assert counted["FaceNet"] == ("face", pytest.approx(2.9, rel=0.05), 1)
+    assert counted["2D-FAN"][0] == "crop" and counted["2D-FAN"][2] == 4 and counted["2D-FAN"][1] > 30
+    assert counted["BiSeNet"][1] > 20 and 0.1 < counted["MTCNN"][1] < 10
 
 
 def test_peers_compares_what_it_times(tmp_path, capsys):
