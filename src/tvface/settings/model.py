@@ -62,7 +62,7 @@ class Dataset:
     flow: Flow = block(Flow)
     split: Split = block(Split)
     recap_distance: int = option(
-        8,
+        10,
         "sequences whose perceptual hashes differ by fewer bits from another episode's are recaps of it; 0: off",
         low=0,
         high=64,
