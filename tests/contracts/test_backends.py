@@ -87,6 +87,9 @@ def test_landmarkers(name, crop):
     eye, other = points[0, 36:42].mean(0), points[0, 42:48].mean(0)
     # The astronaut's pupils, hand-placed in the picture (resources/portraits.tsv).
     assert np.linalg.norm(eye - (203 - 110, 101 - 20)) < 10 and np.linalg.norm(other - (247 - 110, 103 - 20)) < 10
+    assert 0 < landmarker.instability(crop[None], box, points, 0.05)[0] < 0.03
+    assert landmarker.instability(crop[None], box, points, 0.0)[0] < 0.01
+    assert landmarker.instability(crop[None][:0], box[:0], points[:0], 0.05).shape == (0,)
     empty = landmarker.locate(crop[None][:0], box[:0])
     assert empty[0].shape == (0, 68, 2) and empty[1].shape == (0, 68)
 

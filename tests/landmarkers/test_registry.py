@@ -34,7 +34,7 @@ def test_one_new_file_is_a_new_backend(tmp_path: Path, monkeypatch: pytest.Monke
         "class Backend(Landmarker):\n"
         "    weights = {}\n"
         "    def __init__(self, settings, device): self.device = device\n"
-        "    def locate(self, crops, boxes):\n"
+        "    def find(self, crops, boxes):\n"
         "        return np.repeat(boxes.reshape(-1, 2, 2).mean(1)[:, None], 68, 1), np.ones((len(crops), 68))\n"
     )
     monkeypatch.setattr(landmarkers, "__path__", [*landmarkers.__path__, str(tmp_path)])

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tvface.reporting.quality import BINS, SCORES, collect
+from tvface.reporting.histograms import BINS
+from tvface.reporting.quality import SCORES, collect, label_scores
 from tvface.settings.data import Sequences
+from tvface.settings.model import Dataset
 
 
 def episode(folder: Path, name: str, show: str, frames: int, reasons: list[str]) -> tuple[Path, Path]:
@@ -55,10 +57,10 @@ def test_episodes_are_counted_and_summed_by_show(tmp_path: Path) -> None:
     ]
     # Every known score is in one bin of one histogram; what lies beyond the axis is at its end.
     for score in SCORES:
-        total = quality._used[score.column] + quality._dropped[score.column]
+        total = quality.faces.used[score.column] + quality.faces.dropped[score.column]
         assert len(total) == BINS and total.sum() == 21 - 3 * (score.column == "shift")
     assert total[-1] > 0
-    picture = quality.histograms(Sequences())
+    picture = quality.faces.picture(Sequences())
     assert picture is not None and picture.ndim == 3 and picture.std() > 20
 
 
@@ -72,8 +74,23 @@ def test_nothing_to_show_and_strays(tmp_path: Path) -> None:
     first, second = episode(tmp_path, "empty", "s", 0, ["used"])
     pd.read_parquet(second).iloc[:0].to_parquet(second)
     quality = collect([first], [second])
-    assert quality.histograms(Sequences()) is None
+    assert quality.faces.picture(Sequences()) is None
     assert quality.table()["faces"].tolist() == [0, 0]
     assert collect([], []).table().empty
     with pytest.raises(ValueError, match=r"different episodes: \['empty'\]"):
         collect([first], [])
+
+
+def test_scores_of_labels_tell_what_the_dataset_kept(tmp_path: Path) -> None:
+    sequence = ["a"] * 3 + ["b"] * 2
+    points = pd.DataFrame({"sequence": sequence, "score": [0.9] * 3 + [0.1] * 2, "instability": [0.01] * 4 + [None]})
+    masks = pd.DataFrame({"sequence": sequence, "face": [0.5, 0.5, 0.7, 0.02, 1.0]})
+    for name, rows in (("points", points), ("masks", masks)):
+        rows.to_parquet(tmp_path / f"{name}.parquet")
+    found = label_scores([tmp_path / "points.parquet"], [tmp_path / "masks.parquet"], {"a"})
+    totals = {name: (int(found.used[name].sum()), int(found.dropped[name].sum())) for name in found.used}
+    assert totals == {"score": (3, 2), "instability": (3, 1), "face": (3, 2)}
+    assert found.used["score"][54] == 3 and found.dropped["score"][6] == 2 and found.dropped["face"][-1] == 1
+    picture = found.picture(Dataset(), columns=3)
+    assert picture is not None and picture.shape[1] > 2 * picture.shape[0] and picture.std() > 20
+    assert label_scores([], [], set()).picture(Dataset(), columns=3) is None

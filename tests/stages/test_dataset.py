@@ -52,6 +52,32 @@ def test_incomplete_sequences_are_dropped_and_counted(tmp_path, monkeypatch):
     assert sum(statistics["dropped"]["dataset"].values()) == 12
 
 
+def test_a_poor_crop_takes_its_sequence_along_and_thresholds_need_no_second_look(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bare = sliding("s", "e", "d")
+    bare.labels[3] = 0
+    sequences = [
+        sliding("s", "e", "a"),
+        sliding("s", "e", "b", scores={2: {"score": 0.2, "instability": 0.5}}),
+        sliding("s", "e", "c", scores={0: {"score": 0.9, "instability": 0.08}}),
+        bare,
+    ]
+
+    def people(**own):
+        settings = parse_settings({"device": "cpu", "dataset": {"flow": {"size": 32}, **own}})
+        manifest = read(shard(tmp_path, "e", sequences, settings), DATASET_SHARD)
+        return set(manifest.rows["person"]), manifest.dropped
+
+    assert people() == ({"a", "b", "c"}, {"little face": 4})
+    assert people(min_face=0.0) == ({"a", "b", "c", "d"}, {})
+    assert people(min_confidence=0.3) == ({"a", "c"}, {"low confidence": 4, "little face": 4})
+    strict = {"low confidence": 4, "unstable landmarks": 4, "little face": 4}
+    assert people(min_confidence=0.3, max_instability=0.05) == ({"a"}, strict)
+    sequences[0].scores[1] = {"score": 1.0, "instability": None}
+    with pytest.raises(SettingsError, match=r"landmarks\.check_shift"):
+        people(max_instability=0.05)
+
+
 def test_flow_warps_the_next_frame_onto_the_frame(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     item = sliding("s", "e", "a", frames=4, size=64, crossing=(2,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -26,8 +27,9 @@ class _Brightest(Landmarker):
         self.sizes: list[tuple[int, ...]] = []
         self.boxes: list[np.ndarray] = []
         self.scores = iter(np.linspace(0.9, 0.1, 100))
+        self.follow = 0.0  # how far the points go with the box
 
-    def locate(self, crops: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def find(self, crops: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.sizes.append(crops.shape)
         self.boxes.extend(boxes)
         weight = np.maximum(crops[..., 0].astype(float) - 200, 0)
@@ -35,7 +37,12 @@ class _Brightest(Landmarker):
         total = weight.sum((1, 2))
         centre = np.stack([(weight * x).sum((1, 2)) / total, (weight * y).sum((1, 2)) / total], 1)
         scores = np.array([next(self.scores) for _ in crops], np.float32)
-        return np.repeat(centre[:, None], 68, 1).astype(np.float32), np.repeat(scores[:, None], 68, 1)
+        # A face of 20 px: two points lie at its corners.
+        points = np.repeat(centre[:, None], 68, 1)
+        points[:, 0] -= 10
+        points[:, 1] += 10
+        points += self.follow * boxes[:, None, :2]
+        return points, np.repeat(scores[:, None], 68, 1)
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ def landmarker(monkeypatch: pytest.MonkeyPatch) -> _Brightest:
 
 
 def _settings(**own: object) -> Settings:
-    return parse_settings({"device": "cpu", "landmarks": {"batch": 4, **own}})
+    return parse_settings({"device": "cpu", "landmarks": {"batch": 4, "check_shift": 0.0, **own}})
 
 
 @pytest.mark.parametrize("context", [1.0, 1.8])
@@ -59,7 +66,7 @@ def test_points_are_in_crop_pixels(
     landmarks.run(_settings(context=context), inputs, {"manifest": tmp_path / "l.parquet"}, shard="e")
     manifest = read(tmp_path / "l.parquet", LANDMARKS)
     points = np.stack(manifest.rows["points68"].to_list()).reshape(-1, 68, 2)
-    assert np.abs(points - episode.dots[:, None]).max() < 0.3
+    assert np.abs(points[:, 2:] - episode.dots[:, None]).max() < 0.3
     side = CROP + 2 * round(CROP * (context - 1) / 2)
     assert landmarker.sizes == [(4, side, side, 3), (2, side, side, 3)]
     np.testing.assert_allclose(landmarker.boxes[0], np.array([8, 4, 56, 58]) + (side - CROP) // 2)
@@ -68,18 +75,26 @@ def test_points_are_in_crop_pixels(
     assert manifest.dropped == {}
 
 
-def test_a_crop_of_low_confidence_takes_its_sequence_along(
+def test_points_that_go_with_the_box_are_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, landmarker: _Brightest
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    landmarker.scores = iter([0.9, 0.8, 0.7, 0.9, 0.3, 0.9])
     episode = make_episode(tmp_path)
     inputs = {"sequences": episode.sequences, "frames": episode.frames}
-    landmarks.run(_settings(min_score=0.5), inputs, {"manifest": tmp_path / "l.parquet"}, shard="e")
-    manifest = read(tmp_path / "l.parquet", LANDMARKS)
-    assert set(manifest.rows["sequence"]) == {"e.0000"}
-    assert manifest.dropped == {"low confidence": 3}
-    np.testing.assert_allclose(manifest.rows["score"], [0.9, 0.8, 0.7], rtol=1e-6)
+
+    def run(follow: float, **own: object) -> pd.DataFrame:
+        landmarker.follow, landmarker.scores = follow, iter(np.full(100, 0.9))
+        landmarks.run(_settings(**own), inputs, {"manifest": tmp_path / "l.parquet"}, shard="e")
+        return read(tmp_path / "l.parquet", LANDMARKS).rows
+
+    assert run(1.0)["instability"].isna().all(), "nobody looked"
+    assert run(0.0, check_shift=0.05)["instability"].max() < 1e-6
+    before = len(landmarker.boxes)
+    rows = run(0.5, check_shift=0.05)
+    # The box of 48 x 54 px was moved by 2.4 and 2.7 px, the points by half of that; theirs has sides of 20 px.
+    moved = landmarker.boxes[before + 4] - landmarker.boxes[before]
+    np.testing.assert_allclose(moved, [2.4, 2.7, 2.4, 2.7], rtol=1e-6)
+    np.testing.assert_allclose(rows["instability"], 0.5 * np.hypot(2.4, 2.7) / 20, rtol=1e-4)
 
 
 def test_no_sequences_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, landmarker: _Brightest) -> None:

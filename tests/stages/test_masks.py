@@ -77,21 +77,9 @@ def test_labels_fit_the_crop_pixel_by_pixel(
     assert manifest.provenance["notes"] == {"precision": "float32"}
 
 
-def test_a_crop_with_little_face_takes_its_sequence_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parser: _Grey
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    path, tar = _run(tmp_path, _settings(min_face=0.2), sequences=3, length=3, dark=(1,))
-    manifest = read(path, MASKS)
-    assert sorted(set(manifest.rows["sequence"])) == ["e.0000", "e.0002"]
-    assert manifest.dropped == {"little face": 3}
-    with tarfile.open(tar) as archive:
-        assert len(archive.getnames()) == 6, "what is dropped is not stored"
-
-
 def test_the_classes_of_the_face_are_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parser: _Grey) -> None:
     monkeypatch.chdir(tmp_path)
-    path, _ = _run(tmp_path, _settings(classes=[10], min_face=0.0))
+    path, _ = _run(tmp_path, _settings(classes=[10]))
     rows = read(path, MASKS).rows
     expected = np.stack(rows["pixels"].to_list())[:, 10] / CROP**2
     np.testing.assert_allclose(rows["face"], expected, rtol=1e-6)

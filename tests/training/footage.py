@@ -18,6 +18,8 @@ from tvface.manifests.sequences import SEQUENCES
 from tvface.media.images import encode_png
 from tvface.media.tarstore import TarWriter
 
+GOOD = {"score": 1.0, "instability": 0.01}
+
 
 @dataclass
 class Sequence_:
@@ -31,6 +33,7 @@ class Sequence_:
     points: np.ndarray
     crossing: tuple[int, ...] = ()
     without: dict[str, tuple[int, ...]] = field(default_factory=dict)  # "landmarks"/"masks" -> positions left out
+    scores: dict[int, dict[str, float | None]] = field(default_factory=dict)  # of the points, by position
     hashes: tuple[int, ...] = ()  # perceptual ones; by default unlike those of all other crops
 
 
@@ -50,7 +53,14 @@ def write_episode(folder: Path, episode: str, sequences: Sequence[Sequence_]) ->
                 key = {"episode": episode, "sequence": name, "position": position}
                 if position not in item.without.get("landmarks", ()):
                     flat = item.points[position].astype(np.float32).reshape(-1)
-                    points.append({**key, "points68": flat, "confidence": np.ones(68, np.float32), "score": 1.0})
+                    points.append(
+                        {
+                            **key,
+                            "points68": flat,
+                            "confidence": np.ones(68, np.float32),
+                            **item.scores.get(position, GOOD),
+                        }
+                    )
                 if position not in item.without.get("masks", ()):
                     labels = item.labels[position]
                     place = label_tar.add(f"{name}.{position}.png", encode_png(labels))

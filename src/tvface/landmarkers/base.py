@@ -7,31 +7,65 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.landmarkers.geometry import box_of_points, centre_and_sides
+
 Points = NDArray[np.float32]
 
 
 class Landmarker(ABC):
     """Finds the 68 iBUG/300-W points of faces whose boxes are known.
 
-    ``weights`` maps the name of every weight file to its sha256, and ``precision`` names the network's
-    arithmetic (``float32``, ``bfloat16``), both for the provenance.
+    A backend implements :meth:`find`. ``weights`` maps the name of every weight file to its sha256, and ``precision``
+    names the network's arithmetic (``float32``, ``bfloat16``), both for the provenance; ``refine`` is the setting.
     """
 
     weights: dict[str, str]
     precision: str = "float32"
+    refine: int = 0
 
     @abstractmethod
-    def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:
-        """Find the points of one face per crop.
+    def find(
+        self, crops: NDArray[np.uint8], boxes: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Find the points of one face per crop, looking once.
 
         Args:
             crops: (N, S, S, 3) uint8 RGB; N may be 0.
             boxes: (N, 4) x0, y0, x1, y1 of the face as the detector gave it, in crop pixels; may reach outside.
 
         Returns:
-            points (N, 68, 2) float32 in crop pixels (x right, y down, pixel centres at integers) and the
-            confidence of each, (N, 68) float32 >= 0.
+            points (N, 68, 2) in crop pixels (x right, y down, pixel centres at integers) and the confidence of each,
+            (N, 68) >= 0.
         """
+
+    def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.floating]) -> tuple[Points, NDArray[np.float32]]:
+        """Find the points as :meth:`find`, then ``refine`` times again on the box of the points found before."""
+        points, confidence = self.find(crops, np.asarray(boxes, np.float64))
+        for _ in range(self.refine if len(crops) else 0):
+            points, confidence = self.find(crops, box_of_points(points))
+        return points.astype(np.float32), confidence.astype(np.float32)
+
+    def instability(
+        self, crops: NDArray[np.uint8], boxes: NDArray[np.floating], points: Points, shift: float
+    ) -> NDArray[np.float32]:
+        """Return how far the points depend on the box, by looking once more beside it.
+
+        DECA's authors left out images whose landmarks change when the box is shifted by 5 % (section 5 of the paper).
+
+        Args:
+            crops, boxes: as :meth:`locate` took them; points: as it returned them.
+            shift: of the box last looked at, to the right and down, in its sides.
+
+        Returns:
+            (N,) float32: mean distance of the 68 points, in mean sides of the points' own box.
+        """
+        if not len(crops):
+            return np.zeros(0, np.float32)
+        last = box_of_points(points) if self.refine else np.asarray(boxes, np.float64)
+        beside = last + np.tile(shift * centre_and_sides(last)[1], 2)
+        moved = np.linalg.norm(self.find(crops, beside)[0] - points, axis=-1).mean(1)
+        side = np.ptp(points, axis=1).mean(1)
+        return np.asarray(moved / np.maximum(side, 1.0), np.float32)
 
 
 def _mirror() -> NDArray[np.int64]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from tvface.compact.weights import FOLDER, LANDMARKS, Bundle, load_bundle
 from tvface.device import arithmetic, name_of
-from tvface.landmarkers.base import MIRROR, Landmarker, Points
-from tvface.landmarkers.geometry import box_of_points, centre_and_sides, unwindow, window_transform
+from tvface.landmarkers.base import MIRROR, Landmarker
+from tvface.landmarkers.geometry import centre_and_sides, unwindow, window_transform
 from tvface.media.images import warp_crop
 from tvface.networks.compact import CompactLandmarks, soft_argmax
 from tvface.networks.inference import folded, prepared
@@ -26,6 +26,7 @@ class Backend(Landmarker):
     def __init__(self, settings: Landmarks, device: torch.device, bundle: Bundle | None = None) -> None:
         """Load the bundled weights, or take ``bundle``."""
         self.settings = settings
+        self.refine = settings.refine
         self.device = device
         bundle = load_bundle(FOLDER / LANDMARKS) if bundle is None else bundle
         if not isinstance(bundle.net, CompactLandmarks):
@@ -37,14 +38,8 @@ class Backend(Landmarker):
         self.size, self.window = bundle.size, bundle.window
         self.weights = {LANDMARKS: bundle.sha256}
 
-    def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:
-        points, confidence = self._find(crops, np.asarray(boxes, np.float64))
-        for _ in range(self.settings.refine if len(crops) else 0):
-            points, confidence = self._find(crops, box_of_points(points))
-        return points.astype(np.float32), confidence.astype(np.float32)
-
-    def _find(
-        self, crops: NDArray[np.uint8], boxes: NDArray[np.float64]
+    def find(
+        self, crops: NDArray[np.uint8], boxes: NDArray[np.floating]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         centres, sides = centre_and_sides(boxes)
         transforms = [

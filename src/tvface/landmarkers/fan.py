@@ -15,8 +15,8 @@ from torch import nn
 
 from tvface import assets
 from tvface.device import arithmetic, name_of
-from tvface.landmarkers.base import MIRROR, Landmarker, Points
-from tvface.landmarkers.geometry import box_of_points, centre_and_sides
+from tvface.landmarkers.base import MIRROR, Landmarker
+from tvface.landmarkers.geometry import centre_and_sides
 from tvface.networks import fan as network
 from tvface.networks.inference import prepared
 from tvface.settings.labels import Landmarks
@@ -126,6 +126,7 @@ class Backend(Landmarker):
     def __init__(self, settings: Landmarks, device: torch.device, net: nn.Module | None = None) -> None:
         """Load the weights, or take ``net``: a FAN with four stacks, or what gives the maps of its last stack."""
         self.settings = settings
+        self.refine = settings.refine
         self.device = device
         self.weights = {}
         if net is None:
@@ -136,16 +137,10 @@ class Backend(Landmarker):
         self.precision = name_of(self.dtype)
         self.net = prepared(network.LastHeatmaps(net) if isinstance(net, network.FAN) else net, device, self.dtype)
 
-    def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32]]:
-        points, confidence = self.find(crops, np.asarray(boxes, np.float64), TIGHT_SCALE)
-        for _ in range(self.settings.refine if len(crops) else 0):
-            points, confidence = self.find(crops, box_of_points(points), TIGHT_SCALE)
-        return points.astype(np.float32), confidence.astype(np.float32)
-
     def find(
-        self, crops: NDArray[np.uint8], boxes: NDArray[np.floating], reference: float
+        self, crops: NDArray[np.uint8], boxes: NDArray[np.floating], reference: float = TIGHT_SCALE
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """One pass: (N, 68, 2) points and (N, 68) confidence for boxes of a detector with this ``reference``."""
+        """Look once; ``reference`` is that of the boxes' detector (see :func:`window`)."""
         windows = [window(box, reference) for box in boxes]
         points = np.zeros((len(crops), 68, 2))
         confidence = np.zeros((len(crops), 68))

@@ -5,35 +5,17 @@ Manifests are read one episode at a time and a few columns wide, so a thousand e
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from tvface.media.images import decode
 from tvface.mining.decisions import DROPPED
-from tvface.settings.data import Sequences
+from tvface.reporting.histograms import Histograms, Score
 
-BINS = 60
 ALL = "all"
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score of the candidates: its column, the range drawn, and the settings that cut it (see :class:`Sequences`)."""
-
-    column: str
-    low: float
-    high: float
-    limits: tuple[str, ...]
-
 
 SCORES = (
     Score("score", 0.5, 1.0, ("min_score",)),
@@ -45,17 +27,21 @@ SCORES = (
     Score("shift", 0.0, 1.5, ("move", "too_fast")),
     Score("deformation", 0.0, 0.2, ("deform",)),
 )
+LABELS = (
+    Score("score", 0.0, 1.0, ("min_confidence",), "landmarks: confidence"),
+    Score("instability", 0.0, 0.1, ("max_instability",), "landmarks: instability"),
+    Score("face", 0.0, 1.0, ("min_face",), "face mask's part"),
+)
 
 
 class Quality:
-    """Collects episodes with :meth:`add`; then :meth:`table` and :meth:`histograms`."""
+    """Collects episodes with :meth:`add`; then :meth:`table`, and ``faces``, the histograms of :data:`SCORES`."""
 
     def __init__(self) -> None:
         self._episodes: list[dict[str, object]] = []
         self._reasons: dict[str, Counter[str]] = {}
         self._people: dict[str, set[str]] = {}
-        self._used = {score.column: np.zeros(BINS, np.int64) for score in SCORES}
-        self._dropped = {score.column: np.zeros(BINS, np.int64) for score in SCORES}
+        self.faces = Histograms(SCORES)
 
     def add(self, frames: Path, candidates: Path) -> None:
         """Count an episode from its manifests of frames and of ``sequences``' candidates."""
@@ -83,12 +69,7 @@ class Quality:
                 "dropped most": _most(reasons),
             }
         )
-        for score in SCORES:
-            values = faces[score.column].to_numpy(np.float64)
-            place = np.clip((values - score.low) / (score.high - score.low), 0, 1 - 1e-9) * BINS
-            known = np.isfinite(values)
-            for counts, part in ((self._used, used), (self._dropped, ~used)):
-                counts[score.column] += np.bincount(place[known & part].astype(np.int64), minlength=BINS)
+        self.faces.add(faces, used)
 
     def table(self, most: int = 40) -> pd.DataFrame:
         """Return a row per show (episode ``all``) and one per episode; of very many those with the fewest faces used
@@ -109,34 +90,6 @@ class Quality:
             yielded = rows["faces used"] / rows["frames"].clip(lower=1)
             rows = rows.loc[yielded.sort_values(kind="stable").index[:most]]
         return pd.concat([sums[rows.columns], rows.sort_values(["show", "episode"])], ignore_index=True)
-
-    def histograms(self, settings: Sequences) -> np.ndarray | None:
-        """Return an RGB picture: a histogram per score, used and dropped faces, the thresholds as lines; None without
-        faces."""
-        if not any(counts.any() for counts in (*self._used.values(), *self._dropped.values())):
-            return None
-        figure = Figure(figsize=(13, 5.6), dpi=90)
-        for axis, score in zip(figure.subplots(2, 4).flat, SCORES, strict=True):
-            self._draw(axis, score, settings)
-        figure.axes[0].legend(fontsize=8)
-        figure.tight_layout()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-        return decode(buffer.getvalue())
-
-    def _draw(self, axis: Axes, score: Score, settings: Sequences) -> None:
-        edges = np.linspace(score.low, score.high, BINS + 1)
-        middle, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-        used, dropped = self._used[score.column], self._dropped[score.column]
-        axis.bar(middle, used, width, color="tab:blue", label="in a sequence")
-        axis.bar(middle, dropped, width, bottom=used, color="lightgrey", label="dropped")
-        for name in score.limits:
-            value = getattr(settings, name)
-            for limit in value if isinstance(value, Sequence) else (value,):
-                axis.axvline(float(limit), color="tab:red", linewidth=1)
-        axis.set_xlim(score.low, score.high)
-        axis.set_title(" ".join([score.column, *(f"[{name}]" for name in score.limits)]), fontsize=9)
-        axis.tick_params(labelsize=7)
 
 
 def _most(reasons: Counter[str], count: int = 3) -> str:
@@ -160,3 +113,17 @@ def collect(frames: Sequence[Path], candidates: Sequence[Path]) -> Quality:
     for path in sorted(frames):
         quality.add(path, of_episode[path.name.removesuffix(".parquet")])
     return quality
+
+
+def label_scores(landmarks: Sequence[Path], masks: Sequence[Path], kept: Collection[str]) -> Histograms:
+    """Return the histograms of :data:`LABELS` over all crops.
+
+    Args:
+        landmarks, masks: manifests of all episodes; kept: the sequences in the dataset.
+    """
+    found = Histograms(LABELS)
+    for paths, columns in ((landmarks, ["score", "instability"]), (masks, ["face"])):
+        for path in paths:
+            rows = pq.read_table(path, columns=["sequence", *columns]).to_pandas()
+            found.add(rows, rows["sequence"].isin(list(kept)).to_numpy(bool))
+    return found

@@ -23,7 +23,12 @@ class Landmarks:
         "gaussian", "fan's peaks: sub-cell, quarter cells, or the original's whole pixels"
     )
     context: float = option(1.8, "side of the searched region / side of the crop", low=1, high=3)
-    min_score: float = option(0.0, "crops with a lower mean confidence drop their sequence", low=0, high=1)
+    check_shift: float = option(
+        0.05,
+        "look once more with the box moved by this, to score the points' stability; 0: no",
+        unit="box sides",
+        low=0,
+    )
 
 
 @dataclass(frozen=True)
@@ -39,4 +44,3 @@ class Masks:
         (1, 2, 3, 4, 5, 6, 10, 11, 12, 13), "classes of the face mask (zllrunning order); 6 is glasses", low=0, high=18
     )
     context: float = option(1.6, "side of the parsed region / side of the crop, mapped back afterwards", low=1, high=3)
-    min_face: float = option(0.10, "crops whose mask covers less drop their sequence", low=0, high=1)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -66,25 +65,6 @@ class Surroundings:
         if self._last is None or self._last[0] != address:
             self._last = (address, read_image(*address))
         return self._last[1]
-
-
-def without_sequences(rows: pd.DataFrame, reasons: Mapping[str, Collection[str]]) -> tuple[pd.DataFrame, Counter[str]]:
-    """Leave out whole sequences.
-
-    Args:
-        rows: with a column ``sequence``.
-        reasons: reason -> sequences to drop for it; a sequence with several counts for the first.
-
-    Returns:
-        The other rows, and the number of rows dropped for each reason.
-    """
-    dropped: Counter[str] = Counter()
-    for reason, sequences in reasons.items():
-        gone = rows["sequence"].isin(list(sequences))
-        if gone.any():
-            dropped[reason] += int(gone.sum())
-        rows = rows[~gone]
-    return rows.reset_index(drop=True), dropped
 
 
 def device(settings: Settings) -> torch.device:

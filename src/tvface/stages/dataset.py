@@ -24,6 +24,7 @@ from tvface.media.images import read_image
 from tvface.media.tarstore import TarWriter
 from tvface.mining.recaps import recaps
 from tvface.settings import Settings, SettingsError
+from tvface.settings.model import Dataset
 from tvface.stages.base import Paths, logger, progress, provenance
 from tvface.training.split import PARTS, assign
 
@@ -61,7 +62,7 @@ def _run_shard(settings: Settings, inputs: Paths, outputs: Paths) -> None:
         "landmarks": read(inputs["landmarks"], LANDMARKS),
         "masks": read(inputs["masks"], MASKS),
     }
-    rows, dropped = join(parents["sequences"], parents["landmarks"], parents["masks"])
+    rows, dropped = join(parents["sequences"], parents["landmarks"], parents["masks"], settings.dataset)
     flow = settings.dataset.flow
     backend = create(flow.backend, flow, _device(settings))
     magnitudes: list[float] = []
@@ -104,8 +105,13 @@ def _run_shard(settings: Settings, inputs: Paths, outputs: Paths) -> None:
     log.info("%d sequences joined, %d rows dropped", len(groups), sum(dropped.values()))
 
 
-def join(sequences: Manifest, landmarks: Manifest, masks: Manifest) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Keep the sequences that have landmarks and masks at every position.
+def join(
+    sequences: Manifest, landmarks: Manifest, masks: Manifest, settings: Dataset
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Keep the sequences that have landmarks and masks at every position, good enough ones by the settings.
+
+    A single poor crop takes its sequence along: one with a hole is of no use to the temporal model. A sequence with
+    several faults counts for the first.
 
     Returns:
         Rows with the columns of ``DATASET_SHARD`` except flow, and the number of dropped crops by reason.
@@ -132,8 +138,20 @@ def join(sequences: Manifest, landmarks: Manifest, masks: Manifest) -> tuple[pd.
         if sorted(frames["position"]) != list(range(len(frames))):
             raise ManifestError(f"{sequences.path}: the positions of sequence {name} are not 0 .. {len(frames) - 1}")
     labels = ["labels_file", "labels_offset", "labels_length"]
-    joined = keep.merge(landmarks.rows[[*_KEY, "points68"]], on=_KEY)
-    joined = joined.merge(masks.rows[[*_KEY, *labels]], on=_KEY)
+    found = landmarks.rows[[*_KEY, "points68", "score", "instability"]]
+    joined = keep.merge(found.rename(columns={"score": "confidence"}), on=_KEY)
+    joined = joined.merge(masks.rows[[*_KEY, *labels, "face"]], on=_KEY)
+    limit = settings.max_instability
+    if limit and joined["instability"].isna().any():
+        raise SettingsError("dataset.max_instability needs the scores that landmarks.check_shift makes; it is 0")
+    for reason, poor in (
+        ("low confidence", joined["confidence"] < settings.min_confidence),
+        ("unstable landmarks", joined["instability"] > (limit or np.inf)),
+        ("little face", joined["face"] < settings.min_face),
+    ):
+        gone = joined["sequence"].isin(joined.loc[poor, "sequence"])
+        dropped[reason] += int(gone.sum())
+        joined = joined[~gone]
     names = [c.name for c in DATASET_SHARD.columns if not c.name.startswith("flow")]
     counted = {reason: count for reason, count in dropped.items() if count}
     return joined[names].sort_values(_KEY).reset_index(drop=True), counted

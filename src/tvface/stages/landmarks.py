@@ -1,9 +1,8 @@
 """Find the 68 points of every crop.
 
 Reads the sequences manifest and, for what lies beyond the crop, the frames manifest with its pictures.
-Writes one row per crop: points in crop pixels, the confidence of each, and their mean.
-Drops every sequence that holds a crop with a lower mean confidence than ``landmarks.min_score`` (``low confidence``):
-a sequence with a hole is of no use to the temporal model.
+Writes one row per crop: points in crop pixels, the confidence of each, their mean, and how much the points depend on
+the box. Drops nothing: stage ``dataset`` decides by these scores, so that a threshold costs no second look.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from tvface.manifests.landmarks import LANDMARKS
 from tvface.manifests.sequences import SEQUENCES
 from tvface.settings import Settings
 from tvface.stages.base import Paths, logger, progress, provenance
-from tvface.stages.context import Surroundings, device, path_of, without_sequences
+from tvface.stages.context import Surroundings, device, path_of
 
 
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
@@ -35,21 +34,17 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     frames = manifests.read(path_of(inputs, "frames"), FRAMES).rows
     landmarker = landmarkers.create(own.backend, own, device(settings))
     rows = _locate(settings, landmarker, sequences, frames, shard)
-    low = set(rows.loc[rows["score"] < own.min_score, "sequence"])
-    rows, dropped = without_sequences(rows, {"low confidence": low})
     logger("landmarks").info(
-        "%s: %d crops with %s, mean confidence %.2f, %d dropped",
+        "%s: %d crops with %s, mean confidence %.2f",
         shard,
         len(rows),
         own.backend,
         rows["score"].mean() if len(rows) else float("nan"),
-        sum(dropped.values()),
     )
     record = provenance(
         "landmarks",
         settings,
         inputs,
-        dropped=dropped,
         backend=own.backend,
         weights=landmarker.weights,
         notes={"precision": landmarker.precision},
@@ -71,10 +66,17 @@ def _locate(
     boxes = np.stack(sequences["box"].to_list()).astype(np.float32) + around.pad
     points = np.zeros((len(sequences), 68, 2), np.float32)
     confidence = np.zeros((len(sequences), 68), np.float32)
+    instability = np.full(len(sequences), np.nan, np.float32)
     for start in progress(range(0, len(sequences), own.batch), f"landmarks {shard}"):
-        stop = min(start + own.batch, len(sequences))
-        points[start:stop], confidence[start:stop] = landmarker.locate(around.batch(start, stop), boxes[start:stop])
+        part = slice(start, min(start + own.batch, len(sequences)))
+        crops = around.batch(part.start, part.stop)
+        points[part], confidence[part] = landmarker.locate(crops, boxes[part])
+        if own.check_shift:
+            instability[part] = landmarker.instability(crops, boxes[part], points[part], own.check_shift)
     points -= around.pad
     return sequences[["episode", "sequence", "position"]].assign(
-        points68=list(points.reshape(len(points), -1)), confidence=list(confidence), score=confidence.mean(1)
+        points68=list(points.reshape(len(points), -1)),
+        confidence=list(confidence),
+        score=confidence.mean(1),
+        instability=instability,
     )

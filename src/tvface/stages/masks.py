@@ -3,7 +3,7 @@
 Reads the sequences manifest and the frames manifest with its pictures: the parser sees a region ``masks.context``
 times as wide as the crop, because hair, chin and neck tell it where the face is, and the crop's part is kept.
 Writes one 8-bit PNG per crop in a tar, and per row the pixels of each class and the face mask's part of the crop.
-Drops every sequence that holds a crop whose face mask covers less than ``masks.min_face`` (``little face``).
+Drops nothing: stage ``dataset`` decides by these numbers.
 """
 
 from __future__ import annotations
@@ -41,13 +41,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     frames = manifests.read(path_of(inputs, "frames"), FRAMES).rows
     parser = parsers.create(own.backend, own, device(settings))
     kept: list[dict[str, object]] = []
-    dropped: dict[str, int] = {}
     with TarWriter(outputs["labels"]) as tar:
         for rows, labels in _sequences(settings, parser, sequences, frames, shard):
             cover = face_mask(labels, own.classes).mean((1, 2))
-            if cover.min() < own.min_face:
-                dropped["little face"] = dropped.get("little face", 0) + len(rows)
-                continue
             for row, label, part in zip(rows.itertuples(), labels, cover, strict=True):
                 file, offset, length = tar.add(f"{row.sequence}/{row.position:03d}.png", encode_png(label))
                 kept.append(
@@ -63,12 +59,11 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
                     }
                 )
     table = pd.DataFrame(kept) if kept else MASKS.empty()
-    logger("masks").info("%s: %d crops with %s, %d dropped", shard, len(table), own.backend, sum(dropped.values()))
+    logger("masks").info("%s: %d crops with %s", shard, len(table), own.backend)
     record = provenance(
         "masks",
         settings,
         inputs,
-        dropped=dropped,
         backend=own.backend,
         weights=parser.weights,
         notes={"precision": parser.precision},

@@ -28,7 +28,7 @@ from tvface.media.images import encode_png
 from tvface.reporting import data_pictures
 from tvface.reporting.curves import training_curves
 from tvface.reporting.model_figures import draw_models
-from tvface.reporting.quality import collect
+from tvface.reporting.quality import collect, label_scores
 from tvface.settings import Settings
 from tvface.stages.base import Paths, logger, provenance
 
@@ -120,7 +120,7 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
         "What came of every episode; of very many those that gave least.",
     )  # fmt: skip
     album.picture(
-        "sequences", "scores", quality.histograms(settings.sequences),
+        "sequences", "scores", quality.faces.picture(settings.sequences),
         "Scores of all faces, those in a sequence and the others; in red the thresholds, by their settings. Values "
         "beyond an end of the axis are counted at that end.",
     )  # fmt: skip
@@ -133,6 +133,12 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
     )  # fmt: skip
     album.picture("landmarks", "points", data_pictures.landmarks(sequences, landmarks, count), "68 landmarks.")
     album.picture("masks", "classes", data_pictures.masks(sequences, masks, count), "Parsed classes.")
+    points, parsed = (sorted(map(Path, inputs[name])) for name in ("landmarks", "masks"))
+    labels = label_scores(points, parsed, set(dataset["sequence"]))
+    album.picture(
+        "dataset", "scores", labels.picture(settings.dataset, columns=3),
+        "Scores of all labelled crops, those in the dataset and the others; in red the thresholds.",
+    )  # fmt: skip
     album.picture(
         "dataset", "flow", data_pictures.flow(dataset, count),
         "Crops and the optical flow to the next frame: hue is direction, strength is length.",
