@@ -56,6 +56,13 @@ def test_detail_settings_train_only_detail(checkout: Checkout) -> None:
     }
 
 
+def test_thresholds_need_no_second_look(checkout: Checkout) -> None:
+    mined = stages(checkout.messages("--config", "sequences={min_side: 50.0}"))
+    assert mined == {"sequences", "landmarks", "masks", "dataset", "train", "reconstruct"} | LAST
+    labelled = stages(checkout.messages("--config", "dataset={min_face: 0.2, min_confidence: 0.4}"))
+    assert labelled == {"dataset", "train", "reconstruct"} | LAST
+
+
 def test_render_settings_leave_training_alone(checkout: Checkout) -> None:
     assert stages(checkout.messages("--config", "render={tile: 96}")) == {"render", "report"}
 

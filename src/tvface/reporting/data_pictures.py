@@ -71,13 +71,15 @@ def cast(
     """One row of faces per person, most seen first."""
     named = faces.merge(people[["episode", "track", "person"]], on=["episode", "track"], how="left")
     order = named.groupby(["show", "person"]).size().sort_values(ascending=False, kind="stable").index[:count]
+    several = named["show"].nunique() > 1
     pictures, captions = [], []
     for show, person in order:
         rows = named[(named["show"] == show) & (named["person"] == person)]
         chosen = evenly(rows.sort_values(["episode", "frame"]), per_person)
         cells = [face_cut(frames, row) for row in chosen.itertuples()]
         pictures += cells + [np.full((8, 8, 3), 255, np.uint8)] * (per_person - len(cells))
-        captions += [f"{person} ({len(rows)})" if i == 0 else "" for i in range(per_person)]
+        of_show = f"{show}\n" if several else ""
+        captions += [f"{of_show}{person} ({len(rows)})" if i == 0 else "" for i in range(per_person)]
     return drawing.contact_sheet(pictures, captions, columns=per_person, cell=(104, 104)) if pictures else None
 
 
