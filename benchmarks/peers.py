@@ -7,8 +7,9 @@ networks and the same parameters. The plain chain is facenet-pytorch's ``detect`
 ``get_landmarks_from_image`` per frame (crop, 2D-FAN face by face, decoding) and BiSeNet face by face in the way of the
 published scripts: Pillow, all three heads, argmax in numpy, a mask and its way back to the region's size. It runs in
 one process with torch's threads. tvface runs its backends, on a CPU in as many processes of one thread as the plain
-chain has threads, because that is how the DAG uses the cores (one episode each); batches of frames go round. Frames
-are decoded before, once for both, and count for both. The chains take turns, ``--turn`` frames each, so that a drift
+chain has threads, because that is how the DAG uses the cores: one episode each. So every process goes through the
+whole clip, and what a clip costs is the time of all over their number. Frames are decoded before, once for both, and
+count for both. The chains take turns, ``--turn`` frames each, so that a drift
 of the machine's speed touches both; all networks are made and warmed up before.
 
 FAN and BiSeNet take the published weights where they are installed. Where not, pseudo-random ones, fixed by a seed,
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
             whole["plain"] += spec.now() - start
             start = spec.now()
             found["tvface"] += workers(turn, given.batch, seconds["tvface"])
-            whole["tvface"] += spec.now() - start
+            whole["tvface"] += (spec.now() - start) / processes
     report_outputs(spec, plain, frames, found)
     whole["plain"] -= seconds["plain"]["loop"]
     report_times(len(frames), sum(len(one.boxes) for one in found["plain"]), seconds, whole)

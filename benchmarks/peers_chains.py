@@ -41,6 +41,7 @@ from tvface.settings.labels import Landmarks, Masks
 MIN_SCORE = Faces().min_score
 REGION = 358  # px, 224 by the context of 1.6 that masks looks at
 REGION_SCALE = 2.0  # region side / box side: 1.25 by 1.6
+_STAGES = ("detection", "landmarks", "masks")
 Images = Sequence[NDArray[np.uint8]]
 Boxes = Sequence[NDArray[np.floating]]
 
@@ -236,19 +237,20 @@ class TvfaceChain:
 
 
 class Workers:
-    """Processes that hold a :class:`TvfaceChain` each and take batches of frames in turn; one runs in this process."""
+    """Processes that hold a :class:`TvfaceChain` each; every one goes through the frames it is given as through an
+    episode of its own. One runs in this process."""
 
     def __init__(self, spec: Spec, count: int, warm_up: Images) -> None:
         self.count, self.here = count, None
         if count == 1:
             self.here = TvfaceChain(spec)
-            self.here(warm_up, dict.fromkeys(("detection", "landmarks", "masks"), 0.0))
+            self.here(warm_up, dict.fromkeys(_STAGES, 0.0))
             return
         context = multiprocessing.get_context("spawn")
-        self.work, self.results = context.Queue(), context.Queue()
+        self.work, self.results = [context.Queue() for _ in range(count)], context.Queue()
         self.processes = [
-            context.Process(target=_serve, args=(spec, list(warm_up), self.work, self.results), daemon=True)
-            for _ in range(count)
+            context.Process(target=_serve, args=(spec, list(warm_up), work, self.results), daemon=True)
+            for work in self.work
         ]
         for process in self.processes:
             process.start()
@@ -260,25 +262,26 @@ class Workers:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self.here is None:
-            for _process in self.processes:
-                self.work.put(None)
-            for process in self.processes:
+            for work, process in zip(self.work, self.processes, strict=True):
+                work.put(None)
                 process.join()
 
     def __call__(self, frames: Images, batch: int, seconds: dict[str, float]) -> list[Found]:
-        """Go through frames; to ``seconds`` goes the time of all processes over their number."""
+        """Go through frames in every process; return what the first to end has found.
+
+        To ``seconds`` goes what the frames cost once: the mean of the processes over their number.
+        """
         parts = [frames[start : start + batch] for start in range(0, len(frames), batch)]
         if self.here is not None:
             return [found for part in parts for found in self.here(part, seconds)]
-        for index, part in enumerate(parts):
-            self.work.put((index, part))
-        done: dict[int, list[Found]] = {}
-        for _ in parts:
-            index, found, spent = self._result()
-            done[index] = found
+        for work in self.work:
+            work.put(parts)
+        results = [self._result() for _ in self.processes]
+        for _, spent in results:
             for stage, value in spent.items():
-                seconds[stage] += value / self.count
-        return [found for index in range(len(parts)) for found in done[index]]
+                seconds[stage] += value / self.count**2
+        found: list[Found] = results[0][0]
+        return found
 
     def _result(self) -> Any:
         result = self.results.get()
@@ -292,12 +295,11 @@ def _serve(spec: Spec, warm_up: Images, work: Any, results: Any) -> None:
         torch.set_num_threads(spec.threads)
         cv2.setNumThreads(spec.threads)
         chain = TvfaceChain(spec)
-        chain(warm_up, dict.fromkeys(("detection", "landmarks", "masks"), 0.0))
+        chain(warm_up, dict.fromkeys(_STAGES, 0.0))
         results.put("ready")
-        while (part := work.get()) is not None:
-            seconds = dict.fromkeys(("detection", "landmarks", "masks"), 0.0)
-            found = chain(part[1], seconds)
-            results.put((part[0], found, seconds))
+        while (parts := work.get()) is not None:
+            seconds = dict.fromkeys(_STAGES, 0.0)
+            results.put(([found for part in parts for found in chain(part, seconds)], seconds))
     except BaseException as error:
         results.put(error)
         raise
