@@ -35,7 +35,6 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, the project root is not on the path
 
 from benchmarks.data_stages import STAGES, link_clip, measured, show_pictures, tvface
-from benchmarks.gpu_hours import estimate
 from tvface.assets import ROOT
 from tvface.episodes import Episode, list_episodes
 from tvface.episodes.sheet import sheet_text
@@ -73,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rates = pd.read_csv(chosen.rates, sep="\t")
             hours = print_hours(f"{CORES} cores", rates, len(episodes), chosen.frames, True)
             if chosen.gpu_rates is None:
+                # Only now: a command started from a process that holds torch would be charged with its memory.
+                from benchmarks.gpu_hours import estimate
+
                 pictures = sorted((made / "pictures").iterdir())[:8]
                 configs = [ROOT / "config.yaml", ROOT / "workflow" / "configs" / "tvqa.yaml"]
                 estimate(rates, configs, pictures, chosen.frames, chosen.tflops, hours)
