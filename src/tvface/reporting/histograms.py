@@ -59,7 +59,7 @@ class Histograms:
         axes = figure.subplots(lines, columns, squeeze=False).flat
         for axis, score in zip(axes, self.scores, strict=True):
             self._draw(axis, score, settings)
-        figure.axes[0].legend(fontsize=8)
+        figure.axes[0].legend(fontsize=8, loc="upper left")
         figure.tight_layout()
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
