@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 import torch
 
-from benchmarks import gpu_hours, identities, peers, rasterize, train_step, tvqa_scale
+from benchmarks import gpu_hours, identities, peers, rasterize, recaps, train_step, tvqa_scale
 from benchmarks.data_stages import Measured, table
 from benchmarks.episode_memory import growth
 from tvface.episodes import parse_clip
@@ -127,3 +127,29 @@ def test_peers_compares_what_it_times(tmp_path, capsys):
     moved, changed = map(float, re.search(r"points moved by (\S+) % .*, (\S+) % of the mask", out).groups())
     assert 0 < moved < 0.3 and 0 < changed < 0.5
     assert len(re.findall(r"^  (?:detection|landmarks|masks|chain) +[\d.]+ +[\d.]+ +[\d.]+$", out, re.MULTILINE)) == 4
+
+
+def test_recaps_of_a_clip_beside_itself(tmp_path, capsys):
+    """A face that wanders over a background: copies at other phases, no second video."""
+    face = skimage.data.astronaut()[:300, 80:380]
+    rng = np.random.default_rng(0)
+    pictures = []
+    for index in range(48):
+        picture = np.full((320, 360, 3), 90, np.uint8)
+        x, y = (10 + 20 * np.sin(index / 7)).astype(int) + 10, (8 + 7 * np.cos(index / 5)).astype(int)
+        picture[y : y + 300, x : x + 300] = face
+        pictures.append(np.clip(picture + rng.integers(-6, 7, picture.shape), 0, 255).astype(np.uint8))
+    write_video(tmp_path / "one.mp4", pictures, 12)
+    recaps.main([str(tmp_path), "--fps", "12"])
+    out = capsys.readouterr().out
+    assert out.startswith("1 sequences of 1 videos") and "83 ms late" in out and "167 ms late" in out
+    assert out.strip().endswith("none to count"), "no second video"
+    assert "100 % of 1" in out.splitlines()[-1], "noise and a shift of the crop leave the hash near"
+
+
+def test_sequences_overlap_by_half_and_are_whole():
+    run = np.arange(35)
+    assert [(start, hashes.tolist()) for start, hashes in recaps.sequences(run, 2)] == [
+        (0, list(range(0, 20, 2))),
+        (10, list(range(10, 30, 2))),
+    ]
