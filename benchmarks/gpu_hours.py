@@ -25,7 +25,7 @@ def work(settings: Settings, pictures: Sequence[Path]) -> dict[str, tuple[str, f
     """Count the networks of the paper's data half.
 
     Args:
-        settings: ``faces.min_face``, ``landmarks.flip`` and ``landmarks.refine`` count.
+        settings: ``faces.min_face`` and ``landmarks.refine``, ``check_shift``, ``flip`` count.
         pictures: frames of one size, over whose detection is averaged.
 
     Returns:
@@ -35,7 +35,8 @@ def work(settings: Settings, pictures: Sequence[Path]) -> dict[str, tuple[str, f
     with FlopCounterMode(display=False) as counter:
         detector.detect([read_image(path) for path in pictures])
     found = {"MTCNN": (FRAME, counter.get_total_flops() / 1e9 / len(pictures), 1)}
-    passes = (1 + settings.landmarks.refine) * (1 + settings.landmarks.flip)
+    own = settings.landmarks
+    passes = (1 + own.refine + bool(own.check_shift)) * (1 + own.flip)
     networks: tuple[tuple[str, str, nn.Module, int, int], ...] = (
         ("FaceNet", FACE, facenet_pytorch.InceptionResnetV1(pretrained=None, classify=False), 160, 1),
         ("2D-FAN", CROP, fan.build(), 256, passes),
