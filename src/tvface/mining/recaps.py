@@ -4,8 +4,8 @@ Within an episode sequences of other shots are compared, over a show those of ot
 another phase than the original: at 3 frames/s up to a sixth of a second beside it. Of 28 sequences of seven real clips,
 copied at four phases, fewer than 10 differing bits find 86 to 100 %, fewer than 4 find 7 to 36 %; of 311 pairs of two
 people neither joins one. Other moments of one shot look like copies in half of the cases (10) or never (4): hence the
-stricter limit within an episode, where one set-up of the camera comes back again and again
-(``benchmarks/recaps.py``).
+stricter limit within an episode, where one set-up of the camera comes back again and again. The limits were chosen on
+these clips (``benchmarks/recaps.py``); no other footage has tested them.
 """
 
 from __future__ import annotations
