@@ -53,10 +53,8 @@ def work(settings: Settings, pictures: Sequence[Path]) -> dict[str, tuple[str, f
 def items(rates: pd.DataFrame, frames: int) -> dict[str, float]:
     """Return frames, faces and crops of the whole, scaled from the longest episode that was measured."""
     longest = rates[rates["frames"] == rates["frames"].max()].set_index("stage")
-    each = {FRAME: 1.0, FACE: longest.loc["faces", "items"], CROP: longest.loc["landmarks", "items"]}
-    return {
-        name: frames * (value if name == FRAME else value / longest["frames"].iloc[0]) for name, value in each.items()
-    }
+    per_frame = longest["items"] / longest["frames"]
+    return {FRAME: frames, FACE: frames * per_frame["faces"], CROP: frames * per_frame["landmarks"]}
 
 
 def print_estimate(

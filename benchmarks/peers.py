@@ -9,8 +9,8 @@ published scripts: Pillow, all three heads, argmax in numpy, a mask and its way 
 one process with torch's threads. tvface runs its backends, on a CPU in as many processes of one thread as the plain
 chain has threads, because that is how the DAG uses the cores: one episode each. So every process goes through the
 whole clip, and what a clip costs is the time of all over their number. Frames are decoded before, once for both, and
-count for both. The chains take turns, ``--turn`` frames each, so that a drift
-of the machine's speed touches both; all networks are made and warmed up before.
+count for both. The chains take turns, ``--turn`` frames each, so that a drift of the machine's speed touches both; all
+networks are made and warmed up before.
 
 FAN and BiSeNet take the published weights where they are installed. Where not, pseudo-random ones, fixed by a seed,
 stand in: time does not depend on values, and heat maps and logits are compared number by number. What points and masks

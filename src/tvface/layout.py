@@ -141,12 +141,32 @@ def _faces(settings: Settings, shard: str) -> Files:
     return {"frames": _one("frames", "manifest", settings, shard), "store": _one("frames", "store", settings, shard)}
 
 
-def _identities(settings: Settings, shard: str) -> Files:
-    members: list[Episode] = [episode for episode in list_episodes(settings) if episode.show == shard]
+def face_manifests(settings: Settings, show: str) -> list[Path]:
+    """Return the manifests of ``faces`` of a show's episodes.
+
+    Raises:
+        SettingsError: no such show.
+    """
+    members: list[Episode] = [episode for episode in list_episodes(settings) if episode.show == show]
     if not members:
-        raise SettingsError(f"no show '{shard}' in this run; there are: {', '.join(_shows(settings))}")
+        raise SettingsError(f"no show '{show}' in this run; there are: {', '.join(_shows(settings))}")
+    return _all("faces", "manifest", settings, [episode.name for episode in members])
+
+
+def require_made(paths: Iterable[Path], target: str) -> None:
+    """Check that files of the run are there.
+
+    Raises:
+        SettingsError: one is not; the message names the target that makes them.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise SettingsError(f"{path} is not there yet; run snakemake --cores all {target}")
+
+
+def _identities(settings: Settings, shard: str) -> Files:
     return {
-        "faces": _all("faces", "manifest", settings, [episode.name for episode in members]),
+        "faces": face_manifests(settings, shard),
         "decisions": decisions(settings, shard),
         "cast": cast_pictures(settings, shard),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tvface.settings import Settings, SettingsError, load, merge
+from tvface.settings import Settings, SettingsError, load, merge, nested
 
 
 def add_command(
@@ -51,10 +51,8 @@ def settings_of(chosen: argparse.Namespace) -> Settings:
         if not equals:
             raise SettingsError(f"--set {item}: write it as name=value, e.g. faces.min_face=40")
         try:
-            nested: Any = yaml.safe_load(value)
+            parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise SettingsError(f"--set {item}: the value is not YAML: {error}") from error
-        for part in reversed(name.split(".")):
-            nested = {part: nested}
-        overrides = merge(overrides, nested)
+        overrides = merge(overrides, nested(name, parsed))
     return load(chosen.config or [Path("config.yaml")], overrides)

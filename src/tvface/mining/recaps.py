@@ -33,6 +33,8 @@ def recaps(hashes: Sequence[NDArray[np.int64]], take: Sequence[int], distance: i
         take: shot, or episode, of each sequence; those of one take look alike by right and are not compared.
         distance: 0 finds none.
     """
+    if not distance:
+        return [False] * len(hashes)
     known = np.zeros(sum(map(len, hashes)), np.int64)
     ends: list[int] = []  # of the sequences in `known`
     takes: list[int] = []

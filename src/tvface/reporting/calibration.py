@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from matplotlib.figure import Figure
 
 from tvface import embedders
 from tvface.embedders.base import unit
 from tvface.evaluation.calibration import Calibration, Choice, Known, choose
-from tvface.layout import decisions, inputs
+from tvface.layout import decisions, face_manifests, require_made
 from tvface.manifests import read
 from tvface.manifests.base import atomic
 from tvface.manifests.faces import FACES
 from tvface.mining.decisions import Constraints, Track, read_decisions
-from tvface.settings import Settings, SettingsError
+from tvface.settings import Settings, SettingsError, merge, nested
 
 _COLUMNS = ["episode", "frame", "shot", "x0", "y0", "x1", "y1", "track", "embedding"]
 
@@ -53,7 +55,9 @@ def calibrate(settings: Settings, shows: Sequence[str], false_accepts: float) ->
         wanted = decided.tracks() if decided is not None else set()
         means: dict[Track, np.ndarray] = {}
         tracks: dict[Track, int] = {}
-        for path in _manifests(settings, show):
+        paths = face_manifests(settings, show)
+        require_made(paths, "faces")
+        for path in paths:
             rows = read(path, FACES).rows[_COLUMNS].sort_values("frame", kind="stable")
             if rows.empty:
                 continue
@@ -87,15 +91,6 @@ def _line(setting: str, now: float, known: Known, false_accepts: float) -> Line:
     return Line(setting, now, known, choose(known, now, false_accepts) if both else None)
 
 
-def _manifests(settings: Settings, show: str) -> list[Path]:
-    given = inputs("identities", settings, show)["faces"]
-    paths = given if isinstance(given, list) else [given]
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise SettingsError(f"{missing[0]} is not there yet; run snakemake --cores all faces")
-    return paths
-
-
 def table(lines: Sequence[Line]) -> pd.DataFrame:
     """Return a row per setting: pairs of one and of two people, how well distances tell them apart, and what the
     threshold in use and the suggested one join of either [%]; nothing where pairs of a kind are lacking."""
@@ -114,13 +109,11 @@ def table(lines: Sequence[Line]) -> pd.DataFrame:
 
 def snippet(lines: Sequence[Line]) -> str:
     """Return the suggested thresholds as YAML for a configuration file."""
-    value = {line.setting: line.choice.suggested for line in lines if line.choice is not None}
-    blocks = {
-        "faces.tracks.distance": "faces:\n  tracks:\n    distance: {:.3f}\n",
-        "identities.threshold": "identities:\n  threshold: {:.3f}\n",
-        "sequences.pair_distance": "sequences:\n  pair_distance: {:.3f}\n",
-    }
-    return "".join(text.format(value[name]) for name, text in blocks.items() if name in value)
+    chosen: dict[str, Any] = {}
+    for line in lines:
+        if line.choice is not None:
+            chosen = merge(chosen, nested(line.setting, round(line.choice.suggested, 3)))
+    return yaml.safe_dump(chosen, sort_keys=False) if chosen else ""
 
 
 def write_histograms(lines: Sequence[Line], path: Path) -> None:

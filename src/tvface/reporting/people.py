@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pandas as pd
 
-from tvface.layout import inputs, outputs
+from tvface.layout import face_manifests, outputs, require_made
 from tvface.manifests import read
 from tvface.manifests.base import atomic
 from tvface.manifests.faces import FACES
@@ -20,7 +20,7 @@ from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES
 from tvface.media import drawing
 from tvface.reporting.data_pictures import evenly, face_cut
-from tvface.settings import Settings, SettingsError
+from tvface.settings import Settings
 
 COLUMNS = 6
 INDEX = "people.tsv"
@@ -47,11 +47,8 @@ def write_people(settings: Settings, show: str, out: Path, per_person: int = 24,
         SettingsError: the stage has not run.
     """
     manifest = _manifest("identities", settings, show)
-    given = inputs("identities", settings, show)["faces"]
-    faces_of = {path.stem: path for path in (given if isinstance(given, list) else [given])}
-    missing = [str(path) for path in [manifest, *faces_of.values()] if not path.is_file()]
-    if missing:
-        raise SettingsError(f"{missing[0]} is not there yet; run snakemake --cores all identities")
+    faces_of = {path.stem: path for path in face_manifests(settings, show)}
+    require_made([manifest, *faces_of.values()], "identities")
     tracks = read(manifest, IDENTITIES).rows[["episode", "track", "person", "faces", "distance"]]
     out.mkdir(parents=True, exist_ok=True)
     people = tracks.groupby("person").agg(

@@ -6,7 +6,7 @@ Manifests are read one episode at a time and a few columns wide, so a thousand e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -115,7 +115,7 @@ def collect(frames: Sequence[Path], candidates: Sequence[Path]) -> Quality:
     return quality
 
 
-def label_scores(landmarks: Sequence[Path], masks: Sequence[Path], kept: Collection[str]) -> Histograms:
+def label_scores(landmarks: Sequence[Path], masks: Sequence[Path], kept: set[str]) -> Histograms:
     """Return the histograms of :data:`LABELS` over all crops.
 
     Args:
@@ -125,5 +125,5 @@ def label_scores(landmarks: Sequence[Path], masks: Sequence[Path], kept: Collect
     for paths, columns in ((landmarks, ["score", "instability"]), (masks, ["face"])):
         for path in paths:
             rows = pq.read_table(path, columns=["sequence", *columns]).to_pandas()
-            found.add(rows, rows["sequence"].isin(list(kept)).to_numpy(bool))
+            found.add(rows, rows["sequence"].isin(kept).to_numpy(bool))
     return found

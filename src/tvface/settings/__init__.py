@@ -16,7 +16,17 @@ from tvface.settings.model import Dataset, Head, Train
 from tvface.settings.output import Evaluate, Reconstruct, Render, Report
 from tvface.settings.synth import Synth
 
-__all__ = ["Settings", "SettingsError", "as_mapping", "json_schema", "load", "merge", "parse_settings", "read_yaml"]
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "as_mapping",
+    "json_schema",
+    "load",
+    "merge",
+    "nested",
+    "parse_settings",
+    "read_yaml",
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,12 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def nested(name: str, value: Any) -> dict[str, Any]:
+    """Return the mapping in which the setting of a dotted name has a value."""
+    block, dot, rest = name.partition(".")
+    return {block: nested(rest, value) if dot else value}
 
 
 def parse_settings(mapping: Mapping[str, Any]) -> Settings:

@@ -166,7 +166,6 @@ def _run_whole(settings: Settings, inputs: Paths, outputs: Paths) -> None:
         raise SettingsError(
             f"dataset.split: validation {split.validation} + test {split.test} leave nothing to train on; lower them"
         )
-    total = rows["sequence"].nunique()
     repeated = _recaps(rows, settings.dataset.recap_distance)
     dropped = {RECAP: int(rows["sequence"].isin(repeated).sum())} if repeated else {}
     rows = rows[~rows["sequence"].isin(repeated)]
@@ -179,8 +178,7 @@ def _run_whole(settings: Settings, inputs: Paths, outputs: Paths) -> None:
     parts = dict(zip(sequences["sequence"], sequences["split"], strict=True))
     rows["split"] = [parts[name] for name in rows["sequence"]]
     rows = rows[rows["split"].notna()]
-    statistics = _statistics(settings, shards, sequences, rows, dropped)
-    statistics["sequences_before_recaps"] = total
+    statistics = _statistics(settings, shards, sequences, rows, dropped, len(repeated))
     remarks = statistics["remarks"]
     for remark in remarks:
         logger("dataset").warning("%s", remark)
@@ -219,7 +217,12 @@ def _recaps(rows: pd.DataFrame, distance: int) -> set[str]:
 
 
 def _statistics(
-    settings: Settings, shards: list[Manifest], sequences: pd.DataFrame, rows: pd.DataFrame, dropped: Mapping[str, int]
+    settings: Settings,
+    shards: list[Manifest],
+    sequences: pd.DataFrame,
+    rows: pd.DataFrame,
+    dropped: Mapping[str, int],
+    repeated: int,
 ) -> dict[str, Any]:
     kept = sequences[sequences["split"].notna()]
     per_split = {part: int((kept["split"] == part).sum()) for part in PARTS}
@@ -236,6 +239,7 @@ def _statistics(
         "sequences": len(kept),
         "frames": len(rows),
         "episodes": int(sequences["episode"].nunique()),
+        "sequences_before_recaps": len(sequences) + repeated,
         "sequences_before_split": len(sequences),
         "sequences_per_split": per_split,
         "sequences_per_show": _count(kept, ["show"]),

@@ -42,7 +42,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     parser = parsers.create(own.backend, own, device(settings))
     kept: list[dict[str, object]] = []
     with TarWriter(outputs["labels"]) as tar:
-        for rows, labels in _sequences(settings, parser, sequences, frames, shard):
+        for rows, labels in _batches(settings, parser, sequences, frames, shard):
             cover = face_mask(labels, own.classes).mean((1, 2))
             for row, label, part in zip(rows.itertuples(), labels, cover, strict=True):
                 file, offset, length = tar.add(f"{row.sequence}/{row.position:03d}.png", encode_png(label))
@@ -71,26 +71,19 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     manifests.write(outputs["manifest"], MASKS, table, record)
 
 
-def _sequences(
+def _batches(
     settings: Settings,
     parser: Parser,
     sequences: pd.DataFrame,
     frames: pd.DataFrame,
     shard: str,
 ) -> Iterator[tuple[pd.DataFrame, NDArray[np.uint8]]]:
-    """Yield each sequence's rows with their label maps; batches for the parser run across sequences."""
+    """Yield rows, ``masks.batch`` at a time, with their label maps."""
     if sequences.empty:
         return
     batch = settings.masks.batch
     around = Surroundings(sequences, frames, settings.masks.context)
     inner = slice(around.pad, around.pad + around.crop)
-    ends = np.flatnonzero(sequences["sequence"].ne(sequences["sequence"].shift(-1)).to_numpy()) + 1
-    waiting = np.zeros((0, around.crop, around.crop), np.uint8)
-    first, done = 0, 0  # rows yielded; sequences yielded
     for start in progress(range(0, len(sequences), batch), f"masks {shard}"):
-        labels = parser.parse(around.batch(start, min(start + batch, len(sequences))))[:, inner, inner]
-        waiting = np.concatenate([waiting, labels])
-        while done < len(ends) and ends[done] <= first + len(waiting):
-            count = ends[done] - first
-            yield sequences.iloc[first : first + count], waiting[:count]
-            waiting, first, done = waiting[count:], first + count, done + 1
+        stop = min(start + batch, len(sequences))
+        yield sequences.iloc[start:stop], parser.parse(around.batch(start, stop))[:, inner, inner]
