@@ -2,7 +2,7 @@
 
     python benchmarks/tvqa_scale.py [--results FOLDER] [--rates FILE] [--gpu-rates FILE]
 
-Castle and Friends as TVQA has them (spec/data.md B1): 173 + 226 episodes, 4,698 + 5,337 clips, 2.3 million frames, in
+Castle and Friends as TVQA's README counts them: 173 + 226 episodes, 4,698 + 5,337 clips, 2.3 million frames, in
 TVQA's folders and names, double episodes included. Every frame is a real JPEG of the embedded show, hard-linked. Then:
 
 * how long listing takes, and `snakemake -n` over the folders and over the sample sheet (wall, processor, peak memory);

@@ -74,7 +74,7 @@ def test_heads_are_neutral_and_in_the_layout(settings, weights, folder, tmp_path
 
 
 def test_the_seven_points_are_decas():
-    """19, 22, 25, 28, 16, 31, 37 of the 51 points behind the jaw (spec deca 8)."""
+    """19, 22, 25, 28, 16, 31, 37 of the 51 points behind the jaw (``evaluate`` in DECA's ``trainer.py``)."""
     assert [17 + i for i in (19, 22, 25, 28, 16, 31, 37)] == list(POINTS)
 
 

@@ -1,4 +1,4 @@
-"""Mining. Where the tests named in spec/data.md B5 are:
+"""Mining. Which test holds which rule:
 
 =====  ===========================================================  ====================================================
 i      a hard cut at k is found at k                                test_shots.py: a_hard_cut_is_found_where_it_is

@@ -1,4 +1,4 @@
-"""The rules of sequence mining on hand-made tables (spec B5.8-10 and its tests iv-viii)."""
+"""The rules of sequence mining on hand-made tables."""
 
 from dataclasses import replace
 

@@ -59,7 +59,7 @@ def test_every_parameter_learns():
         torch.nn.init.normal_(align.conv_offset[-1].weight, std=0.05)
     network(*window()).square().sum().backward()
     silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    # A bias right before batch normalisation has no effect (spec A2 #3): rounding is all that its gradient holds.
+    # A bias right before batch normalisation has no effect: rounding is all that its gradient holds.
     assert all(name.endswith("conv1.bias") for name in silent), silent
 
 

@@ -1,7 +1,7 @@
 """MTCNN's cascade (Zhang et al. 2016) over a batch of pictures, with the conventions of facenet-pytorch's ``detect``.
 
 The networks propose (every 2 pixels of every level of a pyramid), refine (24 x 24 crops) and settle (48 x 48 crops).
-What surrounds them follows the package number by number (spec B2; ``tests/detectors`` compares the two),
+What surrounds them follows the package number by number (``tests/detectors`` compares the two),
 including its mixture of pixel conventions: proposals are floored and their corners inclusive, crops reach from
 ``x0 - 1`` to ``x1 - 1``, offsets scale with ``side + 1``, the overlap of the first NMS has no + 1, the last one has.
 Where two boxes of one face have the same probability up to rounding, either may be the one that stays. Unlike there,

@@ -2,7 +2,7 @@
 
 On rendered people, the embedded show's among them, it knows a person again in another scene's light and before another
 background, which ``appearance`` does not. On real people it tells less apart than ``appearance``. With
-``benchmarks/identities.py`` on 326 MTCNN faces of the real clips of ``../shared/media`` (ROC area of single faces and
+``benchmarks/identities.py`` on 326 MTCNN faces of seven real clips, no part of tvface (ROC area of single faces and
 of 6-face means, inner faces alone): .921, .974 (.938, .981); ``appearance`` .975, .995 (.958, .988). The embedded
 show: pairwise F1 of people 1.000 against .435, IDF1 of tracks .998 against .982. Hence it is there to be chosen, and
 not the default.

@@ -13,7 +13,7 @@ from tvface.settings import SettingsError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg"})
 
-# TVQA's abbreviation for The Big Bang Theory, whose clips carry no prefix (spec/data.md B1).
+# TVQA's abbreviation for The Big Bang Theory, whose clips carry no prefix.
 _UNPREFIXED = "bbt"
 CLIP_PATTERN = r"(?:([a-z]+)_)?(s\d+e\d+(?:-\d+)?)_seg(\d+)_clip_(\d+)"
 _CLIP = re.compile(CLIP_PATTERN)

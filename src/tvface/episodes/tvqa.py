@@ -1,4 +1,4 @@
-"""Episodes of TVQA: from its frame tree, or from the names of its clips (spec/data.md B1)."""
+"""Episodes of TVQA (Lei et al. 2018): from its frame tree, or from the names of its clips."""
 
 from __future__ import annotations
 

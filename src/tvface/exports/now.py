@@ -2,7 +2,8 @@
 
 Read: ``<folder>/<list>`` (a line per picture, ``subject/challenge/image.jpg``), ``<folder>/iphone_pictures/<line>``
 and ``<folder>/detected_face/<line, .npy>`` (the face box). Written: ``<out>/<line minus .jpg>.obj`` and ``.npy``, the
-seven points that the tool aligns by: eye corners, base of the nose, mouth corners. Source: spec deca.md 8.
+seven points that the tool aligns by: eye corners, base of the nose, mouth corners. Source: ``evaluate``
+in DECA's ``trainer.py``.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ them), model (deca or temporal), crop_size [px], fps and the same as mocap_frame
 (neutral), shared_identity (one shape for all frames), source, track, tvface_version.
 
 A vertex v of the head (metres, x to the subject's left, y up, z to the viewer) lies at n = (s (x + tx), -s (y + ty)) in
-the crop, -1 .. 1, x right, y down; that is pixel (n + 1) / 2 * crop_size - 1/2 of the crop (spec deca.md 4).
+the crop, -1 .. 1, x right, y down; that is pixel (n + 1) / 2 * crop_size - 1/2 of the crop. DECA's camera.
 """
 
 from __future__ import annotations

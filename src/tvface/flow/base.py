@@ -1,6 +1,6 @@
 """What flow backends share: the convention, and the flow of a whole sequence.
 
-Convention (BasicVSR++, spec temporal_encoder A1.5): ``flow(a, b)[:, y, x] = (dx, dy)`` in pixels, such that
+Convention (``flow_warp`` of BasicVSR++'s code): ``flow(a, b)[:, y, x] = (dx, dy)`` in pixels, such that
 ``b(x + dx, y + dy)`` shows what ``a(x, y)`` shows. Sampling ``b`` at the displaced grid aligns it to ``a``.
 """
 
@@ -64,7 +64,7 @@ def sequence_flow(
         size: side S at which the flow is stored.
         computed_at: "size" estimates flow on pictures of side S, as BasicVSR++ does; "crop" on the pictures as they
             are, and averages the flow down to S: three times the work at H = 2 S, and a 7 to 19 % smaller end-point
-            error with SPyNet (spec temporal_encoder A1.3).
+            error with SPyNet, measured on the three pairs of FlyingChairs that come with its published code.
         crossing: (N,) true where a shot boundary lies before the frame. Across it nothing moves from one picture
             into the other, so the flow there is zero.
 

@@ -15,8 +15,8 @@ class AlbedoModel(nn.Module):
     Args:
         data: the head model; its albedo is RGB.
         n_texture: number of coefficients n, at most the number of stored columns.
-        size: side of the output in pixels; another size than the stored one is reached by the nearest pixel, as DECA
-            does (spec deca.md 3).
+        size: side of the output in pixels; another size than the stored one is reached by the nearest pixel, as in
+            DECA's ``FLAMETex``.
 
     Raises:
         ValueError: the head has fewer columns.

@@ -9,7 +9,8 @@ from torch import Tensor
 def project(points: Tensor, camera: Tensor) -> Tensor:
     """Project head points to normalised image coordinates.
 
-    The translation is added before scaling and does not touch z; then y and z change sign (spec deca.md 4).
+    The translation is added before scaling and does not touch z; then y and z change sign (``decode`` in
+    DECA's ``deca.py``).
 
     Args:
         points: (B,N,3) metres, x to the subject's left, y up, z towards the camera.
@@ -27,7 +28,7 @@ def project(points: Tensor, camera: Tensor) -> Tensor:
 def to_picture(points: Tensor, inverse: Tensor, crop_size: int, height: int, width: int) -> Tensor:
     """Carry points from normalised coordinates of a crop to those of the picture it was cut from.
 
-    Normalised coordinates are taken as pixel index over size, as DECA's datasets do (spec deca.md 4).
+    Normalised coordinates are taken as pixel index over size, as DECA's datasets do.
 
     Args:
         points: (B,N,3) as :func:`project` returns them.

@@ -1,6 +1,6 @@
 """DECA's template of the dense detail mesh (``texture_data_256.npy``): a vertex per covered UV pixel.
 
-Facts: spec deca.md 5.7.
+Source: ``upsample_mesh`` in DECA's ``util.py``.
 
 The file is licensed and optional: :meth:`tvface.rendering.uv.UVSpace.dense_mesh` makes an equivalent template from the
 UV layout. With the file, vertices and faces come in DECA's own order, so that meshes can be compared with its exports.

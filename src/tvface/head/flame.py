@@ -1,7 +1,7 @@
 """FLAME 2020/2023 and DECA's data files, converted to :class:`HeadData` without executing anything.
 
-Sources of the layouts: spec deca.md 2.1, 2.3, 3, 5.4. Nothing of these files is shipped; the settings ``head.*`` name
-the user's own copies.
+Sources of the layouts: DECA's ``FLAME.py`` and ``renderer.py``. Nothing of these files is shipped; the settings
+``head.*`` name the user's own copies.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def read_embedding(path: Path, n_faces: int) -> dict[str, np.ndarray]:
-    """Read the landmark embedding by the names of :class:`HeadData` (spec deca.md 2.3).
+    """Read the landmark embedding by the names of :class:`HeadData`.
 
     Args:
         path: an object .npy, torch tensors and all; nothing in it is executed.

@@ -25,7 +25,7 @@ def albedo_from_file(path: Path, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Read FLAME_albedo_from_BFM.npz or FLAME_texture.npz.
 
     The former holds values of about 0..1, the latter of 0..255; both are BGR at 512 x 512, of which every second pixel
-    is kept, as DECA's nearest resize does (spec deca.md 3).
+    is kept, as the resize in DECA's ``FLAMETex`` does.
 
     Returns:
         Mean (256,256,3) f32 and basis (columns,256,256,3) f16, RGB, not clamped.

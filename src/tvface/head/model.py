@@ -1,7 +1,7 @@
 """The forward model of a FLAME-format head: codes to vertices and 68 points, differentiable.
 
 Source: Li et al., "Learning a model of facial shape and expression from 4D scans" (SIGGRAPH Asia 2017), in the
-arrangement of DECA (spec deca.md 2.2-2.4).
+arrangement of DECA's ``FLAME.py``.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def rodrigues(axis_angle: Tensor) -> Tensor:
 def axis_angle_of_euler(euler: Tensor) -> Tensor:
     """Return axis-angle vectors (N,3) of Euler angles (N,3) x, y, z, rad: the rotation Rx Ry Rz.
 
-    DECA's option ``jaw_type: euler`` regresses the jaw so (spec deca.md 1.2). Source: half-angle quaternions. The
+    DECA's option ``jaw_type: euler`` regresses the jaw so. Source: half-angle quaternions. The
     gradient is finite at zero; angles whose rotation is a half turn have no unique axis.
     """
     (cx, cy, cz), (sx, sy, sz) = (euler / 2).cos().unbind(1), (euler / 2).sin().unbind(1)

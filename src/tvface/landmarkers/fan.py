@@ -2,7 +2,7 @@
 
 The network is the ``face_alignment`` package's; what surrounds it is written anew so that crops go through in
 batches, points are not rounded to whole pixels, and boxes of other detectors than S3FD can be given.
-Facts: spec B3; numbers of the original: ``tests/reference/net/fan_{crop,decode}.npz``.
+Source: the package, release 1.5.0; its numbers: ``tests/reference/net/fan_{crop,decode}.npz``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Regularisers of the jaw in Euler angles, DECA's option ``jaw_type: euler`` (spec deca.md 1.2)."""
+"""Regularisers of the jaw in Euler angles, DECA's option ``jaw_type: euler`` (its ``trainer.py``)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The parts of a split archive as one stream of bytes, checked against a published list of md5 sums on the way.
 
-TVQA's frames come as ``tvqa_video_frames_fps3_hq.tar.gz.aa`` ... ``.bi``, cut by ``split`` (spec/data.md B1). They are
+TVQA's frames come as ``tvqa_video_frames_fps3_hq.tar.gz.aa`` ... ``.bi``, cut by ``split``. They are
 read in order, once, never joined on disk; a thread reads ahead and hashes while the caller unpacks.
 """
 

@@ -1,4 +1,4 @@
-"""Choice of sequences among the valid faces of one person (spec B5.9-10), and of the sequences to keep."""
+"""Choice of sequences among the valid faces of one person, and of the sequences to keep."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The project's crops (:func:`tvface.mining.quality.crop_transform`) map the square's edges to the outer edges of the
 crop's pixels, and are of one size per clip. DECA maps its corners to the CENTRES of the first and last pixels,
-truncates the side to a whole number, and lets pixel indices stand for coordinates (spec deca.md 4, 7.5, 9.1).
+truncates the side to a whole number, and lets pixel indices stand for coordinates (``datasets.py``, ``vggface.py``).
 
 Coordinates are pixels of the picture, x right, y down, pixel centres at integers.
 """

@@ -1,4 +1,4 @@
-"""How faces move between kept frames (spec B5.8)."""
+"""How faces move between kept frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of single faces: place in the picture, pose, crop, clarity (spec B5.4, 5, 7, 11)."""
+"""Scores of single faces: place in the picture, pose, crop, clarity."""
 
 from __future__ import annotations
 

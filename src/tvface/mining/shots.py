@@ -1,4 +1,4 @@
-"""Shot and scene boundaries of one clip from thumbnails of its sampled frames (spec B5.1-3).
+"""Shot and scene boundaries of one clip from thumbnails of its sampled frames.
 
 At 3 frames/s people and cameras move far between neighbours, so colour and luma distances alone cannot tell a cut
 from motion: in dark footage a head that leaves the picture changes both as much as a cut does. After a cut, though,

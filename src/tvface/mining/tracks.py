@@ -1,4 +1,4 @@
-"""Linking of faces into tracks inside shots, by place and by looks (spec B5.6)."""
+"""Linking of faces into tracks inside shots, by place and by looks."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Released weights are trained with it, and load without complaint but give wrong 
 
 
 class DetailDecoder(nn.Module):
-    """Code to displacement along the normal (spec deca.md 6).
+    """Code to displacement along the normal (``Generator`` in DECA's ``decoders.py``).
 
     Args:
         inputs: length of the code, 181 = jaw pose 3, expression 50, detail 128, in this order.

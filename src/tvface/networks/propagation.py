@@ -119,7 +119,7 @@ class SecondOrderPropagation(nn.Module):
         assert isinstance(align, SecondOrderDeformableAlignment) and isinstance(backbone, ResidualStack)
         b, t = spatial.shape[:2]
         backbone_share = backbone.static_share(static.flatten(0, 1)).unflatten(0, (b, t))
-        # The first visited frame has no history (spec A2 #6).
+        # The first visited frame has no history.
         feature = torch.zeros_like(spatial[:, 0])
         if self.first_frame == "align":
             still = spatial.new_zeros(b, 2, *spatial.shape[-2:])

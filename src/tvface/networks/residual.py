@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from tvface.networks.initialise import small_fan_in_normal
 
 SLOPE = 0.1
-"""Of LeakyReLU behind a stack's input convolution (spec temporal_encoder.md A1.8)."""
+"""Of LeakyReLU behind a stack's input convolution, as in BasicVSR++'s ``ResidualBlocksWithInputConv``."""
 
 
 class ResidualBlock(nn.Module):
@@ -17,7 +17,7 @@ class ResidualBlock(nn.Module):
 
     Args:
         channels: of input and output.
-        norm: one batch normalisation between the two convolutions, as in Table 1 of the paper (spec A2 #3).
+        norm: one batch normalisation between the two convolutions, as in Table 1 of the paper.
     """
 
     def __init__(self, channels: int, *, norm: bool = False) -> None:
@@ -82,7 +82,7 @@ class ResidualStack(nn.Module):
 
 
 class ResidualDown(nn.Module):
-    """Residual blocks, then one convolution of stride 2 (down1 and down2 of the paper's Table 1, spec A2 #1)."""
+    """Residual blocks, then one convolution of stride 2 (down1 and down2 of the paper's Table 1)."""
 
     def __init__(self, channels: int, blocks: int, *, norm: bool = True) -> None:
         super().__init__()

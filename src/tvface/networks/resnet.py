@@ -123,7 +123,7 @@ class ResNet(ResNetTrunk):
 
 
 def regression_head(features: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Return DECA's head: Linear, ReLU, Linear; nothing bounds its output (spec deca.md 1.1)."""
+    """Return DECA's head: Linear, ReLU, Linear; nothing bounds its output (its ``encoders.py``)."""
     return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 

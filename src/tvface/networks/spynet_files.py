@@ -82,7 +82,7 @@ def read_spynet(path: Path) -> State:
 
 
 def read_level(path: Path, level: int) -> State:
-    """Read one level: an nn.Sequential whose convolutions, in order, are the level's (spec temporal_encoder A1.2)."""
+    """Read one level: an nn.Sequential whose convolutions, in order, are the level's."""
     network = read_torch7(path)
     modules = network.fields.get("modules") if isinstance(network, TorchObject) else None
     if not isinstance(modules, dict):

@@ -1,7 +1,7 @@
 """A reader of Torch7's binary serialisation (``.t7``): numbers, text, tables, tensors and storages; data only.
 
-The format (torch7's ``File.lua`` and ``Tensor.lua``; spec temporal_encoder.md A1.2): little-endian; every object starts
-with an int32 type tag. Tables and torch objects carry an index by which later references name them (the memo). A
+The format (torch7's ``File.lua`` and ``Tensor.lua``): little-endian; every object starts with an int32 type
+tag. Tables and torch objects carry an index by which later references name them (the memo). A
 tensor is sizes, strides and a 1-based offset into a storage, which several tensors may share. A Lua function in a file
 is a program: it is refused, not read.
 """

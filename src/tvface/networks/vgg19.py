@@ -12,7 +12,7 @@ LAYOUT = (64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, 512, 512)
 EARLY_LAYERS = (11, 20)
 """ReLUs after the first convolution of blocks 3 and 4.
 
-DECA calls them relu3_2 and relu4_2, because its counter counts convolutions and ReLUs alike (spec deca.md 7.1).
+DECA calls them relu3_2 and relu4_2, because its counter counts convolutions and ReLUs alike (``VGG19FeatLayer``).
 """
 NAMED_LAYERS = (13, 22)
 """The ReLUs that bear these names in VGG19: after the second convolution of blocks 3 and 4."""

@@ -33,7 +33,7 @@ def load_deca_encoder(encoder: nn.Module, state: Mapping[str, torch.Tensor], sou
     """Load ``E_flame`` or ``E_detail`` into DECA's own encoder, or its later part into a temporal encoder.
 
     A temporal encoder has no stem: ``encoder.conv1`` and ``encoder.bn1`` are reported unused, and all that comes
-    before its ``encoder`` is reported missing (spec deca.md 1.6).
+    before its ``encoder`` is reported missing.
 
     Raises:
         CheckpointError: as :func:`load_strictly`.
@@ -104,7 +104,7 @@ def read_basicvsr(path: Path) -> State:
 
 
 def load_basicvsr(encoder: TemporalEncoder, path: Path) -> LoadReport:
-    """Load the shared parts of a BasicVSR++ checkpoint into a temporal encoder (spec temporal_encoder.md A1.8).
+    """Load the shared parts of a BasicVSR++ checkpoint into a temporal encoder.
 
     ========================  ===============================================================
     the encoder's             comes from

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 def at_least_float32(x: torch.Tensor) -> torch.Tensor:
     """Return ``x`` in float32 if it is in half precision, else unchanged.
 
-    A normalised coordinate in bfloat16 moves in steps of 0.2 px and more at a side of 112 (spec temporal_encoder.md
-    A1.5), so coordinates never stay in half precision.
+    A normalised coordinate in bfloat16 moves in steps of 0.2 px and more at a side of 112, so coordinates never
+    stay in half precision.
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
 

@@ -1,4 +1,4 @@
-"""BiSeNet face parsing with zllrunning's weights (``79999_iter.pth``; CelebAMask-HQ) or yakhyo's. Facts: spec B4."""
+"""BiSeNet face parsing with zllrunning's weights (``79999_iter.pth``; CelebAMask-HQ) or yakhyo's."""
 
 from __future__ import annotations
 

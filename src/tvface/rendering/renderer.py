@@ -106,7 +106,7 @@ class Renderer(nn.Module):
         vertices: (B, V, 3) world. projected: (B, V, 3). albedo: (B, 3, A, A) RGB UV image. light: (B, 9, 3).
         size: (height, width) of the pictures, default square.
         Gradients go to all four: to ``projected`` through what each pixel sees, to ``vertices`` through the normals.
-        Source: DECA, sections 5.2 and 5.3 of the fact sheet.
+        Source: ``SRenderY.forward`` in DECA's ``renderer.py``.
         """
         fragments = self.rasterize(projected, size)
         normals = vertex_normals(vertices, self.faces)
@@ -148,7 +148,7 @@ class Renderer(nn.Module):
     ) -> Tensor:
         """Grey picture of the shape, (B, 3, H, W) in [0, 1], on black or on ``images``, whose size it then takes.
 
-        detail_normals: (B, 3, U, U) replaces the vertex normals in the shading. Source: DECA, section 5.6.
+        detail_normals: (B, 3, U, U) replaces the vertex normals in the shading. Source: DECA's ``render_shape``.
         """
         size = None if images is None else (images.shape[-2], images.shape[-1])
         fragments = self.rasterize(projected, size)

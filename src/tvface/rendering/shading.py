@@ -45,7 +45,7 @@ def sh_shading(normals: Tensor, light: Tensor) -> Tensor:
 
     normals: (B, 3, H, W), normally unit length, in head space. light: (B, 9, 3), rows in the order of ``sh_basis``,
         columns R, G, B. Returns (B, 3, H, W), not clamped: may be negative.
-    Source: DECA, section 5.3 of the fact sheet.
+    Source: ``add_SHlight`` in DECA's ``renderer.py``.
     """
     if normals.ndim != 4 or normals.shape[1] != 3 or light.shape[1:] != (9, 3):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Pictures of the shape alone: grey shading, depth, visible landmarks (DECA, section 5.6 of the fact sheet)."""
+"""Pictures of the shape alone: grey shading, depth, visible landmarks (DECA's ``renderer.py`` and ``deca.py``)."""
 
 import torch
 from torch import Tensor

@@ -154,7 +154,7 @@ class UVSpace(nn.Module):
         displacement: (B, 1, U, U) metres along the normal, masked by the face-and-eye mask here. vertices, normals:
             (B, V, 3), the coarse surface; no gradient goes to them. The fixed displacement is added, unmasked. Outside
             the mask the coarse normals (interpolated, not renormalised) are returned.
-        Source: DECA, section 5.5 of the fact sheet.
+        Source: ``displacement2normal`` in DECA's ``deca.py``.
         """
         if displacement.shape[1:] != (1, self.size, self.size):
             raise ValueError(f"displacement must be (B, 1, {self.size}, {self.size}), got {tuple(displacement.shape)}")
@@ -170,7 +170,8 @@ class UVSpace(nn.Module):
         """Read pictures at the surface points: (B, C, H, W) pictures -> UV images (B, C, U, U).
 
         projected: (B, V, 3) in the pictures' normalised coordinates. No visibility test: hidden parts get the colour of
-        what hides them (see ``self_visible``). Off the layout the picture's centre is read. Source: DECA, section 5.8.
+        what hides them (see ``self_visible``). Off the layout the picture's centre is read.
+        Source: ``decode`` in DECA's ``deca.py``.
         """
         grid = self.world_to_uv(projected[..., :2]).permute(0, 2, 3, 1)
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
@@ -186,8 +187,8 @@ class UVSpace(nn.Module):
         vertices, normals: (V, 3). displacement: (1, U, U) or (U, U) metres, without the fixed one, which is added. It
             acts inside the face mask, as in ``detail_normals``; ``unmasked``: everywhere, as in DECA's export, although
             nothing trains it out there.
-        Pixels of different UV islands are not connected even where they touch. Source: DECA, section 5.7; connectivity
-        from the layout itself, or from DECA's licensed file if the head holds it for this image size.
+        Pixels of different UV islands are not connected even where they touch. Source: DECA's ``upsample_mesh``;
+        connectivity from the layout itself, or from DECA's licensed file if the head holds it for this image size.
         """
         if self._template is not None:
             return self._templated_mesh(vertices, normals, displacement)

@@ -89,7 +89,7 @@ def parse_settings(mapping: Mapping[str, Any]) -> Settings:
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice in one block: YAML libraries keep the last one and say nothing.
 
-    DECA's own configuration lost its batch size that way (spec deca.md 11.2).
+    DECA's own ``deca_detail.yml`` lost its batch size that way.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -10,7 +10,7 @@ from tvface.settings.base import block, option
 
 @dataclass(frozen=True)
 class Shots:
-    """Shot and scene boundaries, measured on 64 x 36 thumbnails (spec B5.2-3); tuned for 3 frames/s."""
+    """Shot and scene boundaries, measured on 64 x 36 thumbnails; tuned for 3 frames/s."""
 
     # Colour thresholds alone fail: a real cut had a histogram distance of 0.37, a head leaving the picture 0.33. The
     # sum with the part of the picture that has no counterpart separates them: 5 cuts in real clips 1.37-1.80, 252
@@ -88,7 +88,7 @@ class Identities:
 
 @dataclass(frozen=True)
 class Sequences:
-    """Mining of sequences of one moving, clear, single face (spec B5)."""
+    """Mining of sequences of one moving, clear, single face."""
 
     length: int = option(10, "frames per sequence", low=2)
     min_frames: int = option(11, "a track needs this many valid frames ('over 10 frames')", low=2)

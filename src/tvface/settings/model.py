@@ -107,7 +107,7 @@ class TemporalEncoder(Encoder):
 
 @dataclass(frozen=True)
 class Weights:
-    """Loss weights of DECA (spec 7.2); 0 switches a term off."""
+    """Loss weights of DECA (its ``config.py``); 0 switches a term off."""
 
     landmark: float = option(1.0, "weighted 2D landmarks", low=0)
     eye: float = option(1.0, "eye closure", low=0)

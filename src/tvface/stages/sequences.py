@@ -1,4 +1,4 @@
-"""Stage ``sequences``: mine sequences of one moving, clear, single face and cut their crops (spec B5.4-11)."""
+"""Stage ``sequences``: mine sequences of one moving, clear, single face and cut their crops."""
 
 from __future__ import annotations
 

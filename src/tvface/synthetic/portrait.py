@@ -151,7 +151,7 @@ def _mirror(atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
-    """Fit the head to a portrait and take its texture (spec 2.2).
+    """Fit the head to a portrait and take its texture.
 
     Args:
         name: one of :data:`PORTRAITS`.
@@ -215,7 +215,7 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
 
 
 def _kept_expression(stage: Stage, fit: PortraitFit) -> np.ndarray:
-    """Expression with which the texture looks neutral: mouth modes nearly gone, brows half (spec 2.2)."""
+    """Expression with which the texture looks neutral: mouth modes nearly gone, brows half."""
     names = stage.head.notes["expression_names"]
     kept = np.zeros_like(fit.expression)
     for index, name in enumerate(names):

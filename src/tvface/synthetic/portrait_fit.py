@@ -17,7 +17,7 @@ from tvface.synthetic.scene_render import Camera
 
 POINTS_FILE = Path(__file__).resolve().parents[3] / "resources" / "portraits.tsv"
 PORTRAITS = ("astronaut", "grace_hopper")
-FOCAL_PER_SIDE = 3.0  # pitch and focal length are confounded in one view; a portrait lens (spec 2.1)
+FOCAL_PER_SIDE = 3.0  # pitch and focal length are confounded in one view; a portrait lens
 N_SHAPE, N_EXPRESSION = 40, 35
 
 
@@ -66,7 +66,7 @@ def portrait_points(name: str, path: Path = POINTS_FILE) -> np.ndarray:
 
 
 def fit_portrait(stage: Stage, points: np.ndarray, width: int, height: int) -> PortraitFit:
-    """Fit the generic head to 68 points by least squares (spec 2.1).
+    """Fit the generic head to 68 points by least squares.
 
     Residuals are in percent of the outer eye distance, weighted (jaw .45, chin, inner lips and ridge .8);
     priors pull the codes to the mean.

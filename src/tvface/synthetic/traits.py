@@ -16,7 +16,7 @@ TONES = np.array(
         (0.55, 0.38, 0.27),
         (0.40, 0.27, 0.20),
     ]
-)  # RGB, spec 4, light to dark
+)  # RGB, light to dark
 HAIR_COLOURS = np.array(
     [
         (0.07, 0.055, 0.05),

@@ -2,9 +2,9 @@
 
 Per frame the coarse encoder E_c gives 236 numbers (with the default sizes): shape, texture, expression, pose, camera,
 light. The detail encoder E_d gives a code that the detail decoder F_d turns, with expression and jaw, into a
-displacement map. ``deca`` encodes frames one by one (ResNet-50), ``temporal`` a window at once (spec temporal_encoder
-A2); all that
-comes after the encoders is DECA's (spec deca 1 to 6), applied frame by frame.
+displacement map. ``deca`` encodes frames one by one (ResNet-50), ``temporal`` a window at once ("Learning to
+Reconstruct 3D Faces by Watching TV", Table 1); all that comes after the encoders is DECA's (Feng et al. 2021), applied
+frame by frame.
 
 Shape letters: B sequences, T frames, N = B T frames in a row (frames of a sequence together).
 """
@@ -41,7 +41,7 @@ MODELS = ("deca", "temporal")
 
 # The last layer starts this much smaller than torch's default, so that the first heads are near the mean head.
 _INITIAL_SPREAD = 0.05
-# A constant light of this strength in all three colours shades every surface with 1: 1 / 0.2820948 (spec deca 5.3).
+# A constant light of this strength in all three colours shades every surface with 1: 1 / 0.2820948.
 _INITIAL_LIGHT = 3.5449077
 
 

@@ -1,8 +1,8 @@
-"""The three training phases: what is trained, what is fixed, and the terms of the loss (spec deca 7).
+"""The three training phases: what is trained, what is fixed, and the terms of the loss (DECA's ``trainer.py``).
 
 ``pretrain`` and ``coarse`` train the coarse encoder with the same terms and other weights; ``detail`` trains the detail
 encoder and decoder while the coarse encoder is fixed. A term of weight 0 is not computed. Shape and detail consistency
-are no terms: they come from permuting codes within a sequence (7.3).
+are no terms: they come from permuting codes within a sequence.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tvface.training.window import Window
 _COARSE = ("landmark", "eye", "lip", "photometric", "identity", "shape", "expression", "texture", "light")
 _DETAIL = ("photometric_detail", "mrf", "symmetry", "displacement", "smoothness")
 _SUMMED = ("shape", "expression", "texture", "mrf", "symmetry")
-"""Terms that are a sum over the batch; the others are means (spec deca 7.1)."""
+"""Terms that are a sum over the batch; the others are means (as in DECA's ``trainer.py``)."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class PhaseTask(Task):
         self.train()
 
     def train(self, mode: bool = True) -> PhaseTask:
-        """Switch the trained parts; all others stay in evaluation, or their batch statistics would drift (A2, 18)."""
+        """Switch the trained parts; all others stay in evaluation, or their batch statistics would drift."""
         super().train(False)
         self._trained.train(mode)
         for part in self._frozen:
@@ -181,7 +181,7 @@ class PhaseTask(Task):
         return [*self._trained.parameters(), *self._tuned]
 
     def groups(self) -> list[dict[str, Any]]:
-        """See :meth:`Task.groups`: a tuned SPyNet moves later and more slowly (spec temporal_encoder A1.1)."""
+        """See :meth:`Task.groups`: a tuned SPyNet moves later and more slowly, as in BasicVSR++."""
         groups: list[dict[str, Any]] = [{"params": list(self._trained.parameters()), "rate": 1.0, "wait": 0}]
         if self._tuned:
             chosen = self.model.spec.temporal
@@ -257,7 +257,7 @@ class PhaseTask(Task):
         terms = {}
         drawn = rendering.face_eye_mask * rendering.alpha
         if "photometric" in self.terms:
-            # Shaded, as in the paper; DECA's HEAD compares unshaded albedo by accident (spec deca 11.1).
+            # Shaded, as in the paper; DECA's HEAD compares unshaded albedo by accident (docs/deca_differences.md).
             unshaded = self.original.unshaded_photometric
             predicted = rendering.albedo_images * drawn if unshaded else rendering.images * rendering.face_eye_mask
             inside = _twice(masks, order) if self.settings.segmentation else drawn
@@ -269,7 +269,7 @@ class PhaseTask(Task):
             # Gradients reach the geometry only: albedo and light are constants, the sampling grid is not.
             albedo = sample(self.model.albedo(codes.texture).detach(), rendering.grid)
             face = albedo * sh_shading(rendering.normal_images, codes.light.detach())
-            # Without alpha the background takes the face mask's value at the UV centre, which is 1 (spec deca 7.1).
+            # Without alpha the background takes the face mask's value at the UV centre, which is 1.
             covered = rendering.face_eye_mask if self.original.constant_identity_background else drawn
             overlay = face * covered + images * (1 - covered)
             doubled = self.original.doubled_identity_input

@@ -28,7 +28,7 @@ _SIZES = {"n_shape": 100, "n_texture": 50, "n_expression": 50}
 
 
 def deca_spec(head: Head, path: Path) -> ModelSpec:
-    """Return the specification of DECA's released model (spec deca.md 0).
+    """Return the specification of DECA's released model.
 
     Args:
         head: settings of the head that its codes will move.

@@ -1,6 +1,7 @@
 """The 68 points of 300-W on the generic head: 51 static ones, the jaw by yaw, the jaw of the 3D convention.
 
-Heights follow the measured corrections of spec synthetic.md 5-6 (brows lower, ridge lower, nose foot lower).
+Brows, ridge and foot of the nose are lower than the sculpted features: as low as annotators put them on three
+photographs of LFPW and on the portraits of ``resources/portraits.tsv``.
 """
 
 from __future__ import annotations

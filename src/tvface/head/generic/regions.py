@@ -129,7 +129,7 @@ def masks(t: Texels) -> tuple[np.ndarray, np.ndarray]:
 
     The face is what a parser calls face: the skin from jaw line to hairline and from ear to ear, without ears and neck.
     The photometric loss compares inside the parsed face, and a pixel of it that the mask leaves out costs its whole
-    brightness whatever the model does (spec deca 7.1).
+    brightness whatever the model does.
     """
     size = t.part.shape[0]
     r = regions(t)

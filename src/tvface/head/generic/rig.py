@@ -22,8 +22,8 @@ JOINTS = np.array([[0, -140, -12], [0, -92, -14], [0, -12, 10], EYE_CENTRE, EYE_
 
 
 def jaw_weight() -> np.ndarray:
-    """Return (N,) the share of the jaw in the movement of each skin vertex (spec synthetic.md 1.7, with a longer
-    fade down the throat)."""
+    """Return (N,) the share of the jaw in the movement of each skin vertex: from 0 on the upper lip to 1 on the lower,
+    a half at the corners of the mouth, fading out towards the ears and down the throat."""
     surface = skin()
     x, _, z = surface.position.T
     below = (surface.height < -65) | ((surface.height == -65) & grid().lower)

@@ -2,8 +2,7 @@
 
 Frame: x to the subject's left, y up, z towards the viewer, origin between the eyes on the ear axis. A cross-section is
 a superellipse whose half axes depend on the row; rows are lifted towards the back, which draws the line of the jaw;
-features are smooth bumps along z; the lids follow the eyeballs. Constants: spec synthetic.md 1.2-1.3, with the nose,
-brows, lips, ears and eye corners reworked.
+features are smooth bumps along z; the lids follow the eyeballs. The constants are the project's own.
 """
 
 from __future__ import annotations
