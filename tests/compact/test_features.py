@@ -79,7 +79,8 @@ def test_the_command_writes_features_from_which_a_training_starts_at_the_mean_he
         held = load_weights(path)
         assert held and all(n.startswith("coarse_encoder.") and ".layers." not in n for n in held)
         card = path.with_suffix(".md").read_text()
-        assert f"features {model} --crops" in card and "untrained_nme_percent" in card
+        assert f"features {model} --crops {crops.name} --config {crops.name}/config.yaml" in card
+        assert str(crops) not in card and "untrained_nme_percent" in card
         assert not list(crops.glob(".features*")), "the checkpoints go when the weights are there"
         spec = ModelSpec.of(model, settings.train, settings.head, 0)
         started, plain = FaceModel(spec, bumpy_head()), FaceModel(spec, bumpy_head())

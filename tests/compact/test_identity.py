@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +61,14 @@ def test_the_loss_falls_and_only_the_network_is_returned(tmp_path: Path) -> None
 def test_the_command_writes_weights_and_card(tmp_path: Path) -> None:
     store(striped(12, each=4), tmp_path / "people_0000.npz")
     words = ["identity", "--crops", str(tmp_path), "--steps", "2", "--batch", "4", "--held-out", "10"]
-    main([*words, "--threads", "1", "--out", str(tmp_path), "--made-by", "python -m tvface.compact.faces"])
+    words += ["--made-by", f"python -m tvface.compact.faces --out {tmp_path}"]
+    main([*words, "--threads", "1", "--out", str(tmp_path)])
     bundle = load_bundle(tmp_path / IDENTITY)
     assert isinstance(bundle.net, CompactIdentity) and bundle.size == 96 and bundle.about["people"] == 12
     card = (tmp_path / IDENTITY).with_suffix(".md").read_text()
     assert bundle.sha256 in card and "of 12 people, the last 10 people held out" in card
-    assert "tvface.compact.faces" in card and "ROC area" in card
+    assert f"tvface.compact.faces --out {tmp_path.name}\n" in card and "ROC area" in card
+    assert str(tmp_path) not in card + json.dumps(bundle.about)
     assert (tmp_path / IDENTITY).stat().st_size < 4_000_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,9 @@ def test_the_command_writes_weights_and_card(tmp_path: Path) -> None:
         assert torch.allclose(value, further.net.get_parameter(name), atol=1e-6), "a rate of zero changes nothing"
     commands = (tmp_path / "more" / LANDMARKS).with_suffix(".md").read_text()
     assert commands.index("--float32") < commands.index("--start")
+    assert f"--start {tmp_path.name}/{LANDMARKS} --out more\n" in commands, "names, and no folder of this machine"
+    for written in (commands, json.dumps(further.about)):
+        assert str(tmp_path.parent) not in written
     assert not list(tmp_path.glob(".*")), "the checkpoint goes when the weights are there"
     assert (tmp_path / LANDMARKS).stat().st_size < 4_000_000
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from tvface.manifests.base import atomic, digest
+from tvface.manifests.relative import bare_path, without_absolute_paths
 
 _LIMITS = {
     "landmarks": (
@@ -77,7 +78,8 @@ def write_card(
     curve: Sequence[Mapping[str, Any]],
     seconds: float,
 ) -> Path:
-    """Write ``<weights>.md`` and return its path."""
+    """Write ``<weights>.md`` and return its path; absolute paths in ``about`` are written as bare names."""
+    about = without_absolute_paths(about, bare_path)
     count = sum(parameter.numel() for parameter in net.parameters())
     of_people = f" of {about['people']:,} people" if about.get("people") else ""
     lines = [

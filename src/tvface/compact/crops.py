@@ -1,6 +1,6 @@
 """Make the training crops of the bundled networks.
 
-    python -m tvface.compact.crops --out /tmp/compact_crops --count 12000 --processes 2
+    python -m tvface.compact.crops --out .cache/crops --count 12000 --processes 2
 
 People, light, poses and damage are those of :mod:`tvface.synthetic.crops`; only the framing is wider, so that both
 networks cut their windows from the same crops.

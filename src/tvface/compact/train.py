@@ -1,6 +1,6 @@
 """Train the bundled networks on rendered crops.
 
-    python -m tvface.compact.train parser --crops /tmp/compact_crops --steps 6000
+    python -m tvface.compact.train parser --crops .cache/crops --steps 6000
 
 writes ``resources/weights/compact_parser.safetensors`` and its card. The same command, crops, seed and machine
 give the same weights. A training that was stopped goes on from its checkpoint.

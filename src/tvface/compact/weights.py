@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import nn
 
 from tvface.manifests.base import atomic, digest
+from tvface.manifests.relative import bare_path, without_absolute_paths
 from tvface.networks.compact import CompactIdentity, CompactLandmarks, CompactParser
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "weights"
@@ -46,9 +47,10 @@ class Bundle:
 
 
 def save_bundle(path: Path, net: nn.Module, size: int, window: float, about: Mapping[str, Any]) -> None:
-    """Write a network; ``about`` is JSON-able. The same network gives the same bytes."""
+    """Write a network; ``about`` is JSON-able. The same network gives the same bytes; no absolute path is written."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    text = json.dumps({"network": type(net).__name__, "size": size, "window": window, **about}, sort_keys=True)
+    described = {"network": type(net).__name__, "size": size, "window": window, **about}
+    text = json.dumps(without_absolute_paths(described, bare_path), sort_keys=True)
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, metadata={"tvface": text}))
 

@@ -23,6 +23,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tvface.manifests.relative import project_path, without_absolute_paths
+
 METADATA_KEY = b"tvface"
 _VERSIONED = (
     "tvface",
@@ -78,7 +80,10 @@ class Schema:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where a manifest comes from. ``parents`` maps project-relative paths to sha256 digests."""
+    """Where a manifest comes from. ``parents`` maps project-relative paths to sha256 digests.
+
+    Absolute paths in settings and notes become project-relative too.
+    """
 
     stage: str
     settings: Mapping[str, Any]
@@ -89,6 +94,10 @@ class Provenance:
     seed: int = 0
     dropped: Mapping[str, int] = dataclasses.field(default_factory=dict)
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("settings", "notes"):
+            object.__setattr__(self, name, without_absolute_paths(getattr(self, name)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,11 +111,6 @@ class Manifest:
     @property
     def dropped(self) -> dict[str, int]:
         return dict(self.provenance["dropped"])
-
-
-def project_path(path: str | Path) -> str:
-    """Return ``path`` relative to the project (the working folder), with forward slashes."""
-    return Path(os.path.relpath(path)).as_posix()
 
 
 def digest(path: str | Path) -> str:

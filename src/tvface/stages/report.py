@@ -22,6 +22,7 @@ import yaml
 from tvface.manifests import atomic, read
 from tvface.manifests.base import METADATA_KEY
 from tvface.manifests.evaluate import EVALUATE
+from tvface.manifests.relative import without_absolute_paths
 from tvface.manifests.render import RENDER
 from tvface.settings import Settings, as_mapping
 from tvface.stages.base import STAGES, Paths, lookup
@@ -107,7 +108,7 @@ def _section(
             if row.kind == "table"
         ],
         "metrics": [_metric_row(row) for _, row in rows.iterrows()],
-        "settings": yaml.safe_dump(blocks, sort_keys=False) if blocks else "",
+        "settings": yaml.safe_dump(without_absolute_paths(blocks), sort_keys=False) if blocks else "",
     }
 
 
