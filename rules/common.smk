@@ -13,7 +13,7 @@ from tvface import assets
 from tvface.episodes import list_episodes, synthetic_episodes
 from tvface.layout import archive_parts, cast_pictures, decisions
 from tvface.settings import SettingsError, parse_settings, read_yaml
-from tvface.stages.table import PHASES, stage_code, stage_settings, train_settings
+from tvface.stages.table import PHASES, stage_code, stage_settings
 
 try:
     # Of two equal keys Snakemake takes the last and says nothing.

@@ -23,7 +23,9 @@ rule dataset_episode:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        settings=stage_settings("dataset", SETTINGS),
+        settings=lambda wildcards: stage_settings(
+            "dataset", SETTINGS, wildcards.episode
+        ),
         code=stage_code("dataset", SETTINGS),
     message:
         "dataset: join {wildcards.episode}"

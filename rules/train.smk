@@ -31,8 +31,8 @@ rule train_phase:
         runtime=growing(2880),
         gpu=GPU,
     params:
-        settings=lambda wildcards: train_settings(
-            SETTINGS, wildcards.model, wildcards.phase
+        settings=lambda wildcards: stage_settings(
+            "train", SETTINGS, f"{wildcards.model}/{wildcards.phase}"
         ),
         code=stage_code("train", SETTINGS),
     message:

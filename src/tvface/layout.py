@@ -12,17 +12,12 @@ from tvface import assets
 from tvface.episodes import Episode, find_episode, list_episodes, synthetic_episodes
 from tvface.media.parts import find_parts
 from tvface.settings import Settings, SettingsError
-from tvface.stages.table import PHASES
+from tvface.stages.table import PHASES, STAGES
 
 Files = dict[str, "Path | list[Path]"]
 
 # What one shard of a stage is; stages that are not here have none.
-SHARD = {
-    **dict.fromkeys(("synth", "frames", "faces", "sequences", "landmarks", "masks", "dataset"), "episode"),
-    "identities": "show",
-    "train": "model/phase",
-    "reconstruct": "model",
-}
+SHARD = {stage.name: stage.shard for stage in STAGES.values() if stage.shard}
 
 # Suffix of each output of a stage whose files are <stage>/<shard><suffix>.
 OUTPUTS: Mapping[str, Mapping[str, str]] = {

@@ -159,7 +159,7 @@ def _run_stages(settings: Settings, steps: Steps, threads: int) -> dict[str, Pat
         inputs, outputs = layout.inputs(stage, settings, shard), layout.outputs(stage, settings, shard)
         files = [path for value in inputs.values() for path in (value if isinstance(value, list) else [value])]
         made_from = {
-            "settings": stage_settings(stage, settings),
+            "settings": stage_settings(stage, settings, shard),
             "code": stage_code(stage, settings),
             "files": [digest(path) for path in files],
         }

@@ -15,7 +15,7 @@ from tvface import assets
 from tvface.compact.features import CropSampler, features_file, main
 from tvface.networks.loading import CheckpointError
 from tvface.settings import SettingsError, parse_settings
-from tvface.stages.table import train_settings, warm_start_files
+from tvface.stages.table import warm_start_files
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.published import warm_start
 from tvface.training.weights import load_weights, read_spec
@@ -121,7 +121,7 @@ def test_the_setting_names_a_file_per_model_and_a_missing_one_stops_before_the_f
     without = {"coarse": {"weights": {"identity": 0}}, "detail": {"weights": {"mrf": 0}}}
     settings = parse_settings({"train": {**without, "warm_start": {"features": "mine/{model}.safetensors"}}})
     assert warm_start_files(settings, "temporal") == {"features": "mine/temporal.safetensors"}
-    assert train_settings(settings, "deca", "pretrain")["train.warm_start"] == {"features": "mine/deca.safetensors"}
+    assert warm_start_files(settings, "deca") == {"features": "mine/deca.safetensors"}
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         assets.MissingAsset, match=r"mine/deca\.safetensors is missing[\s\S]*train\.warm_start\.features: null"

@@ -14,7 +14,7 @@ from tvface.manifests.dataset import DATASET
 from tvface.networks.loading import CheckpointError
 from tvface.networks.spynet import SPyNet
 from tvface.settings import SettingsError, merge, parse_settings
-from tvface.stages.table import train_settings, warm_start_files
+from tvface.stages.table import stage_settings, warm_start_files
 from tvface.training.data import Sampler, load_clips
 from tvface.training.loop import learning_rate
 from tvface.training.model import FaceModel, ModelSpec
@@ -85,7 +85,7 @@ def test_it_starts_from_the_published_weights(tmp_path: Path, monkeypatch):
     settings, model = tuned(), build().model
     files = warm_start_files(settings, "temporal")
     assert files == {"spynet": "spynet.pth"} and warm_start_files(settings, "deca") == {}
-    assert train_settings(settings, "temporal", "pretrain")["train.warm_start"] == files
+    assert stage_settings("train", settings, "temporal/pretrain")["dataset"]["flow"] == {"weights": "spynet.pth"}
     with pytest.raises(assets.MissingAsset, match=r"train\.temporal\.flow: tuned"):
         assets.require(settings, "train")
     with pytest.raises(SettingsError, match=r"spynet\.pth is not there"):

@@ -25,7 +25,7 @@ from tvface.media.tarstore import TarWriter
 from tvface.mining.recaps import recaps
 from tvface.settings import Settings, SettingsError
 from tvface.settings.model import Dataset
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 from tvface.training.split import PARTS, assign
 
 _DISJOINT = {
@@ -37,6 +37,7 @@ _KEY = ["sequence", "position"]
 RECAP = "recap of another episode"
 
 
+@stage_run("dataset")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Join one episode (``shard`` given), or put all episodes together (``shard`` empty).
 
@@ -50,12 +51,12 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         SettingsError: SPyNet is chosen and its weights are absent.
     """
     if shard:
-        _run_shard(settings, inputs, outputs)
+        _run_shard(settings, inputs, outputs, shard)
     else:
         _run_whole(settings, inputs, outputs)
 
 
-def _run_shard(settings: Settings, inputs: Paths, outputs: Paths) -> None:
+def _run_shard(settings: Settings, inputs: Paths, outputs: Paths, shard: str) -> None:
     log = logger("dataset")
     parents = {
         "sequences": read(inputs["sequences"], SEQUENCES),
@@ -90,6 +91,7 @@ def _run_shard(settings: Settings, inputs: Paths, outputs: Paths) -> None:
             "dataset",
             settings,
             inputs,
+            shard=shard,
             dropped=dropped,
             backend=flow.backend,
             weights=backend.weights,

@@ -16,7 +16,7 @@ from tvface.head.generic import build
 from tvface.manifests.base import library_versions
 from tvface.settings import Settings
 from tvface.settings.model import Head
-from tvface.stages.base import Paths, logger, provenance
+from tvface.stages.base import Paths, logger, provenance, stage_run
 
 
 def licensed_files(settings: Head) -> list[Path]:
@@ -28,6 +28,7 @@ def licensed_files(settings: Head) -> list[Path]:
     return [Path(getattr(settings, name)) for name in names] + [Path(path) for path in optional if path is not None]
 
 
+@stage_run("head")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Build or convert the head model.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from tvface.manifests.dataset import DATASET
 from tvface.manifests.train import TRAIN
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
-from tvface.stages.base import Paths, logger, provenance, stage_code, train_settings
-from tvface.stages.table import PHASES, warm_start_files
+from tvface.stages.base import Paths, logger, provenance, stage_code, stage_run, stage_settings
+from tvface.stages.table import PHASES, only, warm_start_files
 from tvface.training import phases, published
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
@@ -30,6 +31,7 @@ from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.weights import load_weights, save_weights
 
 
+@stage_run("train")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Train ``<model>/<phase>``.
 
@@ -48,8 +50,6 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         TrainingDiverged: a loss or gradient is not finite.
     """
     model, _, phase = shard.partition("/")
-    if phase not in phases.PHASES:
-        raise SettingsError(f"train: '{shard}' is not <model>/<phase> with a phase of {', '.join(phases.PHASES)}")
     devices = settings.train.devices
     if devices == 1:
         torch.set_num_threads(threads)
@@ -70,7 +70,7 @@ def _train_in_process(
     threads: int,
 ) -> None:
     torch.set_num_threads(threads)
-    _train(fabric, parse_settings(values), inputs, outputs, model, phase)
+    _train(fabric, only(parse_settings(values), "train", f"{model}/{phase}"), inputs, outputs, model, phase)
 
 
 def _fabric(settings: Settings) -> Fabric:
@@ -141,10 +141,11 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         train.augment_flip,
     )
     steps = steps_of(chosen, sampler, f"train.{phase}")
-    described = train_settings(settings, model, phase)
+    shard = f"{model}/{phase}"
+    described = stage_settings("train", settings, shard)
     store = CheckpointStore(
         Path(outputs["weights"]).parent / "checkpoints",
-        _fingerprint(settings, described, phase, inputs, fabric.world_size),
+        _fingerprint(settings, described, phase, [*known_files(inputs), *start.values()], fabric.world_size),
         train.keep_checkpoints,
         log,
     )
@@ -166,6 +167,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
             "train",
             settings,
             inputs,
+            shard=shard,
             backend=model,
             weights={**networks.digests, **{Path(path).name: digest(path) for path in start.values()}},
             notes={
@@ -177,7 +179,6 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
                 "device": fabric.device.type,
                 "warm_start": [str(report) for report in reports],
             },
-            only=described,
         ),
     )
 
@@ -203,18 +204,22 @@ def steps_of(phase: Phase, sampler: Sampler, where: str) -> int:
     return sampler.steps(phase.epochs)
 
 
-def _fingerprint(settings: Settings, described: dict[str, Any], phase: str, inputs: Paths, processes: int) -> str:
+def known_files(inputs: Paths) -> list[Path]:
+    """Return the inputs whose content shapes the training; the stores are known by the dataset that refers to them."""
+    initial = initial_weights(inputs)
+    return [Path(inputs["dataset"]), Path(inputs["head"]), *([initial] if initial else [])]
+
+
+def _fingerprint(
+    settings: Settings, described: dict[str, Any], phase: str, files: Sequence[str | Path], processes: int
+) -> str:
     """Stand for all that shapes the run except its length, so that a longer run goes on from a shorter one.
 
     A schedule that falls to zero at the end is shaped by the length.
     """
     shaping = json.loads(json.dumps(described))
-    if shaping[f"train.{phase}"]["schedule"] == "constant":
+    if shaping["train"][phase]["schedule"] == "constant":
         for name in ("steps", "epochs"):
-            shaping[f"train.{phase}"].pop(name)
-    shaping.pop("train.keep_checkpoints", None)
-    initial = initial_weights(inputs)
-    files = [inputs["dataset"], inputs["head"], *([initial] if initial else [])]
-    files += described.get("train.warm_start", {}).values()
+            shaping["train"][phase].pop(name)
     known = [shaping, stage_code("train", settings), processes, [digest(path) for path in files]]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
