@@ -8,7 +8,7 @@ rule dataset_episode:
         landmarks=rules.landmarks_episode.output.manifest,
         masks=rules.masks_episode.output.manifest,
         labels=rules.masks_episode.output.labels,
-        assets=required("dataset"),
+        assets=required("dataset", "{episode}"),
     output:
         manifest=f"{RESULTS}/dataset/{{episode}}.parquet",
         flow=f"{RESULTS}/dataset/{{episode}}.tar",

@@ -15,7 +15,7 @@ rule train_phase:
         stores=STORES,
         head=rules.head.output.head,
         initial=lambda wildcards: weights_before(wildcards.model, wildcards.phase),
-        assets=required("train"),
+        assets=required("train", "{model}/{phase}"),
     output:
         manifest=f"{RESULTS}/train/{{model}}/{{phase}}/curve.parquet",
         weights=f"{RESULTS}/train/{{model}}/{{phase}}/weights.safetensors",

@@ -72,6 +72,18 @@ def test_a_report_setting_runs_the_stages_that_read_it(checkout: Checkout) -> No
     assert stages(checkout.messages("--config", "report={title: another}")) == {"report"}
 
 
+def test_other_bundled_weights_run_what_loads_them(checkout: Checkout) -> None:
+    parser = checkout.folder / "resources/weights/compact_parser.safetensors"
+    times = parser.stat()
+    content = parser.read_bytes()
+    try:
+        parser.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert stages(checkout.messages()) == {"masks", "dataset", "train", "reconstruct"} | LAST
+    finally:
+        parser.write_bytes(content)
+        os.utime(parser, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 def test_settings_of_how_and_where_run_nothing_again(checkout: Checkout) -> None:
     free = ("device=cpu", "faces={batch: 4}", "masks={batch: 4}", "train={threads: 2, checkpoint_every: 7}")
     assert checkout.messages("--config", *free) == []

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tvface.flow import create, sequence_flow
+from tvface.flow import create
+from tvface.flow.base import sequence_flow
 from tvface.manifests import Manifest, ManifestError, atomic, read, write
 from tvface.manifests.dataset import DATASET, DATASET_SHARD
 from tvface.manifests.landmarks import LANDMARKS
@@ -48,7 +49,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
     Raises:
         ManifestError: a parent breaks its contract, or a label row has no crop.
-        SettingsError: SPyNet is chosen and its weights are absent.
+        MissingAsset: the flow backend's weights are absent.
     """
     if shard:
         _run_shard(settings, inputs, outputs, shard)

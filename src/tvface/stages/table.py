@@ -7,11 +7,12 @@ heavy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from tvface.registry import REGISTRIES
 from tvface.settings import Settings, SettingsError, as_mapping
 from tvface.settings.view import matching, view
 from tvface.stages.code import code_digest
@@ -51,9 +52,9 @@ class Stage:
     more of them. ``free`` are settings of :data:`FREE` that it reads too; they count for nothing, also inside a block
     of ``reads``. A change elsewhere does not run the stage again, because it cannot be read.
 
-    ``shard`` says what one job works on (empty: on the whole run). ``backends`` maps a registry package to the dotted
-    setting that names the backend. ``data`` are packages whose files (templates) the stage reads without importing
-    them.
+    ``shard`` says what one job works on (empty: on the whole run). ``backends`` are registries whose chosen backend it
+    uses, and ``loads`` tells whether a job loads their weights, from the settings and the shard (None: whether any job
+    does). ``data`` are packages whose files (templates) the stage reads without importing them.
     """
 
     name: str
@@ -62,7 +63,8 @@ class Stage:
     shard: str = ""
     free: tuple[str, ...] = ()
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    backends: Mapping[str, str] = field(default_factory=dict)
+    backends: tuple[str, ...] = ()
+    loads: Callable[[Settings, str | None], bool] = lambda settings, shard: True
     data: tuple[str, ...] = ()
 
 
@@ -90,7 +92,7 @@ STAGES = {
             ("faces",),
             shard="episode",
             free=("device", "faces.batch"),
-            backends={"detectors": "faces.detector", "embedders": "faces.embedder"},
+            backends=("detectors", "embedders"),
         ),
         Stage(
             "identities",
@@ -99,14 +101,16 @@ STAGES = {
             ("identities.threshold", "identities.min_faces", "identities.cast", "faces"),
             shard="show",
             free=("faces.batch",),
-            backends={"detectors": "faces.detector", "embedders": "faces.embedder"},
+            backends=("detectors", "embedders"),
+            loads=lambda settings, shard: settings.identities.cast is not None,
         ),
         Stage(
             "sequences",
             "mine sequences of one moving, clear face",
             ("sequences", "faces.embedder", "faces.tracks.distance"),
             shard="episode",
-            backends={"embedders": "faces.embedder"},
+            backends=("embedders",),
+            loads=lambda settings, shard: False,  # the embedder's calibrated distances do
         ),
         Stage(
             "landmarks",
@@ -114,7 +118,7 @@ STAGES = {
             ("landmarks",),
             shard="episode",
             free=("device", "landmarks.batch"),
-            backends={"landmarkers": "landmarks.backend"},
+            backends=("landmarkers",),
         ),
         Stage(
             "masks",
@@ -122,7 +126,7 @@ STAGES = {
             ("masks",),
             shard="episode",
             free=("device", "masks.batch"),
-            backends={"parsers": "masks.backend"},
+            backends=("parsers",),
         ),
         Stage(
             "dataset",
@@ -134,7 +138,8 @@ STAGES = {
                 "": ("dataset.split", "dataset.recap_distance", "dataset.flow.backend", "dataset.flow.size"),
                 "?*": ("dataset.flow", "dataset.min_confidence", "dataset.max_instability", "dataset.min_face"),
             },
-            backends={"flow": "dataset.flow.backend"},
+            backends=("flow",),
+            loads=lambda settings, shard: shard != "",
         ),
         Stage(
             "train",
@@ -234,16 +239,7 @@ def _view(settings: Settings, names: frozenset[str], name: str) -> Settings:
     return view(settings, names, f"stage {name}", remedy)
 
 
-def warm_start_files(settings: Settings, model: str) -> dict[str, str]:
-    """Return the weights that the first phase of a model starts from, by their name in the settings."""
-    given = as_mapping(settings.train.warm_start).items()
-    named = {name: value.replace("{model}", model) for name, value in given if value is not None}
-    if model != "temporal":
-        return {name: value for name, value in named.items() if name != "basicvsr"}
-    return named | ({"spynet": settings.dataset.flow.weights} if settings.train.temporal.flow == "tuned" else {})
-
-
 def stage_code(name: str, settings: Settings) -> str:
     """Return the digest of the source that makes this stage's results, with the chosen backends only."""
-    chosen = {package: lookup(settings, dotted) for package, dotted in STAGES[name].backends.items()}
+    chosen = {package: lookup(settings, REGISTRIES[package]) for package in STAGES[name].backends}
     return code_digest(f"tvface.stages.{name}", chosen, STAGES[name].data)

@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
+from tvface import assets
 from tvface.device import torch_device
 from tvface.head.data import HeadData
 from tvface.manifests import digest, read, write
@@ -21,13 +22,14 @@ from tvface.manifests.train import TRAIN
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
 from tvface.stages.base import Paths, logger, provenance, stage_code, stage_run, stage_settings
-from tvface.stages.table import PHASES, only, warm_start_files
+from tvface.stages.table import PHASES, only
 from tvface.training import phases, published
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import DataError, Sampler, load_clips
 from tvface.training.loop import fit
 from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.needs import starts
 from tvface.training.weights import load_weights, save_weights
 
 
@@ -107,8 +109,10 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     initial = initial_weights(inputs)
     if initial is not None:
         face_model.load_weights(load_weights(initial, spec))
-    start = warm_start_files(settings, model) if phase == PHASES[0] else {}
-    reports = published.warm_start(face_model, start)
+    start = starts(settings, model) if phase == PHASES[0] else {}
+    # Before they are loaded: what is not the published file is refused.
+    start_digests = {name: value for files in start.values() for name, value in assets.digests(files).items()}
+    reports = published.warm_start(face_model, {name: files[0][1] for name, files in start.items()})
     if train.batch_norm == "frozen" and phase == PHASES[0] and not start.keys() & {"features", "deca", "resnet50"}:
         raise SettingsError(
             "train.batch_norm: frozen keeps the statistics of a start, and there is none: give "
@@ -143,9 +147,10 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     steps = steps_of(chosen, sampler, f"train.{phase}")
     shard = f"{model}/{phase}"
     described = stage_settings("train", settings, shard)
+    shaped_by = [*known_files(inputs), *(path for files in start.values() for _, path in files)]
     store = CheckpointStore(
         Path(outputs["weights"]).parent / "checkpoints",
-        _fingerprint(settings, described, phase, [*known_files(inputs), *start.values()], fabric.world_size),
+        _fingerprint(settings, described, phase, shaped_by, fabric.world_size),
         train.keep_checkpoints,
         log,
     )
@@ -169,7 +174,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
             inputs,
             shard=shard,
             backend=model,
-            weights={**networks.digests, **{Path(path).name: digest(path) for path in start.values()}},
+            weights={**networks.digests, **start_digests},
             notes={
                 "steps": steps,
                 "sequences": {part: len(items) for part, items in clips.items()},
