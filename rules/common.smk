@@ -9,11 +9,12 @@ from snakemake.exceptions import WorkflowError
 # The package is importable from the checkout without being installed, also inside a rule's conda environment.
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
-from tvface import assets
+from tvface.assets import AssetError
 from tvface.episodes import list_episodes, synthetic_episodes
 from tvface.layout import archive_parts, cast_pictures, decisions
 from tvface.settings import SettingsError, parse_settings, read_yaml
-from tvface.stages.table import PHASES, stage_code, stage_settings, train_settings
+from tvface.stages.needs import require
+from tvface.stages.table import PHASES, stage_code, stage_settings
 
 try:
     # Of two equal keys Snakemake takes the last and says nothing.
@@ -81,13 +82,17 @@ def digest_of(names):
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
-def required(stage):
-    """Return an input function: the weights and licensed files of a stage; a missing one stops the run before any job."""
+def required(stage, shard=""):
+    """Return an input function: the weights and licensed files that a job loads; a missing one stops the run before any.
+
+    ``shard`` is the pattern of the job's shard, e.g. "{episode}".
+    """
 
     def paths(wildcards):
         try:
-            return [str(path) for path in assets.require(SETTINGS, stage)]
-        except assets.AssetError as error:
+            named = shard.format(**wildcards)
+            return [str(path) for path in require(SETTINGS, stage, named)]
+        except (AssetError, SettingsError) as error:
             raise WorkflowError(f"stage {stage}: {error}") from error
 
     return paths

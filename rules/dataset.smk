@@ -8,7 +8,7 @@ rule dataset_episode:
         landmarks=rules.landmarks_episode.output.manifest,
         masks=rules.masks_episode.output.manifest,
         labels=rules.masks_episode.output.labels,
-        assets=required("dataset"),
+        assets=required("dataset", "{episode}"),
     output:
         manifest=f"{RESULTS}/dataset/{{episode}}.parquet",
         flow=f"{RESULTS}/dataset/{{episode}}.tar",
@@ -23,7 +23,9 @@ rule dataset_episode:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        settings=stage_settings("dataset", SETTINGS),
+        settings=lambda wildcards: stage_settings(
+            "dataset", SETTINGS, wildcards.episode
+        ),
         code=stage_code("dataset", SETTINGS),
     message:
         "dataset: join {wildcards.episode}"

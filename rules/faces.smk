@@ -10,7 +10,7 @@ rule faces_episode:
     input:
         frames=rules.frames_episode.output.manifest,
         store=rules.frames_episode.output.store,
-        assets=required("faces"),
+        assets=required("faces", "{episode}"),
     output:
         manifest=f"{RESULTS}/faces/{{episode}}.parquet",
     log:

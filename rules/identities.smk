@@ -18,6 +18,7 @@ rule identities_show:
         ),
         decisions=lambda wildcards: decisions(SETTINGS, wildcards.show),
         cast=lambda wildcards: cast_pictures(SETTINGS, wildcards.show),
+        assets=required("identities", "{show}"),
     output:
         manifest=f"{RESULTS}/identities/{{show}}.parquet",
     log:

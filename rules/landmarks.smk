@@ -12,7 +12,7 @@ rule landmarks_episode:
         crops=rules.sequences_episode.output.crops,
         frames=rules.frames_episode.output.manifest,
         store=rules.frames_episode.output.store,
-        assets=required("landmarks"),
+        assets=required("landmarks", "{episode}"),
     output:
         manifest=f"{RESULTS}/landmarks/{{episode}}.parquet",
     log:

@@ -12,7 +12,7 @@ rule masks_episode:
         crops=rules.sequences_episode.output.crops,
         frames=rules.frames_episode.output.manifest,
         store=rules.frames_episode.output.store,
-        assets=required("masks"),
+        assets=required("masks", "{episode}"),
     output:
         manifest=f"{RESULTS}/masks/{{episode}}.parquet",
         labels=f"{RESULTS}/masks/{{episode}}.tar",

@@ -15,7 +15,7 @@ rule train_phase:
         stores=STORES,
         head=rules.head.output.head,
         initial=lambda wildcards: weights_before(wildcards.model, wildcards.phase),
-        assets=required("train"),
+        assets=required("train", "{model}/{phase}"),
     output:
         manifest=f"{RESULTS}/train/{{model}}/{{phase}}/curve.parquet",
         weights=f"{RESULTS}/train/{{model}}/{{phase}}/weights.safetensors",
@@ -31,8 +31,8 @@ rule train_phase:
         runtime=growing(2880),
         gpu=GPU,
     params:
-        settings=lambda wildcards: train_settings(
-            SETTINGS, wildcards.model, wildcards.phase
+        settings=lambda wildcards: stage_settings(
+            "train", SETTINGS, f"{wildcards.model}/{wildcards.phase}"
         ),
         code=stage_code("train", SETTINGS),
     message:

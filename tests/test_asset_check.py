@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from tvface.cli import main
 from tvface.configuration import config_text
 from tvface.settings import Settings, parse_settings
 from tvface.stages import head as head_stage
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "resources" / "weights"
 
 # Loaded here through ``check``; the others take longer and are loaded by the tests of their networks.
 QUICK = {
@@ -60,24 +63,30 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     registry.cache_clear()
 
 
-NO_WEIGHTS = ["--set", "landmarks.backend=dummy", "--set", "masks.backend=dummy"]
+BUNDLED = {"compact_landmarks": "landmarks.backend: compact", "compact_parser": "masks.backend: compact"}
+NO_WEIGHTS: list[str] = []  # but the two bundled ones
 for _phase, _term in (("coarse", "identity"), ("detail", "mrf")):
     NO_WEIGHTS += ["--set", f"train.{_phase}.weights.{_term}=0"]
 
 
 def test_every_row_has_a_loader_and_a_writer() -> None:
     registry.cache_clear()
-    assert registry().keys() == asset_loading.NAMES
+    assert all(callable(asset_loading.loader(name)) for name in registry())
+    registry()["net"] = dataclasses.replace(registry()["fan"], name="net")
+    with pytest.raises(LookupError, match="nothing loads the asset 'net'"):
+        asset_loading.loader("net")
+    registry.cache_clear()
     assert registry().keys() - WRITERS.keys() == {
         *("compact_identity", "compact_landmarks", "compact_parser", "features_deca", "features_temporal")
     }
 
 
 def test_without_any_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["assets", "check", *NO_WEIGHTS]) == 0
+    assert main(["assets", "check", *NO_WEIGHTS]) == 2
     blocks = capsys.readouterr().out
     for row in registry().values():
-        assert f"\n{row.name:20} missing  not needed by this run" in f"\n{blocks}"
+        needed = f"needed: {BUNDLED[row.name]}" if row.name in BUNDLED else "not needed by this run"
+        assert f"\n{row.name:20} missing  {needed}\n" in f"\n{blocks}"
         for part in (row.licence, row.used_by, Path(row.file).name, row.url):
             assert part in blocks
 
@@ -85,6 +94,9 @@ def test_without_any_file(project: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_files_of_every_layout(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in QUICK:
         WRITERS[name](project / "weights" / Path(registry()[name].file).name)
+    for name in BUNDLED:
+        file = Path(registry()[name].file).name
+        shutil.copyfile(WEIGHTS / file, project / "weights" / file)
     assert main(["assets", "check", "--json", "found.json", *NO_WEIGHTS]) == 0
     blocks = capsys.readouterr().out
     found = {entry["name"]: entry for entry in json.loads(Path("found.json").read_text())}
@@ -96,6 +108,9 @@ def test_files_of_every_layout(project: Path, capsys: pytest.CaptureFixture[str]
         ]
         assert tensors == expected, name
         assert all(text in blocks for text in expected)
+    for name in BUNDLED:
+        (part,) = found[name]["tensors"]
+        assert part["loaded"] > 100 and not part["unused"] and not part["missing"]
     assert "not yet: 'snakemake head' writes results/head/head.npz" in found["face_mask"]["converted"]
     assert "read as it is" in found["spynet"]["converted"]
 

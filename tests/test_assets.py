@@ -15,21 +15,19 @@ from pathlib import Path
 import pytest
 
 from tvface import assets, downloads
-from tvface.assets import AssetError, MissingAsset, needs, registry, require, verify
-from tvface.settings import parse_settings
+from tvface.assets import AssetError, MissingAsset, registry, verify
+from tvface.settings import SettingsError, merge, parse_settings
+from tvface.stages.needs import needs, require
 
 CONTENT = b"tvface weights " * 5000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
-COLUMNS = ["name", "file", "url", "mirror", "bytes", "sha256", "licence", "walled", "used_by", "stands_for"]
+COLUMNS = [
+    *("name", "file", "url", "mirror", "bytes", "sha256", "licence", "walled", "used_by", "stands_for", "part_of")
+]
 
-NO_WEIGHTS = {
-    "landmarks": {"backend": "dummy"},
-    "masks": {"backend": "dummy"},
-    "train": {
-        "coarse": {"weights": {"identity": 0, "mrf": 0}},
-        "detail": {"weights": {"identity": 0, "mrf": 0}},
-    },
-}
+# Without other files than the bundled ones.
+BUNDLED = {"compact_landmarks", "compact_parser"}
+NO_WEIGHTS = {"train": {"coarse": {"weights": {"identity": 0}}, "detail": {"weights": {"mrf": 0}}}}
 
 
 @pytest.fixture
@@ -109,7 +107,7 @@ def test_every_row_of_the_registry_is_whole() -> None:
         secure = entry.url.startswith("https://") or entry.url.startswith("http://content.sniklaus.com/")
         assert secure or (not entry.url and "part of tvface" in entry.licence), entry.name
         assert len(entry.sha256) in (0, 8, 10, 64), entry.name
-        assert not entry.stands_for or entry.stands_for in registry(), entry.name
+        assert {entry.stands_for, entry.part_of} <= {"", *registry()}, entry.name
         if len(entry.sha256) == 64:
             assert entry.size, entry.name
 
@@ -172,6 +170,59 @@ def test_a_stand_in_is_taken_where_the_file_itself_is_not(table: Path) -> None:
     assert assets.locate("net") == folder / "net.pt"
 
 
+def test_one_lookup_takes_what_a_setting_says(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default of a setting is the registered place: it means the same file as no path at all."""
+    row(table, name="net", file="weights/net.pt", url="https://example.org/net.pt")
+    row(table, name="old", file="weights/old.zip", url="https://example.org/old.zip", stands_for="net")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    for name in ("net.pt", "old.zip"):
+        (shared / name).write_bytes(CONTENT)
+    monkeypatch.setenv(assets.FOLDER_VARIABLE, str(shared))
+
+    def found(given: str | None) -> list[tuple[str, Path]]:
+        return [(entry.name, path) for entry, path in assets.located("net", given)]
+
+    assert found(None) == found("resources/weights/net.pt") == [("net", shared / "net.pt")]
+    assert found("resources/weights/old.zip") == [("old", shared / "old.zip")]
+    assert found("mine/old.zip") == [("old", Path("mine/old.zip"))]
+    assert found("mine/other.pt") == [("net", Path("mine/other.pt"))]
+    with pytest.raises(MissingAsset, match=r"mine/other\.pt is missing\n    licence: MIT"):
+        assets.locate("net", "mine/other.pt")
+
+
+def test_what_is_about_to_be_loaded_is_compared_where_it_claims_to_be_the_published_file(
+    table: Path, tmp_path: Path
+) -> None:
+    row(table, name="net", file="weights/net.pt", url="https://example.org", sha256=DIGEST, bytes=str(len(CONTENT)))
+    other = CONTENT[:-1] + b"x"
+    for name, content in (("net.pt", other), ("mine.pt", other)):
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(AssetError, match="damaged or another version"):
+        assets.digests(assets.located("net", tmp_path / "net.pt"))
+    found = assets.digests(assets.located("net", tmp_path / "mine.pt"))
+    assert found == {"mine.pt": hashlib.sha256(other).hexdigest()}
+    (tmp_path / "mine.pt").write_bytes(b"<html>Sign in</html>")
+    with pytest.raises(AssetError, match="this is a web page"):
+        assets.digests(assets.located("net", tmp_path / "mine.pt"))
+
+
+def test_the_projects_own_weights_may_be_trained_anew_but_not_cut_short(table: Path, tmp_path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save
+
+    row(table, name="own", file="weights/own.safetensors", sha256=DIGEST, bytes="10")
+    path = tmp_path / "resources" / "weights" / "own.safetensors"
+    path.parent.mkdir(parents=True)
+    content = save({"a": np.zeros(5, np.float32), "b": np.ones((2, 3), np.float32)}, {"made": "anew"})
+    path.write_bytes(content)
+    assert assets.digests(assets.located("own")) == {"own.safetensors": hashlib.sha256(content).hexdigest()}
+    for damaged in (content[:-1], content + b"x", content[:20], b"x", b"", b"\0" * 40, b"\1" + b"\0" * 7 + b"["):
+        path.write_bytes(damaged)
+        with pytest.raises(AssetError, match="no safetensors file, or cut short"):
+            assets.locate("own")
+
+
 def test_verify(table: Path, tmp_path: Path) -> None:
     row(table, name="net", file="weights/net.pt", url="https://example.org", sha256=DIGEST, bytes=str(len(CONTENT)))
     path = tmp_path / "net.pt"
@@ -203,10 +254,14 @@ def test_a_setting_may_name_a_stand_in() -> None:
 
     def named(path: str) -> list[str]:
         flow = {"backend": "spynet", "weights": path}
-        return [need.asset.name for need in needs(parse_settings({**NO_WEIGHTS, "dataset": {"flow": flow}}))]
+        found = needs(parse_settings({**NO_WEIGHTS, "dataset": {"flow": flow}}), "dataset")
+        assert all(need.path.parent == Path("w") for need in found)
+        return [need.asset.name for need in found]
 
     assert named("w/network-sintel-final.pytorch") == ["spynet_sniklaus"]
     assert named("w/modelL1_F.t7") == [f"spynet_torch7_{level}" for level in range(1, 7)]
+    assert named("w/modelL4_F.t7") == [f"spynet_torch7_{level}" for level in range(1, 7)]
+    assert named("w/modelL1_C.t7") == ["spynet"] * 6, "another training, whose files no row names"
     assert named("w/mine.safetensors") == ["spynet"]
 
 
@@ -215,14 +270,24 @@ def test_a_setting_may_name_a_stand_in() -> None:
     [
         ({}, "train", set()),
         ({"faces": {"embedder": "inception_resnet"}}, "faces", {"inception_resnet"}),
+        ({"faces": {"embedder": "compact"}, "identities": {"cast": "cast"}}, "faces", {"compact_identity"}),
         ({"landmarks": {"backend": "fan"}}, "landmarks", {"fan"}),
         ({"masks": {"backend": "bisenet"}}, "masks", {"bisenet"}),
         ({"dataset": {"flow": {"backend": "spynet"}}}, "dataset", {"spynet"}),
         ({"train": {"warm_start": {"deca": "a.tar", "basicvsr": "b.pth"}}}, "train", {"deca_model", "basicvsr"}),
         ({"train": {"models": ["deca"], "warm_start": {"basicvsr": "b.pth"}}}, "train", set()),
         ({"train": {"warm_start": {"resnet50": "resnet50.pth"}}}, "train", {"imagenet_resnet50"}),
-        ({"train": {"coarse": {"weights": {"identity": 0.2, "mrf": 0}}}}, "train", {"vggface2"}),
-        ({"train": {"detail": {"weights": {"identity": 0, "mrf": 0.05}}}}, "train", {"vgg19"}),
+        ({"train": {"coarse": {"weights": {"identity": 0.2, "mrf": 0.1}}}}, "train", {"vggface2"}),
+        ({"train": {"pretrain": {"weights": {"identity": 0.2}}}}, "train", {"vggface2"}),
+        ({"train": {"detail": {"weights": {"identity": 0.1, "mrf": 0.05}}}}, "train", {"vgg19"}),
+        ({"train": {"temporal": {"flow": "tuned"}}}, "train", {"spynet"}),
+        ({"train": {"temporal": {"flow": "tuned"}, "models": ["deca"]}}, "train", set()),
+        (
+            {"train": {"warm_start": {"features": "resources/weights/features_{model}.safetensors"}}},
+            "train",
+            {"features_deca", "features_temporal"},
+        ),
+        ({"train": {"warm_start": {"features": "mine.safetensors"}}}, "train", {"features"}),
         (
             {"head": {"model": "flame"}},
             "head",
@@ -231,13 +296,44 @@ def test_a_setting_may_name_a_stand_in() -> None:
     ],
 )
 def test_needs_follow_the_settings(change: dict[str, object], stage: str, names: set[str]) -> None:
-    from tvface.settings import merge
-
     registry.cache_clear()
-    found = needs(parse_settings(merge(NO_WEIGHTS, change)))
+    found = [n for n in needs(parse_settings(merge(NO_WEIGHTS, change))) if n.asset.name not in BUNDLED - names]
     assert {need.asset.name for need in found} == names
     assert {need.stage for need in found} <= {stage}
     assert all(need.avoid for need in found)
+
+
+def test_every_job_needs_its_own_files_only() -> None:
+    registry.cache_clear()
+    chosen = parse_settings(
+        {
+            "faces": {"embedder": "compact"},
+            "dataset": {"flow": {"backend": "spynet"}},
+            "train": {
+                "warm_start": {"features": "resources/weights/features_{model}.safetensors"},
+                "coarse": {"weights": {"identity": 0.2}},
+                "detail": {"weights": {"mrf": 0.05}},
+            },
+        }
+    )
+
+    def of(stage: str, shard: str) -> list[str]:
+        return [need.asset.name for need in needs(chosen, stage, shard)]
+
+    assert of("train", "deca/pretrain") == ["features_deca"]
+    assert of("train", "temporal/pretrain") == ["features_temporal"]
+    assert of("train", "deca/coarse") == ["vggface2"] and of("train", "temporal/detail") == ["vgg19"]
+    assert of("dataset", "castle_s01e01") == ["spynet"] and of("dataset", "") == []
+    assert of("faces", "castle_s01e01") == ["compact_identity"]
+    assert of("sequences", "castle_s01e01") == [], "it reads the embedder's distances, not its weights"
+    assert of("identities", "castle") == []
+    with_cast = parse_settings({"faces": {"embedder": "compact"}, "identities": {"cast": "cast"}})
+    assert [need.asset.name for need in needs(with_cast, "identities", "castle")] == ["compact_identity"]
+
+
+def test_a_backend_that_is_not_registered_is_refused_before_the_first_job() -> None:
+    with pytest.raises(SettingsError, match=r"landmarks\.backend: 'fam' is not registered; valid: compact, fan"):
+        require(parse_settings({"landmarks": {"backend": "fam"}}), "landmarks", "castle_s01e01")
 
 
 def test_require_lists_all_that_is_missing_but_only_for_a_stage_that_misses_some(
@@ -246,9 +342,7 @@ def test_require_lists_all_that_is_missing_but_only_for_a_stage_that_misses_some
     registry.cache_clear()
     monkeypatch.setattr(assets, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
-    chosen = parse_settings(
-        {**NO_WEIGHTS, "landmarks": {"backend": "fan"}, "masks": {"backend": "bisenet"}, "synth": {"enabled": False}}
-    )
+    chosen = parse_settings({**NO_WEIGHTS, "landmarks": {"backend": "fan"}, "masks": {"backend": "bisenet"}})
     assert require(chosen, "faces") == []
     with pytest.raises(MissingAsset) as caught:
         require(chosen, "landmarks")
@@ -256,6 +350,7 @@ def test_require_lists_all_that_is_missing_but_only_for_a_stage_that_misses_some
     assert "fan (stage landmarks, because of landmarks.backend: fan)" in message
     assert "bisenet (stage masks" in message
     assert "without it: landmarks.backend: compact" in message
+    assert "compact_landmarks" not in message
 
 
 def test_require_refuses_a_login_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from tests.training.conftest import TINY, bumpy_head
 from tvface import detectors, single
 from tvface.codes_store import CodesStore
 from tvface.detectors.base import Detections
+from tvface.flow.base import sequence_flow
 from tvface.head.camera import project
 from tvface.media.images import MediaError, warp_crop
 from tvface.media.video import VideoReader, write_video
@@ -106,7 +107,7 @@ def test_everything_is_written_for_every_track(settings, clip):
         )
         crops = [warp_crop(frame, square, 32) for frame in frames[:BLOCK]]
         still = np.zeros(BLOCK, bool)
-        moving = single.flow.sequence_flow(
+        moving = sequence_flow(
             single.flow.create("dis", settings.dataset.flow), crops, settings.dataset.flow.size, still
         )
         np.testing.assert_allclose(

@@ -12,21 +12,9 @@ from pathlib import Path
 
 from tvface import assets
 from tvface.assets import Asset, AssetError, Need
+from tvface.head.needs import ASSETS as HEAD_ASSETS
 from tvface.settings import Settings
-
-# What the stage ``head`` converts to head.npz.
-_CONVERTED = (
-    "flame",
-    "flame_2023",
-    "flame_albedo",
-    "flame_texture",
-    "head_template",
-    "landmark_embedding",
-    "face_mask",
-    "face_eye_mask",
-    "fixed_displacement",
-    "dense_template",
-)
+from tvface.stages.needs import needs
 
 
 @dataclass(frozen=True)
@@ -104,7 +92,7 @@ def check(settings: Settings, *, load: bool = True) -> Iterator[Status]:
         settings: of the run whose needs count.
         load: load every file that is there into its network; else only its size and checksum are looked at.
     """
-    needed = {need.asset.name: need for need in assets.needs(settings)}
+    needed = {need.asset.name: need for need in needs(settings)}
     head = Path(settings.results, "head", "head.npz")
     parents = _parents(head)
     for row in assets.registry().values():
@@ -157,7 +145,7 @@ def _status(row: Asset, need: Need | None, head: Path, parents: frozenset[str], 
 def _checksum(row: Asset, path: Path, digest: str) -> tuple[str, str]:
     """Return what the checksum was compared with, and what is wrong with the file (empty: nothing)."""
     try:
-        assets.inspect(row, path)
+        assets.check([(row, path)])
     except AssetError as error:
         return "not compared", str(error)
     if not row.sha256:
@@ -166,6 +154,8 @@ def _checksum(row: Asset, path: Path, digest: str) -> tuple[str, str]:
         return f"another file than {Path(row.file).name}: sha256 not compared", ""
     if digest.startswith(row.sha256):
         return "sha256 verified" if len(row.sha256) == 64 else f"sha256 begins {row.sha256}, as published", ""
+    if not row.url:
+        return f"sha256 is {digest}: another training than the one that comes with tvface", ""
     return f"sha256 is {digest}", f"{path}: not the published file, whose sha256 is {row.sha256}; get it again"
 
 
@@ -173,11 +163,12 @@ def _load(row: Asset, path: Path) -> tuple[tuple[Tensors, ...], str]:
     from tvface import asset_loading
     from tvface.compact.weights import WeightsError
     from tvface.head.data import HeadError
-    from tvface.networks.files import CheckpointError, some
+    from tvface.networks.files import CheckpointError
+    from tvface.networks.reports import some
     from tvface.training.weights import WeightsError as TrainedWeightsError
 
     try:
-        reports = asset_loading.load(row.name, path)
+        reports = asset_loading.loader(row.name)(path)
     except (CheckpointError, HeadError, WeightsError, TrainedWeightsError) as error:
         return (), str(error)
     found = []
@@ -200,6 +191,6 @@ def _parents(head: Path) -> frozenset[str]:
 
 
 def _converted(row: Asset, digest: str, head: Path, parents: frozenset[str]) -> str:
-    if row.name not in _CONVERTED:
+    if not {row.name, row.stands_for} & HEAD_ASSETS:
         return "no need: it is read as it is"
     return f"yes, in {head}" if digest in parents else f"not yet: 'snakemake head' writes {head}"

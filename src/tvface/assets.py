@@ -1,7 +1,8 @@
-"""Weights and licensed files: the registry ``resources/assets.tsv``, where each file belongs, and what a run needs.
+"""Weights and licensed files: the registry ``resources/assets.tsv``, and where the file of each of its rows is.
 
-Nothing here imports a network library: Snakemake asks :func:`require` while it builds the DAG, so that a missing file
-stops the run before the first job.
+:func:`located` is the only lookup: what a run needs is found by it before the first job (:mod:`tvface.stages.needs`),
+and what a job loads is found by it again. Nothing here imports a network library, because Snakemake asks while it
+builds the DAG.
 """
 
 from __future__ import annotations
@@ -10,23 +11,17 @@ import csv
 import functools
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tvface.settings import Settings
-from tvface.stages.table import warm_start_files
+from tvface.file_heads import is_web_page, safetensors_size
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "resources" / "assets.tsv"
 
 # A folder that is looked in first, for weights shared by many checkouts.
 FOLDER_VARIABLE = "TVFACE_WEIGHTS"
-
-_OWN = "features"
-"""Name of weights of an earlier run of the user's, which no registry knows."""
-
-_HTML = (b"<!doctype", b"<html", b"<?xml")
 
 
 class AssetError(RuntimeError):
@@ -44,7 +39,8 @@ class Asset:
     ``file`` is relative to ``resources``. ``size`` in bytes; None and an empty ``sha256`` mean that nobody has
     published them; ``sha256`` may be the first digits only, as published in a file name. ``url`` is empty for what
     belongs to the project itself. ``stands_for`` names the asset whose place this file can take: the same network in
-    another layout, or another training of it.
+    another layout, or another training of it; ``part_of`` the asset beside whose file this one belongs. ``made_by``
+    says how the user makes a file that no registry knows.
     """
 
     name: str
@@ -57,11 +53,13 @@ class Asset:
     walled: bool
     used_by: str
     stands_for: str = ""
+    part_of: str = ""
+    made_by: str = ""
 
 
 @dataclass(frozen=True)
 class Need:
-    """A file that the settings of a run ask for: by which stage, at which path, and which setting avoids it."""
+    """A file that the settings of a run ask for: for which stage, at which path, and which setting avoids it."""
 
     asset: Asset
     stage: str
@@ -92,6 +90,7 @@ def _asset(row: dict[str, str]) -> Asset:
         walled=row["walled"] == "yes",
         used_by=row["used_by"],
         stands_for=row.get("stands_for") or "",
+        part_of=row.get("part_of") or "",
     )
 
 
@@ -125,31 +124,91 @@ def stand_ins(name: str) -> list[Asset]:
     return [row for row in registry().values() if row.stands_for == name]
 
 
-def named(name: str, path: Path) -> Asset:
-    """Return the asset, of ``name`` and its stand-ins, whose file name a path has; by default the one of ``name``."""
-    return next((row for row in stand_ins(name) if Path(row.file).name == path.name), asset(name))
+def _alone(path: Path) -> list[Path]:
+    return [path]
 
 
-def find(name: str) -> tuple[Asset, Path]:
-    """Return the asset of ``name`` and its path, or those of the first stand-in that is there if it is not."""
-    for row in (asset(name), *stand_ins(name)):
-        if place(row.name).is_file():
-            return row, place(row.name)
-    return asset(name), place(name)
+def located(
+    name: str, given: str | Path | None = None, files: Callable[[Path], list[Path]] = _alone
+) -> list[tuple[Asset, Path]]:
+    """Return the files of an asset, the one to load first, each with its row of the registry; they may be missing.
+
+    Args:
+        name: of the registry.
+        given: what a setting says. None: where the registry finds it, or else the first stand-in that is there. The
+            registered place of the asset or of a stand-in (``resources/weights/...``): where the registry finds that
+            one. Another path: that path.
+        files: all the files that make the asset, from the path of one of them.
+
+    Raises:
+        AssetError: no such name, or ``files`` cannot tell (ValueError).
+    """
+    rows = [asset(name), *stand_ins(name)]
+    if given is None:
+        path = next((place(row.name) for row in rows if place(row.name).is_file()), place(name))
+    else:
+        path = Path(given)
+        path = next((place(row.name) for row in rows if path == Path("resources", row.file)), path)
+    try:
+        found = files(path)
+    except ValueError as error:
+        raise AssetError(f"{name}: {error}") from error
+    known = {Path(row.file).name: row for row in (*(registry().values() if len(found) > 1 else ()), *reversed(rows))}
+    return [(known.get(file.name, rows[0]), file) for file in found]
 
 
-def locate(name: str) -> Path:
-    """Return the path of a weight file, or of one that can take its place.
+def locate(name: str, given: str | Path | None = None) -> Path:
+    """Return the path of a file that is there and looks right, for loading it.
+
+    Args:
+        name, given: as :func:`located` takes them.
 
     Raises:
         MissingAsset: it is not there; the message names file, licence, address and place.
-        AssetError: a web page was saved in its place, or the size is wrong.
+        AssetError: a web page was saved in its place, or it was cut short.
     """
-    row, path = find(name)
-    if not path.is_file():
-        raise MissingAsset(f"{name}: {describe_missing(row, path)}")
-    inspect(row, path)
-    return path
+    found = located(name, given)
+    check(found)
+    return found[0][1]
+
+
+def check(files: Iterable[tuple[Asset, Path]]) -> None:
+    """Check files that a run will load, or is about to, without reading them whole.
+
+    Raises:
+        MissingAsset, AssetError: as :func:`locate`.
+    """
+    for row, path in files:
+        if not path.is_file():
+            raise MissingAsset(f"{row.name}: {describe_missing(row, path)}")
+        if is_published(row, path):
+            inspect(row, path)
+        else:
+            _refuse_web_page(row, path)
+            if path.suffix == ".safetensors" and path.stat().st_size != safetensors_size(path):
+                raise AssetError(f"{path}: no safetensors file, or cut short; restore it or make it again")
+
+
+def digests(files: Iterable[tuple[Asset, Path]]) -> dict[str, str]:
+    """Return the sha256 of files that are about to be loaded, by file name, for the provenance.
+
+    A published file is compared with the registry; one of another name, or of the project's own that was trained
+    anew, is taken as it is.
+
+    Raises:
+        MissingAsset, AssetError: as :func:`locate`; or a published file has another checksum.
+    """
+    files = list(files)
+    check(files)
+    return {path.name: verify(path, row) if is_published(row, path) else sha256(path) for row, path in files}
+
+
+def is_published(row: Asset, path: Path) -> bool:
+    """Return whether a path claims, by its name, to hold the registered bytes: a download, and no file of the user's.
+
+    The project's own networks do not: whoever trains them anew keeps the name.
+    """
+    return bool(row.url) and path.name == Path(row.file).name
 
 
 def describe_missing(row: Asset, path: Path) -> str:
@@ -161,9 +220,9 @@ def describe_missing(row: Asset, path: Path) -> str:
 
 def describe_way(row: Asset) -> str:
     """Return how a file is got."""
+    if row.made_by:
+        return row.made_by
     if not row.url:
-        if row.name == _OWN:
-            return "weights of an earlier training of yours: results/train/<model>/coarse/weights.safetensors"
         made_by = "features" if row.name.startswith("features") else "train"
         return f"it belongs to tvface: restore it with git, or make it: python -m tvface.compact.{made_by} --help"
     if row.walled:
@@ -190,18 +249,20 @@ def inspect(row: Asset, path: Path) -> None:
     Raises:
         AssetError: it is a saved web page (a login or quota page), or its size is wrong.
     """
-    with open(path, "rb") as file:
-        head = file.read(64).lstrip().lower()
-    if head.startswith(_HTML):
-        raise AssetError(
-            f"{path}: this is a web page, not {row.file}: the site answered with a login or error page. "
-            f"Delete it, then get the file at {row.url} in a browser after signing in"
-        )
+    _refuse_web_page(row, path)
     size = path.stat().st_size
     if row.size is not None and size != row.size:
         raise AssetError(
             f"{path}: {size:,} bytes, but {row.name} has {row.size:,}; the download was cut short or is another file. "
             f"Delete it and {'get it again at ' + row.url if row.walled else f'run: tvface assets fetch {row.name}'}"
+        )
+
+
+def _refuse_web_page(row: Asset, path: Path) -> None:
+    if is_web_page(path):
+        raise AssetError(
+            f"{path}: this is a web page, not {row.file}: the site answered with a login or error page. "
+            f"Delete it, then get the file at {row.url} in a browser after signing in"
         )
 
 
@@ -235,106 +296,3 @@ def verify(path: str | Path, row: Asset | None = None) -> str:
             f"get it again at {row.url}"
         )
     return found
-
-
-_WARM_STARTS = {"deca": "deca_model", "resnet50": "imagenet_resnet50", "basicvsr": "basicvsr"}
-
-
-def needs(settings: Settings) -> list[Need]:
-    """Return every weight and licensed file that these settings ask for, in data-flow order."""
-    found: list[Need] = []
-
-    def add(name: str, stage: str, setting: str, avoid: str, path: str | None = None) -> None:
-        row, where = (named(name, Path(path)), Path(path)) if path else find(name)
-        found.append(Need(row, stage, where, setting, avoid))
-
-    if settings.head.model == "flame":
-        chosen, avoid = "head.model: flame", "head.model: generic"
-        add("flame", "head", chosen, avoid, settings.head.flame)
-        add("head_template", "head", chosen, avoid, settings.head.template)
-        add("landmark_embedding", "head", chosen, avoid, settings.head.embedding)
-        add("face_mask", "head", chosen, avoid, settings.head.face_mask)
-        add("face_eye_mask", "head", chosen, avoid, settings.head.face_eye_mask)
-        add("fixed_displacement", "head", chosen, avoid, settings.head.fixed_displacement)
-        if settings.head.albedo is not None:
-            add("flame_albedo", "head", "head.albedo", "head.albedo: null (the generic albedo)", settings.head.albedo)
-        if settings.head.dense_template is not None:
-            avoid = "head.dense_template: null (made from the UV layout)"
-            add("dense_template", "head", "head.dense_template", avoid, settings.head.dense_template)
-    if settings.faces.embedder == "compact":
-        add("compact_identity", "faces", "faces.embedder: compact", "faces.embedder: appearance")
-    if settings.faces.embedder == "inception_resnet":
-        add("inception_resnet", "faces", "faces.embedder: inception_resnet", "faces.embedder: appearance")
-    if settings.landmarks.backend == "compact":
-        add("compact_landmarks", "landmarks", "landmarks.backend: compact", "landmarks.backend: fan")
-    if settings.landmarks.backend == "fan":
-        add("fan", "landmarks", "landmarks.backend: fan", "landmarks.backend: compact")
-    if settings.masks.backend == "compact":
-        add("compact_parser", "masks", "masks.backend: compact", "masks.backend: bisenet")
-    if settings.masks.backend == "bisenet":
-        add("bisenet", "masks", "masks.backend: bisenet", "masks.backend: compact")
-    flow = settings.dataset.flow
-    tuned = settings.train.temporal.flow == "tuned" and "temporal" in settings.train.models
-    for wanted, stage, setting, avoid in (
-        (flow.backend == "spynet", "dataset", "dataset.flow.backend: spynet", "dataset.flow.backend: dis"),
-        (tuned, "train", "train.temporal.flow: tuned", "train.temporal.flow: stored"),
-    ):
-        if not wanted:
-            continue
-        add("spynet", stage, setting, avoid, flow.weights)
-        if found[-1].asset.name == "spynet_torch7_1":
-            for level in range(2, 7):
-                row = asset(f"spynet_torch7_{level}")
-                add(row.name, stage, setting, avoid, str(Path(flow.weights).with_name(Path(row.file).name)))
-    for model in settings.train.models:
-        given = warm_start_files(settings, model).get("features")
-        if given is None:
-            continue
-        setting, avoid = f"train.warm_start.features: {given}", "train.warm_start.features: null"
-        if Path(given).name == Path(asset(f"features_{model}").file).name:
-            add(f"features_{model}", "train", setting, avoid, given)
-        else:
-            own = Asset(_OWN, given, "", "", None, "", "your own", False, "train.warm_start.features")
-            found.append(Need(own, "train", Path(given), setting, avoid))
-    for name, asset_name in _WARM_STARTS.items():
-        start = getattr(settings.train.warm_start, name)
-        if start is not None and (name != "basicvsr" or "temporal" in settings.train.models):
-            setting = f"train.warm_start.{name}"
-            add(asset_name, "train", f"{setting}: {start}", f"{setting}: null", start)
-    for phase in ("coarse", "detail"):
-        weights = getattr(settings.train, phase).weights
-        if weights.identity > 0:
-            setting = f"train.{phase}.weights.identity"
-            add("vggface2", "train", f"{setting}: {weights.identity:g}", f"{setting}: 0")
-        if weights.mrf > 0 and phase == "detail":
-            setting = f"train.{phase}.weights.mrf"
-            add("vgg19", "train", f"{setting}: {weights.mrf:g}", f"{setting}: 0")
-    return found
-
-
-def require(settings: Settings, stage: str | None = None) -> list[Path]:
-    """Return the files that a stage needs (all stages: None), after checking all of them.
-
-    Everything that is missing in the whole run is listed at once; nothing is raised if only other stages miss files.
-
-    Raises:
-        MissingAsset: the stage misses a file; the message names file, licence, address, place and the setting that
-            avoids it.
-        AssetError: a file is there but is a saved web page or has the wrong size.
-    """
-    wanted = needs(settings)
-    mine = [need for need in wanted if stage is None or need.stage == stage]
-    for need in mine:
-        if need.path.is_file():
-            inspect(need.asset, need.path)
-    if any(not need.path.is_file() for need in mine):
-        missing = [need for need in wanted if not need.path.is_file()]
-        raise MissingAsset("files are missing that these settings ask for\n" + "\n".join(map(_line, missing)))
-    return list(dict.fromkeys(need.path for need in mine))
-
-
-def _line(need: Need) -> str:
-    return (
-        f"- {need.asset.name} (stage {need.stage}, because of {need.setting}): "
-        f"{describe_missing(need.asset, need.path)}\n    without it: {need.avoid}"
-    )

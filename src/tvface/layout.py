@@ -8,21 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tvface import assets
 from tvface.episodes import Episode, find_episode, list_episodes, synthetic_episodes
 from tvface.media.parts import find_parts
 from tvface.settings import Settings, SettingsError
-from tvface.stages.table import PHASES
+from tvface.stages.needs import require
+from tvface.stages.table import PHASES, STAGES
 
 Files = dict[str, "Path | list[Path]"]
 
 # What one shard of a stage is; stages that are not here have none.
-SHARD = {
-    **dict.fromkeys(("synth", "frames", "faces", "sequences", "landmarks", "masks", "dataset"), "episode"),
-    "identities": "show",
-    "train": "model/phase",
-    "reconstruct": "model",
-}
+SHARD = {stage.name: stage.shard for stage in STAGES.values() if stage.shard}
 
 # Suffix of each output of a stage whose files are <stage>/<shard><suffix>.
 OUTPUTS: Mapping[str, Mapping[str, str]] = {
@@ -68,13 +63,7 @@ def inputs(stage: str, settings: Settings, shard: str = "") -> Files:
     """
     if shard and SHARD[stage] == "episode":
         find_episode(settings, shard)
-    found = _READERS[stage](settings, shard)
-    if stage in _WITH_ASSETS and (shard or stage == "head"):
-        found["assets"] = assets.require(settings, stage)
-    return found
-
-
-_WITH_ASSETS = ("head", "faces", "landmarks", "masks", "dataset", "train")
+    return {**_READERS[stage](settings, shard), "assets": require(settings, stage, shard)}
 
 
 def _one(stage: str, name: str, settings: Settings, shard: str = "") -> Path:

@@ -31,6 +31,7 @@ from tvface import assets, flow, layout
 from tvface.codes_store import CodesStore
 from tvface.episodes import list_episodes
 from tvface.exports.parameters import write_tracks
+from tvface.flow.base import FlowBackend, sequence_flow
 from tvface.head.data import HeadData
 from tvface.manifests import atomic, digest, read
 from tvface.manifests.faces import FACES
@@ -159,7 +160,7 @@ def _run_stages(settings: Settings, steps: Steps, threads: int) -> dict[str, Pat
         inputs, outputs = layout.inputs(stage, settings, shard), layout.outputs(stage, settings, shard)
         files = [path for value in inputs.values() for path in (value if isinstance(value, list) else [value])]
         made_from = {
-            "settings": stage_settings(stage, settings),
+            "settings": stage_settings(stage, settings, shard),
             "code": stage_code(stage, settings),
             "files": [digest(path) for path in files],
         }
@@ -193,7 +194,7 @@ def _encode(job: _Job, store: CodesStore, steps: Steps, key: str) -> None:
     store.finish(count)
 
 
-def _encode_block(job: _Job, block: list[VideoFrame], backend: flow.FlowBackend) -> dict[str, NDArray[Any]]:
+def _encode_block(job: _Job, block: list[VideoFrame], backend: FlowBackend) -> dict[str, NDArray[Any]]:
     """Return the rows of all tracks in a block: ``track``, ``frame``, ``time_s``, ``transform`` and the codes."""
     scale = block[0].image.shape[1] / int(job.faces["width"].iloc[0])
     parts = []
@@ -203,7 +204,7 @@ def _encode_block(job: _Job, block: list[VideoFrame], backend: flow.FlowBackend)
             continue
         maps = [path.transform(frame.source_frame, job.size, scale) for frame in frames]
         crops = [warp_crop(frame.image, matrix, job.size) for frame, matrix in zip(frames, maps, strict=True)]
-        moving = flow.sequence_flow(backend, crops, job.settings.dataset.flow.size, np.zeros(len(crops), bool))
+        moving = sequence_flow(backend, crops, job.settings.dataset.flow.size, np.zeros(len(crops), bool))
         codes = encode_images(job.model, crops, moving, longest=BLOCK)
         parts.append(
             {

@@ -6,11 +6,13 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tvface.settings import parse_settings
+from tvface.assets import FOLDER_VARIABLE, AssetError
+from tvface.settings import Settings, parse_settings
+from tvface.stages.needs import require
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -27,11 +29,31 @@ def execute(stage: str, job: Any, shard: str = "") -> None:
     limit_threads(job.threads)
     try:
         settings = parse_settings(job.config)
+        inputs = named_paths(job.input)
+        require_planned(stage, settings, shard, inputs.get("assets", []))
         module = importlib.import_module(f"tvface.stages.{stage}")
-        module.run(settings, named_paths(job.input), named_paths(job.output), shard=shard, threads=job.threads)
+        module.run(settings, inputs, named_paths(job.output), shard=shard, threads=job.threads)
     except BaseException:
         logging.getLogger("tvface").exception("stage %s failed (%s)", stage, shard or "all")
         raise
+
+
+def require_planned(stage: str, settings: Settings, shard: str, planned: Path | Sequence[Path]) -> None:
+    """Check that a job will load the very files that were checked, and made its inputs, when the run was planned.
+
+    Raises:
+        MissingAsset, AssetError: a file is missing here, or damaged.
+        AssetError: other files would be loaded.
+    """
+    checked = [planned] if isinstance(planned, Path) else list(planned)
+    found = require(settings, stage, shard)
+    if found != checked:
+        before, here = (", ".join(map(str, paths)) or "no weight file" for paths in (checked, found))
+        variable = f"{FOLDER_VARIABLE} is {os.environ.get(FOLDER_VARIABLE) or 'not set'} here"
+        raise AssetError(
+            f"stage {stage}: the run was planned with {before}, and this job would load {here}; {variable}: give jobs "
+            "the environment of the command that plans them"
+        )
 
 
 def limit_threads(threads: int) -> None:

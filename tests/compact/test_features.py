@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.compact.conftest import draw
 from tests.training.conftest import TINY, bumpy_head
@@ -15,7 +16,7 @@ from tvface import assets
 from tvface.compact.features import CropSampler, features_file, main
 from tvface.networks.loading import CheckpointError
 from tvface.settings import SettingsError, parse_settings
-from tvface.stages.table import train_settings, warm_start_files
+from tvface.stages.needs import needs, require
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.published import warm_start
 from tvface.training.weights import load_weights, read_spec
@@ -121,17 +122,18 @@ def test_features_that_do_not_fit_are_told(crops: Path):
 def test_the_setting_names_a_file_per_model_and_a_missing_one_stops_before_the_first_job(tmp_path, monkeypatch):
     without = {"coarse": {"weights": {"identity": 0}}, "detail": {"weights": {"mrf": 0}}}
     settings = parse_settings({"train": {**without, "warm_start": {"features": "mine/{model}.safetensors"}}})
-    assert warm_start_files(settings, "temporal") == {"features": "mine/temporal.safetensors"}
-    assert train_settings(settings, "deca", "pretrain")["train.warm_start"] == {"features": "mine/deca.safetensors"}
+    for model in ("deca", "temporal"):
+        (need,) = needs(settings, "train", f"{model}/pretrain")
+        assert need.path == Path(f"mine/{model}.safetensors")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         assets.MissingAsset, match=r"mine/deca\.safetensors is missing[\s\S]*train\.warm_start\.features: null"
     ):
-        assets.require(settings, "train")
+        require(settings, "train")
     (tmp_path / "mine").mkdir()
     for model in ("deca", "temporal"):
-        (tmp_path / "mine" / f"{model}.safetensors").write_bytes(b"x")
-    assert Path("mine/deca.safetensors") in assets.require(settings, "train")
-    bundled = parse_settings({"train": {"warm_start": {"features": "resources/weights/features_{model}.safetensors"}}})
-    names = [need.asset.name for need in assets.needs(bundled) if need.stage == "train"]
-    assert names[:2] == ["features_deca", "features_temporal"]
+        save_file({"a": torch.zeros(2)}, tmp_path / "mine" / f"{model}.safetensors")
+    assert Path("mine/deca.safetensors") in require(settings, "train")
+    place = "resources/weights/features_{model}.safetensors"
+    bundled = parse_settings({"train": {**without, "warm_start": {"features": place}}})
+    assert [need.asset.name for need in needs(bundled, "train")] == ["features_deca", "features_temporal"]

@@ -5,8 +5,8 @@ import pytest
 import skimage.data
 import torch
 
-from tvface import detectors, embedders, landmarkers, parsers
-from tvface.assets import AssetError
+from tvface import assets, detectors, embedders, flow, landmarkers, parsers
+from tvface.registry import REGISTRIES, Declared, Weighted, backend, declared, needed_files
 from tvface.settings import Settings, SettingsError
 
 SETTINGS = Settings()
@@ -15,6 +15,7 @@ PACKAGES = {
     "embedders": (embedders, SETTINGS.faces),
     "landmarkers": (landmarkers, SETTINGS.landmarks),
     "parsers": (parsers, SETTINGS.masks),
+    "flow": (flow, SETTINGS.dataset.flow),
 }
 BACKENDS = [(package, name) for package, (module, _) in PACKAGES.items() for name in module.available()]
 FACE = (177.0, 66.0, 266.0, 177.0)  # MTCNN's box in the astronaut picture, within a pixel
@@ -23,13 +24,16 @@ FACE = (177.0, 66.0, 266.0, 177.0)  # MTCNN's box in the astronaut picture, with
 def make(package, name):
     module, settings = PACKAGES[package]
     torch.set_num_threads(1)
-    try:
-        backend = module.create(name, settings, "cpu")
-    except (AssetError, FileNotFoundError) as error:
-        pytest.skip(f"{name}: {str(error).splitlines()[0]}")
-    assert isinstance(backend.weights, dict)
-    assert all(len(digest) == 64 for digest in backend.weights.values())
-    return backend
+    wanted = [file for files in needed_files(declared(package, name), settings) for file in files]
+    for row, path in wanted:
+        if not path.is_file():
+            pytest.skip(f"{name}: {assets.describe_missing(row, path).splitlines()[0]}")
+    made = module.create(name, settings, "cpu")
+    assert isinstance(made, Weighted)
+    assert all(len(digest) == 64 for digest in made.weights.values())
+    if wanted:
+        assert made.weights == {path.name: assets.sha256(path) for _, path in wanted}, "what was checked was loaded"
+    return made
 
 
 def of(package):
@@ -44,6 +48,20 @@ def astronaut():
 @pytest.fixture(scope="module")
 def crop(astronaut):
     return np.ascontiguousarray(astronaut[20:244, 110:334])
+
+
+def test_every_registry_is_looked_at():
+    assert PACKAGES.keys() == REGISTRIES.keys()
+
+
+@pytest.mark.parametrize(("package", "name"), BACKENDS)
+def test_what_is_read_without_importing_is_what_the_class_declares(package, name):
+    kind = backend(package, name)
+    assert declared(package, name) == Declared(kind.needs, kind.path_option, kind.parts)
+    assert set(kind.needs) <= assets.registry().keys(), "each has its row in resources/assets.tsv"
+    if kind.needs:
+        assert kind.load.__func__ is not Weighted.load.__func__, "it loads what it needs"
+        assert not kind.path_option or isinstance(getattr(PACKAGES[package][1], kind.path_option), str)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -102,3 +120,13 @@ def test_parsers(name, crop):
     cheek = labels[0, 128 - 20 + 6 : 140 - 20 + 6, 195 - 110 : 205 - 110]
     assert (cheek == 1).mean() > 0.5, "the cheek is skin"
     assert parser.parse(crop[None][:0]).shape == (0, 224, 224)
+
+
+@pytest.mark.parametrize("name", of("flow"))
+def test_flow(name, crop):
+    estimator = make("flow", name)
+    still, moved = crop[64:160, 64:160], crop[63:159, 62:158]  # shows the same 2 px further right and 1 px further down
+    found = estimator.flow(np.stack([still, still]), np.stack([moved, still]))
+    assert found.shape == (2, 2, 96, 96) and found.dtype == np.float32
+    np.testing.assert_allclose(np.median(found[0, :, 16:-16, 16:-16], (1, 2)), [2, 1], atol=0.35)
+    assert np.abs(found[1]).mean() < 0.15

@@ -7,9 +7,11 @@ import itertools
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from tvface.evaluation.stillness import face_motion, stillest_run
 from tvface.flow.dis import Backend
+from tvface.settings.model import Flow
 
 SIDE = 96
 
@@ -30,7 +32,7 @@ def clip() -> tuple[list[np.ndarray], np.ndarray]:
 
 def test_motion_is_the_shift_over_the_side(clip) -> None:
     pictures, steps = clip
-    backend = Backend()
+    backend = Backend(Flow(), torch.device("cpu"))
     for index in (3, 10):
         moved = face_motion(pictures[index - 1], pictures[index], backend)
         assert moved * SIDE == pytest.approx(steps[index], abs=0.15)
@@ -40,7 +42,7 @@ def test_motion_is_the_shift_over_the_side(clip) -> None:
 
 def test_the_stillest_run_is_where_the_pattern_is_still(clip) -> None:
     pictures, _ = clip
-    backend = Backend()
+    backend = Backend(Flow(), torch.device("cpu"))
     motion = [float("nan")] + [face_motion(a, b, backend) for a, b in itertools.pairwise(pictures)]
     found = stillest_run(np.array(motion), 7)
     assert found is not None and found[0] == 7

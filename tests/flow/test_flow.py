@@ -5,7 +5,8 @@ import pytest
 
 from tests.reference.arrays import SHARED
 from tests.training.footage import sliding
-from tvface.flow import available, create, sequence_flow
+from tvface.flow import available, create
+from tvface.flow.base import sequence_flow
 from tvface.settings.base import SettingsError
 from tvface.settings.model import Flow
 
@@ -39,7 +40,7 @@ def test_one_frame_has_no_pairs():
 
 
 def test_an_unknown_backend_lists_the_known_ones():
-    with pytest.raises(SettingsError, match="available: dis, spynet"):
+    with pytest.raises(SettingsError, match=r"dataset\.flow\.backend: 'raft' is not registered; valid: dis, spynet"):
         create("raft", Flow())
     assert available() == ["dis", "spynet"]
 

@@ -11,7 +11,7 @@ import pytest
 from tvface.settings import Settings, parse_settings
 from tvface.stages import code
 from tvface.stages.code import closure, code_digest
-from tvface.stages.table import PHASES, STAGES, stage_code, stage_settings, train_settings
+from tvface.stages.table import MODELS, PHASES, STAGES, stage_code, stage_settings
 
 MODULES = {
     "__init__.py": "",
@@ -28,6 +28,9 @@ MODULES = {
     "detectors/mtcnn.py": "",
     "detectors/other.py": "import tvface.unused\n",
 }
+
+
+TRAININGS = [f"{model}/{phase}" for model in MODELS for phase in PHASES]
 
 
 @pytest.fixture
@@ -103,7 +106,6 @@ def test_every_stage_of_the_table_has_rule_script_and_settings() -> None:
     for name in STAGES:
         assert (root / "rules" / f"{name}.smk").is_file()
         assert (root / "workflow" / "scripts" / f"{name}.py").is_file()
-        assert stage_settings(name, Settings())
         assert len(stage_code(name, Settings())) == 16
 
 
@@ -121,13 +123,16 @@ def test_real_closures_hold_their_own_code() -> None:
         ({"detail": {"steps": 7}}, {("deca", "detail"), ("temporal", "detail")}),
         ({"coarse": {"weights": {"eye": 2.0}}}, {("deca", "coarse"), ("temporal", "coarse")}),
         ({"frames": 3}, {(model, phase) for model in ("deca", "temporal") for phase in PHASES}),
-        ({"checkpoint_every": 7, "keep_checkpoints": 1, "models": ["deca"]}, set()),
+        ({"checkpoint_every": 7, "keep_checkpoints": 1, "models": ["deca"], "threads": 1}, set()),
+        ({"warm_start": {"resnet50": "a.pth"}}, {(model, "pretrain") for model in MODELS}),
+        ({"warm_start": {"basicvsr": "a.pth"}}, {("temporal", "pretrain")}),
     ],
 )
 def test_train_settings_hold_only_what_decides(change: dict[str, object], affected: set[tuple[str, str]]) -> None:
-    old, new = Settings(), parse_settings({"train": change})
-    pairs = [(model, phase) for model in ("deca", "temporal") for phase in PHASES]
-    assert {pair for pair in pairs if train_settings(old, *pair) != train_settings(new, *pair)} == affected
+    old, new = (
+        {s: stage_settings("train", of, s) for s in TRAININGS} for of in (Settings(), parse_settings({"train": change}))
+    )
+    assert {tuple(shard.split("/")) for shard in TRAININGS if old[shard] != new[shard]} == affected
 
 
 def test_copied_tree_has_the_same_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,9 @@ from tvface.settings import SettingsError, merge, parse_settings
 from tvface.settings.model import Head
 from tvface.single import reconstruct_video
 from tvface.stages import train
-from tvface.stages.table import train_settings, warm_start_files
+from tvface.stages.table import stage_settings
 from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.needs import starts
 from tvface.training.published import deca_spec, load_deca, warm_start
 from tvface.training.window import Window
 
@@ -107,16 +107,16 @@ def test_wrong_starts_are_told(tar: Path, tmp_path: Path, tiny) -> None:  # noqa
 
 def test_only_the_first_phase_depends_on_the_start() -> None:
     settings = parse_settings({"train": {"warm_start": {"deca": "a.tar", "basicvsr": "b.pth"}}})
-    assert warm_start_files(settings, "deca") == {"deca": "a.tar"}
-    first, second = (train_settings(settings, "temporal", phase) for phase in ("pretrain", "coarse"))
-    assert first["train.warm_start"] == {"deca": "a.tar", "basicvsr": "b.pth"} and "train.warm_start" not in second
-    plain = train_settings(parse_settings(None), "deca", "pretrain")
-    assert "train.warm_start" not in plain
+    assert {name: found[0][1] for name, found in starts(settings, "deca").items()} == {"deca": Path("a.tar")}
+    shards = ("temporal/pretrain", "deca/pretrain", "temporal/coarse")
+    first, other, second = (stage_settings("train", settings, shard)["train"].get("warm_start") for shard in shards)
+    assert first == {"features": None, "deca": "a.tar", "resnet50": None, "basicvsr": "b.pth"}
+    assert other == {"features": None, "deca": "a.tar", "resnet50": None} and second is None
 
 
 def test_training_starts_from_a_file_and_says_so(project: Path) -> None:  # noqa: F811
     """The stage with ImageNet's ResNet-50 in the DECA model: one step; the manifest names the file and its digest."""
-    path = resnet50(project / "resnet50-0676ba61.pth")
+    path = resnet50(project / "resnet50.pth")
     sizes = {"width": 64, "layers": [3, 4, 6, 3], "hidden": 8}
     changes = {"deca": sizes, "pretrain": {"steps": 1, "batch": 1, "learning_rate": 0}}
     settings = parse_settings(merge(TINY, {"train": {**changes, "warm_start": {"resnet50": str(path)}}}))
@@ -131,4 +131,4 @@ def test_training_starts_from_a_file_and_says_so(project: Path) -> None:  # noqa
     trained = load_file(out["weights"])
     held = torch.load(path, weights_only=True)
     assert torch.equal(trained["coarse_encoder.encoder.layer2.1.conv2.weight"], held["layer2.1.conv2.weight"])
-    assert json.dumps(provenance["settings"]["train.warm_start"]) == json.dumps({"resnet50": str(path)})
+    assert provenance["settings"]["train"]["warm_start"] == {"features": None, "deca": None, "resnet50": str(path)}

@@ -14,10 +14,12 @@ from tvface.manifests.dataset import DATASET
 from tvface.networks.loading import CheckpointError
 from tvface.networks.spynet import SPyNet
 from tvface.settings import SettingsError, merge, parse_settings
-from tvface.stages.table import train_settings, warm_start_files
+from tvface.stages.needs import require
+from tvface.stages.table import stage_settings
 from tvface.training.data import Sampler, load_clips
 from tvface.training.loop import learning_rate
 from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.needs import starts
 from tvface.training.phases import LossNetworks, PhaseTask
 from tvface.training.published import warm_start
 
@@ -83,11 +85,11 @@ def test_it_is_saved_and_loaded():
 def test_it_starts_from_the_published_weights(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings, model = tuned(), build().model
-    files = warm_start_files(settings, "temporal")
-    assert files == {"spynet": "spynet.pth"} and warm_start_files(settings, "deca") == {}
-    assert train_settings(settings, "temporal", "pretrain")["train.warm_start"] == files
+    files = {name: found[0][1] for name, found in starts(settings, "temporal").items()}
+    assert files == {"spynet": Path("spynet.pth")} and starts(settings, "deca") == {}
+    assert stage_settings("train", settings, "temporal/pretrain")["dataset"]["flow"] == {"weights": "spynet.pth"}
     with pytest.raises(assets.MissingAsset, match=r"train\.temporal\.flow: tuned"):
-        assets.require(settings, "train")
+        require(settings, "train", "temporal/pretrain")
     with pytest.raises(SettingsError, match=r"spynet\.pth is not there"):
         warm_start(model, files)
     published = SPyNet()

@@ -128,6 +128,15 @@ def test_commands_read_and_write_what_the_rules_do(
     monkeypatch.setattr("tvface.assets.ROOT", checkout.folder)
     settings = load(["config.yaml"])
     made = {row["output_file"]: row for row in checkout.summary() if row["rule"] not in ("-", "")}
+    trained = {path.split("/train/")[1]: row["input-file(s)"] for path, row in made.items() if "/train/" in path}
+    for model in ("deca", "temporal"):
+        for phase in PHASES:
+            loaded = [
+                name
+                for name in ("features_deca", "features_temporal")
+                if name in trained[f"{model}/{phase}/curve.parquet"]
+            ]
+            assert loaded == ([f"features_{model}"] if phase == PHASES[0] else [])
     seen = set()
     for stage, shard in jobs(settings.synth.episodes):
         written = flat(outputs(stage, settings, shard).values())
@@ -137,6 +146,37 @@ def test_commands_read_and_write_what_the_rules_do(
             assert set(made[path]["input-file(s)"].split(",")) - {"", "-"} == set(read), path
         seen |= set(written)
     assert seen == set(made)
+
+
+def test_one_file_and_one_row_make_a_backend_whose_weights_are_checked_and_followed(checkout: Checkout) -> None:
+    """No job starts without its file; with it the file is an input of the jobs that load it."""
+    (checkout.folder / "src/tvface/landmarkers/mine.py").write_text(
+        "import module_that_is_not_there\n\n\nclass Backend:\n    needs = ('mine',)\n"
+    )
+    table = checkout.folder / "resources/assets.tsv"
+    cells = ("mine", "weights/mine.pt", "https://example.org/mine.pt", "", "", "", "CC0", "no", "a setting", "", "")
+    before = table.read_text()
+    table.write_text(before.rstrip("\n") + "\n" + "\t".join(cells) + "\n")
+    try:
+        arguments = ("landmarks", "--config", "landmarks={backend: mine}", "results=results/mine")
+        answer = checkout.snakemake("-n", *arguments)
+        text = answer.stdout + answer.stderr
+        assert answer.returncode != 0
+        for part in ("- mine (stage landmarks", "resources/weights/mine.pt is missing", "licence: CC0", "example.org"):
+            assert part in text
+        (checkout.folder / "resources/weights/mine.pt").write_text("weights")
+        checkout.pretend(*arguments)
+        rows = [row for row in checkout.summary(*arguments) if row["rule"] == "landmarks_episode"]
+        assert rows and all("resources/weights/mine.pt" in row["input-file(s)"].split(",") for row in rows)
+        assert not any("compact_landmarks" in row["input-file(s)"] for row in rows)
+    finally:
+        table.write_text(before)
+
+
+def test_an_unknown_backend_stops_the_run_before_any_job(checkout: Checkout) -> None:
+    answer = checkout.snakemake("-n", "landmarks", "--config", "landmarks={backend: fam}")
+    assert answer.returncode != 0
+    assert "landmarks.backend: 'fam' is not registered; valid: compact, fan" in answer.stdout + answer.stderr
 
 
 def jobs(episodes: int) -> list[tuple[str, str]]:

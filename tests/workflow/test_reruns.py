@@ -67,6 +67,36 @@ def test_render_settings_leave_training_alone(checkout: Checkout) -> None:
     assert stages(checkout.messages("--config", "render={tile: 96}")) == {"render", "report"}
 
 
+def test_a_report_setting_runs_the_stages_that_read_it(checkout: Checkout) -> None:
+    assert stages(checkout.messages("--config", "report={pictures: 3}")) == {"render", "report"}
+    assert stages(checkout.messages("--config", "report={title: another}")) == {"report"}
+
+
+def test_other_bundled_weights_run_what_loads_them(checkout: Checkout) -> None:
+    parser = checkout.folder / "resources/weights/compact_parser.safetensors"
+    times = parser.stat()
+    content = parser.read_bytes()
+    try:
+        parser.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert stages(checkout.messages()) == {"masks", "dataset", "train", "reconstruct"} | LAST
+    finally:
+        parser.write_bytes(content)
+        os.utime(parser, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_settings_of_how_and_where_run_nothing_again(checkout: Checkout) -> None:
+    free = ("device=cpu", "faces={batch: 4}", "masks={batch: 4}", "train={threads: 2, checkpoint_every: 7}")
+    assert checkout.messages("--config", *free) == []
+
+
+def test_another_split_computes_no_flow_again(checkout: Checkout) -> None:
+    again = checkout.messages("--config", "dataset={split: {test: 0.3}}")
+    assert [message for message in again if message.startswith("dataset")] == [
+        "dataset: split into training, validation and test"
+    ]
+    assert stages(again) == {"dataset", "train", "reconstruct"} | LAST
+
+
 def test_one_more_video_adds_itself_and_the_aggregations(checkout: Checkout, tmp_path: Path) -> None:
     for name in ("one.mp4", "two.mp4"):
         (tmp_path / name).write_text(name)

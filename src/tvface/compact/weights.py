@@ -15,6 +15,7 @@ from torch import nn
 from tvface.manifests.base import atomic, digest
 from tvface.manifests.relative import bare_path, without_absolute_paths
 from tvface.networks.compact import CompactIdentity, CompactLandmarks, CompactParser
+from tvface.networks.reports import LoadReport
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "weights"
 LANDMARKS = "compact_landmarks.safetensors"
@@ -73,3 +74,9 @@ def load_bundle(path: Path) -> Bundle:
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: not a weight file of a bundled network ({error}); {remedy}") from error
     return Bundle(net.eval(), int(about["size"]), float(about["window"]), digest(path), about)
+
+
+def load_with_report(path: Path) -> tuple[Bundle, LoadReport]:
+    """Read a network as :func:`load_bundle` does; say also which tensors it took: all."""
+    bundle = load_bundle(path)
+    return bundle, LoadReport(str(path), tuple(bundle.net.state_dict()), (), ())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from tvface import registry
 
 if TYPE_CHECKING:
+    import torch
+
     from tvface.detectors.base import Detector
     from tvface.settings.data import Faces
 
@@ -26,5 +26,7 @@ def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> De
     Raises:
         SettingsError: no such backend; the message lists the valid names.
     """
-    made: Detector = registry.backend(__name__, name, "faces.detector")(settings, torch.device(device))
+    import torch  # here, so that asking which backends there are does not import it
+
+    made: Detector = registry.backend("detectors", name)(settings, torch.device(device))
     return made

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvface.media.images import Image
+from tvface.registry import Weighted
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,8 @@ class Detections:
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
 
-class Detector(ABC):
-    """Finds faces. ``weights`` maps the name of every weight file to its sha256, for the provenance."""
-
-    weights: dict[str, str]
+class Detector(Weighted, ABC):
+    """Finds faces."""
 
     @abstractmethod
     def detect(self, images: Sequence[Image]) -> list[Detections]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from tvface import registry
 
 if TYPE_CHECKING:
+    import torch
+
     from tvface.embedders.base import Embedder
     from tvface.settings.data import Faces
 
@@ -27,7 +27,9 @@ def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Em
         SettingsError: no such backend; the message lists the valid names.
         tvface.assets.MissingAsset: its weights are not there.
     """
-    made: Embedder = registry.backend(__name__, name, "faces.embedder")(settings, torch.device(device))
+    import torch  # here, so that asking which backends there are does not import it
+
+    made: Embedder = registry.backend("embedders", name)(settings, torch.device(device))
     return made
 
 
@@ -37,5 +39,5 @@ def distances(name: str) -> type[Embedder]:
     Raises:
         SettingsError: no such backend; the message lists the valid names.
     """
-    found: type[Embedder] = registry.backend(__name__, name, "faces.embedder")
+    found: type[Embedder] = registry.backend("embedders", name)
     return found

@@ -8,16 +8,18 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.registry import Weighted
+
 SIDE = 160  # pixels of the crops that embedders take
 
 
-class Embedder(ABC):
+class Embedder(Weighted, ABC):
     """Maps face crops to unit vectors whose Euclidean distance (0..2) is small for one person.
 
     Class attributes, calibrated per embedder, are distances: ``track_distance`` of a face to its track inside a shot,
     ``person_distance`` between tracks of one person, ``pair_distance`` between any two faces of a sequence.
     ``crop`` says which crops it wants: ``box`` (the detected box with a margin, stretched to a square) or ``aligned``
-    (similarity from the five points). ``weights`` maps weight files to sha256.
+    (similarity from the five points).
     """
 
     dimension: ClassVar[int]
@@ -25,7 +27,6 @@ class Embedder(ABC):
     person_distance: ClassVar[float]
     pair_distance: ClassVar[float]
     crop: ClassVar[Literal["box", "aligned"]]
-    weights: dict[str, str]
 
     @abstractmethod
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

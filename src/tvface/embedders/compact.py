@@ -10,14 +10,17 @@ not the default.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tvface.compact.weights import FOLDER, IDENTITY, Bundle, load_bundle
+from tvface.compact.weights import IDENTITY, Bundle, load_with_report
 from tvface.embedders.base import Embedder, unit
 from tvface.networks.compact import CompactIdentity
+from tvface.networks.reports import LoadReport
 from tvface.settings.data import Faces
 
 _BATCH = 64
@@ -35,15 +38,23 @@ class Backend(Embedder):
     pair_distance = 1.05
     crop = "aligned"
 
+    needs = ("compact_identity",)
+
     def __init__(self, settings: Faces, device: torch.device, bundle: Bundle | None = None) -> None:
         """Load the bundled weights, or take ``bundle``."""
-        bundle = load_bundle(FOLDER / IDENTITY) if bundle is None else bundle
+        if bundle is None:
+            (bundle,) = self.load_needs(settings)
+        else:
+            self.weights = {IDENTITY: bundle.sha256}
         if not isinstance(bundle.net, CompactIdentity):
             raise TypeError(f"expected a CompactIdentity network, got {type(bundle.net).__name__}")
         self.device = device
         self.net = bundle.net.to(device)
         self.size = bundle.size
-        self.weights = {IDENTITY: bundle.sha256}
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Bundle, LoadReport]:
+        return load_with_report(path)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = [self._forward(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tvface import assets
 from tvface.embedders.base import Embedder
-from tvface.networks.loading import LoadReport, load_inception_resnet
+from tvface.networks.loading import load_inception_resnet
+from tvface.networks.reports import LoadReport
 from tvface.settings.data import Faces
 
 _BATCH = 64
@@ -27,12 +27,16 @@ class Backend(Embedder):
     pair_distance = 1.0
     crop = "box"
 
+    needs = ("inception_resnet",)
+
     def __init__(self, settings: Faces, device: torch.device) -> None:
-        path = assets.locate("inception_resnet")
-        self.weights = {path.name: assets.verify(path)}
         self.device = device
-        net, _ = load(path)
+        (net,) = self.load_needs(settings)
         self.net = net.to(device)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[torch.nn.Module, LoadReport]:
+        return load(path)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = [forward(self.net, crops[i : i + _BATCH], self.device) for i in range(0, len(crops), _BATCH)]

@@ -1,35 +1,33 @@
-"""Optical flow between neighbouring crops: ``dis`` (OpenCV, no weights) and ``spynet`` (its published weights)."""
+"""Optical flow between neighbouring crops. One module per backend; see :mod:`tvface.registry`."""
 
 from __future__ import annotations
 
-from tvface.flow.base import FlowBackend, resized, sequence_flow
-from tvface.settings.base import SettingsError
-from tvface.settings.model import Flow
+from typing import TYPE_CHECKING
 
-__all__ = ["FlowBackend", "available", "create", "resized", "sequence_flow"]
+from tvface import registry
+
+if TYPE_CHECKING:
+    import torch
+
+    from tvface.flow.base import FlowBackend
+    from tvface.settings.model import Flow
+
+SUPPORT = ("base",)  # modules of this package that are no backends
 
 
 def available() -> list[str]:
     """Return the names that ``dataset.flow.backend`` may take."""
-    return ["dis", "spynet"]
+    return registry.available(__name__)
 
 
-def create(name: str, settings: Flow, device: str = "cpu") -> FlowBackend:
-    """Build the backend of this name.
-
-    Args:
-        settings: ``dataset.flow`` (size and the path of SPyNet's weights).
-        device: torch device of the networks; ``dis`` runs on the CPU whatever it is.
+def create(name: str, settings: Flow, device: torch.device | str = "cpu") -> FlowBackend:
+    """Make the flow backend ``name`` on ``device``, with its weights.
 
     Raises:
-        SettingsError: the name is not registered, or the weights file is absent.
+        SettingsError: no such backend; the message lists the valid names.
+        tvface.assets.MissingAsset: its weights are not there.
     """
-    if name == "dis":
-        from tvface.flow import dis
+    import torch  # here, so that asking which backends there are does not import it
 
-        return dis.Backend()
-    if name == "spynet":
-        from tvface.flow import spynet
-
-        return spynet.Backend(settings.weights, device, settings.levels)
-    raise SettingsError(f"dataset.flow.backend: no backend '{name}'; available: {', '.join(available())}")
+    made: FlowBackend = registry.backend("flow", name)(settings, torch.device(device))
+    return made

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.registry import Weighted
 
-class FlowBackend(ABC):
+
+class FlowBackend(Weighted, ABC):
     """Computes optical flow between pairs of square pictures."""
-
-    weights: dict[str, str]  # name -> sha256 of the files that shape the result
 
     @abstractmethod
     def flow(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tvface.flow.base import FlowBackend
+from tvface.settings.model import Flow
 
 
 class Backend(FlowBackend):
     """DIS, medium preset, refined down to full resolution because the crops are small already."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Flow, device: torch.device) -> None:
+        """``device`` is not used: OpenCV computes on the CPU."""
         self.weights: dict[str, str] = {}
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._dis.setFinestScale(0)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tvface.flow.base import FlowBackend
-from tvface.manifests.base import digest
-from tvface.networks.loading import load_spynet
+from tvface.networks.loading import load_spynet, load_strictly
+from tvface.networks.reports import LoadReport
 from tvface.networks.spynet import SPyNet
-from tvface.networks.spynet_files import spynet_files
-from tvface.settings.base import SettingsError
+from tvface.networks.spynet_files import read_level
+from tvface.networks.spynet_names import torch7_level
+from tvface.settings.model import Flow
 
 _BATCH = 32
 
@@ -22,25 +22,31 @@ _BATCH = 32
 class Backend(FlowBackend):
     """Runs ``networks.spynet`` on batches of pairs without gradient."""
 
-    def __init__(self, weights: str | Path, device: str = "cpu", levels: Literal["all", "matched"] = "all") -> None:
-        """Load the weights; ``levels`` as in :class:`tvface.networks.spynet.SPyNet`.
+    needs = ("spynet",)
+    path_option = "weights"
+    parts = "tvface.networks.spynet_names:weight_files"
 
-        Raises:
-            CheckpointError: the file is not SPyNet in a known layout.
-            SettingsError: the file is absent; the weights are for research only, so tvface does not ship them.
-        """
-        path = Path(weights)
-        if not path.is_file():
-            raise SettingsError(
-                f"dataset.flow.backend: spynet needs its weights at {path} (research use only, see "
-                "resources/assets.tsv): put them there or name their place in dataset.flow.weights, "
-                "or choose the backend 'dis', which needs none"
-            )
-        self.weights = {file.name: digest(file) for file in spynet_files(path)}
-        self.device = torch.device(device)
-        self.network = SPyNet(levels)
-        load_spynet(self.network, path)
-        self.network.to(self.device).eval()
+    def __init__(self, settings: Flow, device: torch.device) -> None:
+        """Load the weights; ``settings.levels`` as in :class:`tvface.networks.spynet.SPyNet`."""
+        self.device = device
+        (network,) = self.load_needs(settings)
+        network.levels = settings.levels
+        self.network = network.to(device).eval()
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[SPyNet, LoadReport]:
+        network = SPyNet()
+        return network, load_spynet(network, path)
+
+    @classmethod
+    def report(cls, path: Path) -> LoadReport:
+        """Of one of the authors' Torch7 files: the tensors of its level, whether the others are there or not."""
+        level = torch7_level(path)
+        if level is None:
+            return cls.load(path)[1]
+        own = f"basic_module.{level}."
+        state = {name.removeprefix(own): tensor for name, tensor in read_level(path, level).items()}
+        return load_strictly(SPyNet().get_submodule(own.removesuffix(".")), state, str(path))
 
     @torch.no_grad()
     def flow(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from tvface.head.data import HeadData, HeadError
 from tvface.head.dense_template import read_dense_template
 from tvface.head.flame_albedo import albedo_from_file, plain_albedo
 from tvface.head.flame_regions import label_map
+from tvface.head.needs import located
 from tvface.head.unpickle import as_array, check_file, read_object_npy, read_pickle
 from tvface.settings.model import Head
 
@@ -50,31 +51,31 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
     Raises:
         HeadError: a file is missing, is a login page, wants to run code, or has another layout.
     """
-    model_path = Path(settings.flame)
+    paths = {option: path for option, (_, path) in located(settings).items()}
+    model_path = paths["flame"]
     model = read_model(model_path)
     vertices = len(model["v_template"])
-    faces, uv, uv_faces = read_template(Path(settings.template))
+    faces, uv, uv_faces = read_template(paths["template"])
     if faces.shape != model["f"].shape or (faces != model["f"]).any():
         raise HeadError(
-            f"{settings.template}: its {len(faces)} faces are not the {len(model['f'])} faces of {model_path}; take "
+            f"{paths['template']}: its {len(faces)} faces are not the {len(model['f'])} faces of {model_path}; take "
             "DECA's head_template.obj, which has FLAME's topology"
         )
-    points = read_embedding(Path(settings.embedding), len(faces))
+    points = read_embedding(paths["embedding"], len(faces))
     size = settings.uv_size
-    face_mask = read_mask(Path(settings.face_mask), size, "DECA's UV face mask")
-    face_eye_mask = read_mask(Path(settings.face_eye_mask), size, "DECA's UV mask of face and eyes")
-    displacement = read_displacement(Path(settings.fixed_displacement), size)
+    face_mask = read_mask(paths["face_mask"], size, "DECA's UV face mask")
+    face_eye_mask = read_mask(paths["face_eye_mask"], size, "DECA's UV mask of face and eyes")
+    displacement = read_displacement(paths["fixed_displacement"], size)
     labels = label_map(LABEL_SIZE, uv, uv_faces, faces, model["weights"], points, face_mask)
-    if settings.albedo is None:
+    if "albedo" not in paths:
         mean, basis = plain_albedo(labels, settings.n_texture)
     else:
-        mean, basis = albedo_from_file(Path(settings.albedo), settings.n_texture)
+        mean, basis = albedo_from_file(paths["albedo"], settings.n_texture)
     shape = _columns(model["shapedirs"][..., :IDENTITY_COLUMNS], settings.n_shape, "n_shape", model_path)
     expression = _columns(model["shapedirs"][..., IDENTITY_COLUMNS:], settings.n_expression, "n_expression", model_path)
     dense: dict[str, Any] = {}
-    template = None if settings.dense_template is None else Path(settings.dense_template)
-    if template is not None:
-        read = read_dense_template(template, vertices)
+    if "dense_template" in paths:
+        read = read_dense_template(paths["dense_template"], vertices)
         dense = {f"dense_{name}": getattr(read, name) for name in ("faces", "pixels", "corners", "bary")}
         notes = {"dense_size": read.size, **(notes or {})}
     meta = {
@@ -82,7 +83,7 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         "licence": "FLAME model licence of the user's own copy; not to be redistributed",
         "command": "tvface head",
         "unit": "metre",
-        "albedo": "plain" if settings.albedo is None else Path(settings.albedo).name,
+        "albedo": "plain" if "albedo" not in paths else paths["albedo"].name,
         **(notes or {}),
     }
     return HeadData(

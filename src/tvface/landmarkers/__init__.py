@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from tvface import registry
 
 if TYPE_CHECKING:
+    import torch
+
     from tvface.landmarkers.base import Landmarker
     from tvface.settings.labels import Landmarks
 
@@ -27,5 +27,7 @@ def create(name: str, settings: Landmarks, device: torch.device | str = "cpu") -
         SettingsError: no such backend; the message lists the valid names.
         tvface.assets.MissingAsset: its weights are not there.
     """
-    made: Landmarker = registry.backend(__name__, name, "landmarks.backend")(settings, torch.device(device))
+    import torch  # here, so that asking which backends there are does not import it
+
+    made: Landmarker = registry.backend("landmarkers", name)(settings, torch.device(device))
     return made

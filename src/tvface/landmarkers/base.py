@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvface.landmarkers.geometry import box_of_points, centre_and_sides
+from tvface.registry import Weighted
 
 Points = NDArray[np.float32]
 
 
-class Landmarker(ABC):
+class Landmarker(Weighted, ABC):
     """Finds the 68 iBUG/300-W points of faces whose boxes are known.
 
-    A backend implements :meth:`find`. ``weights`` maps the name of every weight file to its sha256, and ``precision``
-    names the network's arithmetic (``float32``, ``bfloat16``), both for the provenance; ``refine`` is the setting.
+    A backend implements :meth:`find`. ``precision`` names the network's arithmetic (``float32``, ``bfloat16``), for the
+    provenance; ``refine`` is the setting.
     """
 
-    weights: dict[str, str]
     precision: str = "float32"
     refine: int = 0
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tvface.compact.weights import FOLDER, LANDMARKS, Bundle, load_bundle
+from tvface.compact.weights import LANDMARKS, Bundle, load_with_report
 from tvface.device import arithmetic, name_of
 from tvface.landmarkers.base import MIRROR, Landmarker
 from tvface.landmarkers.geometry import centre_and_sides, unwindow, window_transform
 from tvface.media.images import warp_crop
 from tvface.networks.compact import CompactLandmarks, soft_argmax
 from tvface.networks.inference import folded, prepared
+from tvface.networks.reports import LoadReport
 from tvface.settings.labels import Landmarks
 
 
@@ -23,12 +26,17 @@ class Backend(Landmarker):
     the network had not seen, that it lies within 5 % of the eye distance of the truth.
     """
 
+    needs = ("compact_landmarks",)
+
     def __init__(self, settings: Landmarks, device: torch.device, bundle: Bundle | None = None) -> None:
         """Load the bundled weights, or take ``bundle``."""
         self.settings = settings
         self.refine = settings.refine
         self.device = device
-        bundle = load_bundle(FOLDER / LANDMARKS) if bundle is None else bundle
+        if bundle is None:
+            (bundle,) = self.load_needs(settings)
+        else:
+            self.weights = {LANDMARKS: bundle.sha256}
         if not isinstance(bundle.net, CompactLandmarks):
             raise TypeError(f"expected a CompactLandmarks network, got {type(bundle.net).__name__}")
         self.net = bundle.net.to(device)
@@ -36,7 +44,10 @@ class Backend(Landmarker):
         self.precision = name_of(self.dtype)
         self.heat = prepared(folded(bundle.net), device, self.dtype)
         self.size, self.window = bundle.size, bundle.window
-        self.weights = {LANDMARKS: bundle.sha256}
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Bundle, LoadReport]:
+        return load_with_report(path)
 
     def find(
         self, crops: NDArray[np.uint8], boxes: NDArray[np.floating]

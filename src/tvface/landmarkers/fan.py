@@ -7,21 +7,22 @@ Source: the package, release 1.5.0; its numbers: ``tests/reference/net/fan_{crop
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tvface import assets
 from tvface.device import arithmetic, name_of
 from tvface.landmarkers.base import MIRROR, Landmarker
 from tvface.landmarkers.geometry import centre_and_sides
 from tvface.networks import fan as network
 from tvface.networks.inference import prepared
+from tvface.networks.reports import LoadReport
 from tvface.settings.labels import Landmarks
 
-ASSET = "fan"
 CROP = 256
 HEAT = 64
 WINDOW = 200.0  # side of the window at scale 1, in pixels
@@ -123,6 +124,8 @@ class Backend(Landmarker):
     truncation toward zero to whole pixels. Confidence is the height of the peak, about 0..1, negative ones cut to 0.
     """
 
+    needs = ("fan",)
+
     def __init__(self, settings: Landmarks, device: torch.device, net: nn.Module | None = None) -> None:
         """Load the weights, or take ``net``: a FAN with four stacks, or what gives the maps of its last stack."""
         self.settings = settings
@@ -130,12 +133,14 @@ class Backend(Landmarker):
         self.device = device
         self.weights = {}
         if net is None:
-            path = assets.locate(ASSET)
-            self.weights = {path.name: assets.verify(path)}
-            net, _ = network.load(path)
+            (net,) = self.load_needs(settings)
         self.dtype = arithmetic(settings.precision, device)
         self.precision = name_of(self.dtype)
         self.net = prepared(network.LastHeatmaps(net) if isinstance(net, network.FAN) else net, device, self.dtype)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[nn.Module, LoadReport]:
+        return network.load(path)
 
     def find(
         self, crops: NDArray[np.uint8], boxes: NDArray[np.floating], reference: float = TIGHT_SCALE

@@ -80,9 +80,10 @@ class Schema:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where a manifest comes from. ``parents`` maps project-relative paths to sha256 digests.
+    """Where a manifest comes from.
 
-    Absolute paths in settings and notes become project-relative too.
+    ``parents`` maps project-relative paths to sha256 digests. ``seed`` is None where nothing is random. Absolute paths
+    in settings and notes become project-relative too.
     """
 
     stage: str
@@ -91,7 +92,7 @@ class Provenance:
     parents: Mapping[str, str] = dataclasses.field(default_factory=dict)
     weights: Mapping[str, str] = dataclasses.field(default_factory=dict)
     backend: str = ""
-    seed: int = 0
+    seed: int | None = None
     dropped: Mapping[str, int] = dataclasses.field(default_factory=dict)
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -20,6 +20,8 @@ import safetensors
 import safetensors.torch
 import torch
 
+from tvface.networks.reports import some
+
 State = dict[str, torch.Tensor]
 
 
@@ -85,11 +87,6 @@ def as_state(content: Any, source: str) -> State:
         held = sorted(map(str, content)) if isinstance(content, Mapping) else [type(content).__name__]
         raise CheckpointError(f"{source} is not a state dict; it holds {some(held)}")
     return dict(content)
-
-
-def some(names: tuple[str, ...] | list[str], count: int = 6) -> str:
-    """Return the first few names, and how many more there are."""
-    return ", ".join(names[:count]) + (f", and {len(names) - count} more" if len(names) > count else "")
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:

@@ -7,7 +7,6 @@ unless its name starts with a prefix which the caller expects to be left over.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,8 +21,8 @@ from tvface.networks.files import (
     read_checkpoint,
     read_numpy_pickle,
     read_tensors,
-    some,
 )
+from tvface.networks.reports import LoadReport, some
 from tvface.networks.spynet_files import read_spynet
 from tvface.networks.torchscript import read_torchscript
 
@@ -47,31 +46,6 @@ __all__ = [
 ]
 
 DECA_PARTS = ("E_flame", "E_detail", "D_detail")
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What became of every tensor of a file and of a network.
-
-    Attributes:
-        source: where the tensors came from.
-        loaded: names copied into the network.
-        unused: names in the file that the network has no place for.
-        missing: names of the network that the file lacks; they keep their values.
-    """
-
-    source: str
-    loaded: tuple[str, ...]
-    unused: tuple[str, ...]
-    missing: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Return one line of counts, with the names of the first few tensors left over."""
-        parts = [f"{self.source}: {len(self.loaded)} tensors loaded"]
-        for label, names in (("unused", self.unused), ("missing", self.missing)):
-            if names:
-                parts.append(f"{len(names)} {label} ({some(names)})")
-        return ", ".join(parts)
 
 
 def load_strictly(

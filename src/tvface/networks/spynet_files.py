@@ -11,42 +11,27 @@ import numpy as np
 import torch
 
 from tvface.networks.files import CheckpointError, State, as_state, read_checkpoint, read_tensors
+from tvface.networks.spynet_names import SpynetFilesError, weight_files
 from tvface.networks.torch7 import TorchObject, read_torch7
 
-LEVELS, CONVOLUTIONS = 6, 5
+CONVOLUTIONS = 5
 
 _NAME = re.compile(r"^(?:basic_module|moduleBasic|netBasic)\.(\d)\.\w+\.(\d)(\.conv)?\.(weight|bias)$")
-_TORCH7 = re.compile(r"^modelL([1-6])_(\w+)\.t7$")
 
 
 def spynet_files(path: Path) -> list[Path]:
-    """Return the files that make SPyNet's weights: ``path`` itself, or the Torch7 files of all levels, level 1 first.
-
-    Args:
-        path: a file; one of ``modelL1_F.t7`` .. ``modelL6_F.t7`` stands for all of its tag (``F`` Sintel final, ``C``
-            Sintel clean, ``3``, ``4`` Chairs, ``K`` KITTI); a folder must hold the files of one tag. The tags 3 and 4
-            have no sixth file: the fifth serves for both levels, as in the original.
+    """Return the files that make SPyNet's weights: :func:`tvface.networks.spynet_names.weight_files`, all there.
 
     Raises:
         CheckpointError: a level is missing, or a folder holds none or several tags.
     """
-    match = _TORCH7.match(path.name)
-    if not path.is_dir() and match is None:
-        return [path]
-    folder = path if path.is_dir() else path.parent
-    tags = {found[2] for item in folder.iterdir() if (found := _TORCH7.match(item.name))}
-    if match is not None and not path.is_dir():
-        tags = {match[2]}
-    if len(tags) != 1:
-        held = f"those of the tags {', '.join(sorted(tags))}: name one file instead" if tags else "none"
-        raise CheckpointError(f"{folder} should hold SPyNet's files modelL1_F.t7 .. modelL6_F.t7 and holds {held}")
-    (tag,) = tags
-    files = [folder / f"modelL{level}_{tag}.t7" for level in range(1, LEVELS + 1)]
-    if tag in ("3", "4") and not files[-1].is_file():
-        files[-1] = files[-2]
-    missing = [file.name for file in files if not file.is_file()]
+    try:
+        files = weight_files(path)
+    except SpynetFilesError as error:
+        raise CheckpointError(str(error)) from error
+    missing = [file.name for file in files if len(files) > 1 and not file.is_file()]
     if missing:
-        raise CheckpointError(f"{folder}: {', '.join(missing)} missing; SPyNet has a Torch7 file per level")
+        raise CheckpointError(f"{files[0].parent}: {', '.join(missing)} missing; SPyNet has a Torch7 file per level")
     return files
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from tvface import registry
 
 if TYPE_CHECKING:
+    import torch
+
     from tvface.parsers.base import Parser
     from tvface.settings.labels import Masks
 
@@ -27,5 +27,7 @@ def create(name: str, settings: Masks, device: torch.device | str = "cpu") -> Pa
         SettingsError: no such backend; the message lists the valid names.
         tvface.assets.MissingAsset: its weights are not there.
     """
-    made: Parser = registry.backend(__name__, name, "masks.backend")(settings, torch.device(device))
+    import torch  # here, so that asking which backends there are does not import it
+
+    made: Parser = registry.backend("parsers", name)(settings, torch.device(device))
     return made

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.registry import Weighted
+
 # zllrunning's order, the order of label maps everywhere in tvface. Left and right are the subject's.
 CLASSES = (
     "background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "l_ear", "r_ear", "earring", "nose",
@@ -14,14 +16,12 @@ CLASSES = (
 )  # fmt: skip
 
 
-class Parser(ABC):
+class Parser(Weighted, ABC):
     """Labels every pixel with one of 19 classes.
 
-    ``weights`` maps the name of every weight file to its sha256, and ``precision`` names the network's arithmetic
-    (``float32``, ``bfloat16``), both for the provenance.
+    ``precision`` names the network's arithmetic (``float32``, ``bfloat16``), for the provenance.
     """
 
-    weights: dict[str, str]
     precision: str = "float32"
 
     @abstractmethod

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from tvface import assets
 from tvface.device import arithmetic, name_of
 from tvface.networks.bisenet import BiSeNet, Scores
 from tvface.networks.inference import folded, prepared
 from tvface.networks.loading import load_bisenet
 from tvface.networks.normalise import imagenet_normalise
+from tvface.networks.reports import LoadReport
 from tvface.parsers.base import Parser
 from tvface.settings.labels import Masks
 
-ASSET = "bisenet"
 SIDE = 512
 
 
@@ -27,6 +28,8 @@ class Backend(Parser):
     Crops are resized bilinearly (averaging where they shrink, as Pillow does), aspect kept because they are square.
     Of the 512 x 512 logits only the rows and columns that the crop's pixels take are computed.
     """
+
+    needs = ("bisenet",)
 
     def __init__(self, settings: Masks, device: torch.device, net: nn.Module | None = None) -> None:
         """Load the weights, or take ``net``.
@@ -38,12 +41,14 @@ class Backend(Parser):
         self.device = device
         self.weights = {}
         if net is None:
-            path = assets.locate(ASSET)
-            net, _ = load_bisenet(path)
-            self.weights = {path.name: assets.verify(path)}
+            (net,) = self.load_needs(settings)
         self.dtype = arithmetic(settings.precision, device)
         self.precision = name_of(self.dtype)
         self.net = prepared(folded(Scores(net)) if isinstance(net, BiSeNet) else net, device, self.dtype)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[BiSeNet, LoadReport]:
+        return load_bisenet(path)
 
     def parse(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         labels = np.zeros(crops.shape[:3], np.uint8)

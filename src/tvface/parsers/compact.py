@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from tvface.compact.weights import FOLDER, PARSER, Bundle, load_bundle
+from tvface.compact.weights import PARSER, Bundle, load_with_report
 from tvface.device import arithmetic, name_of
 from tvface.networks.compact import CompactParser
 from tvface.networks.inference import folded, prepared
+from tvface.networks.reports import LoadReport
 from tvface.parsers.base import MIRROR, Parser
 from tvface.settings.labels import Masks
 
@@ -21,18 +24,26 @@ class Backend(Parser):
     The network has seen faces whose 68 points fill about half of the picture's side, as ``masks.context`` frames them.
     """
 
+    needs = ("compact_parser",)
+
     def __init__(self, settings: Masks, device: torch.device, bundle: Bundle | None = None) -> None:
         """Load the bundled weights, or take ``bundle``."""
         self.settings = settings
         self.device = device
-        bundle = load_bundle(FOLDER / PARSER) if bundle is None else bundle
+        if bundle is None:
+            (bundle,) = self.load_needs(settings)
+        else:
+            self.weights = {PARSER: bundle.sha256}
         if not isinstance(bundle.net, CompactParser):
             raise TypeError(f"expected a CompactParser network, got {type(bundle.net).__name__}")
         self.dtype = arithmetic(settings.precision, device)
         self.precision = name_of(self.dtype)
         self.net = prepared(folded(bundle.net), device, self.dtype)
         self.size = bundle.size
-        self.weights = {PARSER: bundle.sha256}
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Bundle, LoadReport]:
+        return load_with_report(path)
 
     def parse(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         labels = np.zeros(crops.shape[:3], np.uint8)

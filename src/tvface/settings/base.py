@@ -15,6 +15,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 T = TypeVar("T")
 
+READABLE = "_readable"
+"""Class attribute of a view: the fields that it holds."""
+
 
 class SettingsError(ValueError):
     """A setting is unknown, of the wrong type or out of range; the message names it and says what is valid."""
@@ -129,9 +132,13 @@ def _scalar(hint: Any, value: Any, path: str, metadata: Mapping[str, Any]) -> An
 
 
 def as_mapping(value: Any) -> Any:
-    """Turn settings back into plain dicts, lists and scalars, in field order (for provenance and digests)."""
+    """Turn settings back into plain dicts, lists and scalars, in field order (for provenance and digests).
+
+    Of a view (:mod:`tvface.settings.view`) only what it holds.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_mapping(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        names = getattr(type(value), READABLE, tuple(field.name for field in dataclasses.fields(value)))
+        return {name: as_mapping(getattr(value, name)) for name in names}
     if isinstance(value, tuple | list):
         return [as_mapping(item) for item in value]
     return value

@@ -33,7 +33,7 @@ class Head:
 class Flow:
     """Optical flow between neighbouring crops, computed once and stored."""
 
-    backend: Literal["dis", "spynet"] = option("dis", "OpenCV's DIS, or SPyNet with its weights")
+    backend: str = option("dis", "registered flow: dis (OpenCV's, no weights) or spynet (weights needed)")
     size: int = option(112, "side at which the flow is stored (half the crop)", unit="px", low=16)
     computed_at: Literal["size", "crop"] = option(
         "size", "computed on crops shrunk to `size` (BasicVSR++), or on whole crops, then averaged (slower, finer)"

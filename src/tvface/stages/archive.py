@@ -26,13 +26,14 @@ from tvface.media.archive import Member, members
 from tvface.media.parts import ArchiveError, Part, PartStream, find_parts
 from tvface.settings import Settings
 from tvface.stages.archive_stores import Stores, identity, is_finished
-from tvface.stages.base import ByteProgress, Paths, logger, provenance
+from tvface.stages.base import ByteProgress, Paths, logger, provenance, stage_run
 
 NUMBERED = re.compile(r"(\d+)\.jpe?g", re.IGNORECASE)
 _NAMED = 20
 log = logger("archive")
 
 
+@stage_run("archive")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write the stores of all episodes whose clips lie in the archive, and the manifest of these clips.
 

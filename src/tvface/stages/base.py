@@ -2,41 +2,67 @@
 
 Every stage is a module ``tvface.stages.<name>`` with
 
-    run(settings, inputs, outputs, *, shard="", threads=1) -> None
+    @stage_run("<name>")
+    def run(settings, inputs, outputs, *, shard="", threads=1) -> None
 
-``inputs`` and ``outputs`` map names to paths (or lists of paths), as the rule of the same name declares them.
-The table itself is in :mod:`tvface.stages.table`, which imports nothing heavy.
+``inputs`` and ``outputs`` map names to paths (or lists of paths), as the rule of the same name declares them. Whoever
+calls it, ``run`` sees only the settings that the table declares for this job: reading another one raises. The table
+itself is in :mod:`tvface.stages.table`, which imports nothing heavy.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tvface.manifests.base import Provenance, parents
 from tvface.settings import Settings
-from tvface.stages.table import STAGES, Stage, lookup, stage_code, stage_settings, train_settings
+from tvface.stages.table import STAGES, only, stage_code, stage_settings
 
 __all__ = [
     "STAGES",
     "ByteProgress",
     "Paths",
-    "Stage",
     "logger",
-    "lookup",
     "progress",
     "provenance",
     "stage_code",
+    "stage_run",
     "stage_settings",
-    "train_settings",
 ]
 
 T = TypeVar("T")
 Paths = Mapping[str, Any]
+
+
+class Run(Protocol):
+    """The ``run`` of a stage."""
+
+    def __call__(
+        self, settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1
+    ) -> None: ...
+
+
+def stage_run(name: str) -> Callable[[Run], Run]:
+    """Make a function the ``run`` of a stage: it gets a view of the settings that the table declares for the job.
+
+    Raises (the function that is made):
+        UndeclaredSetting: the stage, or what it calls, reads another setting.
+    """
+
+    def decorate(run: Run) -> Run:
+        @functools.wraps(run)
+        def guarded(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+            run(only(settings, name, shard), inputs, outputs, shard=shard, threads=threads)
+
+        return guarded
+
+    return decorate
 
 
 def provenance(
@@ -44,22 +70,23 @@ def provenance(
     settings: Settings,
     inputs: Paths,
     *,
+    shard: str = "",
     dropped: Mapping[str, int] | None = None,
     backend: str = "",
     weights: Mapping[str, str] | None = None,
     notes: Mapping[str, Any] | None = None,
-    only: Mapping[str, Any] | None = None,
 ) -> Provenance:
-    """Describe a run of a stage, for its manifest. ``only`` replaces the recorded settings."""
+    """Describe a job of a stage, for its manifest: the settings are those that the table declares for it."""
+    recorded = stage_settings(name, settings, shard)
     flat = [path for value in inputs.values() for path in ([value] if isinstance(value, str | Path) else value)]
     return Provenance(
         stage=name,
-        settings=dict(only) if only is not None else stage_settings(name, settings),
+        settings=recorded,
         code=stage_code(name, settings),
         parents=parents([path for path in flat if Path(path).is_file()]),
         weights=dict(weights or {}),
         backend=backend,
-        seed=settings.seed,
+        seed=recorded.get("seed"),
         dropped=dict(dropped or {}),
         notes=dict(notes or {}),
     )

@@ -14,15 +14,13 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1]
 
-# Registries load their backends by name; only the chosen one belongs to the closure.
-REGISTRIES = ("detectors", "embedders", "landmarkers", "parsers")
-
 # Their effect is visible elsewhere (settings are in params) or they do not touch results.
 NOT_FOLLOWED = (
     "tvface.settings",
     "tvface.stages.base",
     "tvface.stages.table",
     "tvface.stages.code",
+    "tvface.stages.needs",
     "tvface.cli",
     "tvface.assets",
 )

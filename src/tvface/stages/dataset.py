@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tvface.flow import create, sequence_flow
+from tvface.flow import create
+from tvface.flow.base import sequence_flow
 from tvface.manifests import Manifest, ManifestError, atomic, read, write
 from tvface.manifests.dataset import DATASET, DATASET_SHARD
 from tvface.manifests.landmarks import LANDMARKS
@@ -25,7 +26,7 @@ from tvface.media.tarstore import TarWriter
 from tvface.mining.recaps import recaps
 from tvface.settings import Settings, SettingsError
 from tvface.settings.model import Dataset
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 from tvface.training.split import PARTS, assign
 
 _DISJOINT = {
@@ -37,6 +38,7 @@ _KEY = ["sequence", "position"]
 RECAP = "recap of another episode"
 
 
+@stage_run("dataset")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Join one episode (``shard`` given), or put all episodes together (``shard`` empty).
 
@@ -47,15 +49,15 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
     Raises:
         ManifestError: a parent breaks its contract, or a label row has no crop.
-        SettingsError: SPyNet is chosen and its weights are absent.
+        MissingAsset: the flow backend's weights are absent.
     """
     if shard:
-        _run_shard(settings, inputs, outputs)
+        _run_shard(settings, inputs, outputs, shard)
     else:
         _run_whole(settings, inputs, outputs)
 
 
-def _run_shard(settings: Settings, inputs: Paths, outputs: Paths) -> None:
+def _run_shard(settings: Settings, inputs: Paths, outputs: Paths, shard: str) -> None:
     log = logger("dataset")
     parents = {
         "sequences": read(inputs["sequences"], SEQUENCES),
@@ -90,6 +92,7 @@ def _run_shard(settings: Settings, inputs: Paths, outputs: Paths) -> None:
             "dataset",
             settings,
             inputs,
+            shard=shard,
             dropped=dropped,
             backend=flow.backend,
             weights=backend.weights,

@@ -25,9 +25,10 @@ from tvface.manifests.sequences import SEQUENCES
 from tvface.manifests.synth import TRUTH_FACES, TRUTH_FRAMES
 from tvface.manifests.train import TRAIN
 from tvface.settings import Settings
-from tvface.stages.base import Paths, provenance
+from tvface.stages.base import Paths, provenance, stage_run
 
 
+@stage_run("evaluate")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write ``outputs['manifest']`` (Parquet) and ``outputs['table']`` (TSV for people).
 

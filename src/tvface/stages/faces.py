@@ -22,13 +22,14 @@ from tvface.manifests.frames import FRAMES
 from tvface.media.images import Image, read_image
 from tvface.mining.tracks import link
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 
 _FROM_FRAMES = ("show", "episode", "clip", "frame", "source_frame", "time_s", "shot", "scene", "width", "height")
 _PLACE = ("image_file", "image_offset", "image_length")
 log = logger("faces")
 
 
+@stage_run("faces")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write the faces manifest of episode ``shard``.
 

@@ -26,7 +26,7 @@ from tvface.media.video import VideoReader
 from tvface.mining.shots import find_shots, luma, thumbnail
 from tvface.settings import Settings
 from tvface.settings.data import Frames
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 
 TVQA_FPS = 3.0
 _NUMBERED = re.compile(r"(\d+)\.jpe?g", re.IGNORECASE)
@@ -34,6 +34,7 @@ Place = tuple[str, int, int]
 log = logger("frames")
 
 
+@stage_run("frames")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write the frame manifest and store of episode ``shard``.
 

@@ -8,26 +8,17 @@ files read, library versions) stands in its metadata. Drops nothing.
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from tvface.head.data import HeadData
 from tvface.head.flame import convert
 from tvface.head.generic import build
+from tvface.head.needs import needs
 from tvface.manifests.base import library_versions
 from tvface.settings import Settings
-from tvface.settings.model import Head
-from tvface.stages.base import Paths, logger, provenance
+from tvface.stages.base import Paths, logger, provenance, stage_run
 
 
-def licensed_files(settings: Head) -> list[Path]:
-    """Return the files that the chosen head model is made from; none for the generic head."""
-    if settings.model == "generic":
-        return []
-    names = ["flame", "template", "embedding", "face_mask", "face_eye_mask", "fixed_displacement"]
-    optional = [settings.albedo, settings.dense_template]
-    return [Path(getattr(settings, name)) for name in names] + [Path(path) for path in optional if path is not None]
-
-
+@stage_run("head")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Build or convert the head model.
 
@@ -40,7 +31,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     Raises:
         HeadError: a licensed file is missing or is not what it should be.
     """
-    record = provenance("head", settings, {"licensed": licensed_files(settings.head)}, backend=settings.head.model)
+    licensed = [need.path for need in needs(settings.head)]
+    record = provenance("head", settings, {"licensed": licensed}, backend=settings.head.model)
     notes = {"provenance": {**dataclasses.asdict(record), "versions": library_versions()}}
     head: HeadData = (build if settings.head.model == "generic" else convert)(settings.head, notes)
     head.save(outputs["head"])

@@ -19,12 +19,13 @@ from tvface.media.images import read_image
 from tvface.mining.decisions import DROPPED, Constraints, read_decisions
 from tvface.mining.people import names_from_gallery, people, seen_together
 from tvface.settings import Settings, SettingsError
-from tvface.stages.base import Paths, logger, provenance
+from tvface.stages.base import Paths, logger, provenance, stage_run
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 log = logger("identities")
 
 
+@stage_run("identities")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write the identities manifest of show ``shard``.
 

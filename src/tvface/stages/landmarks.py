@@ -17,10 +17,11 @@ from tvface.manifests.frames import FRAMES
 from tvface.manifests.landmarks import LANDMARKS
 from tvface.manifests.sequences import SEQUENCES
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 from tvface.stages.context import Surroundings, device, path_of
 
 
+@stage_run("landmarks")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Run the stage for one episode.
 

@@ -24,10 +24,11 @@ from tvface.media.tarstore import TarWriter
 from tvface.parsers.base import CLASSES, Parser
 from tvface.parsers.face import face_mask
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 from tvface.stages.context import Surroundings, device, path_of
 
 
+@stage_run("masks")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Run the stage for one episode.
 

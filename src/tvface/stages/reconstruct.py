@@ -19,7 +19,7 @@ from tvface.media import meshes
 from tvface.media.images import encode_png
 from tvface.media.tarstore import TarWriter
 from tvface.settings import Settings, SettingsError
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 from tvface.training.data import Clip, load_clips, to_pixels
 from tvface.training.inference import Reconstruction, decode, encode_clip
 from tvface.training.model import Codes, FaceModel
@@ -29,6 +29,7 @@ from tvface.training.weights import load_weights, read_spec
 _MESHES = ("obj_file", "obj_offset", "obj_length", "glb_file", "glb_offset", "glb_length")
 
 
+@stage_run("reconstruct")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Reconstruct every frame of ``reconstruct.split``.
 

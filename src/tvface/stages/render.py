@@ -30,7 +30,7 @@ from tvface.reporting.curves import training_curves
 from tvface.reporting.model_figures import draw_models
 from tvface.reporting.quality import collect, label_scores
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, provenance
+from tvface.stages.base import Paths, logger, provenance, stage_run
 
 # Pictures of the data half show at most this many episodes.
 EPISODES_SHOWN = 4
@@ -70,6 +70,7 @@ class Album:
         return pd.DataFrame(self._rows) if self._rows else RENDER.empty()
 
 
+@stage_run("render")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Draw everything.
 

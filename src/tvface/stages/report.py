@@ -22,10 +22,9 @@ import yaml
 from tvface.manifests import atomic, read
 from tvface.manifests.base import METADATA_KEY
 from tvface.manifests.evaluate import EVALUATE
-from tvface.manifests.relative import without_absolute_paths
 from tvface.manifests.render import RENDER
-from tvface.settings import Settings, as_mapping
-from tvface.stages.base import STAGES, Paths, lookup
+from tvface.settings import Settings, merge
+from tvface.stages.base import STAGES, Paths, stage_run
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "reporting" / "page.html.j2"
 
@@ -42,6 +41,7 @@ HEADLINE = (
 )
 
 
+@stage_run("report")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write ``outputs['page']``.
 
@@ -54,7 +54,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     by_stage = _manifests_by_stage(inputs["manifests"])
     statistics = json.loads(Path(inputs["statistics"]).read_text(encoding="utf-8"))
     shown = {*by_stage, *figures["stage"], *metrics["stage"]}
-    sections = [_section(name, settings, by_stage.get(name, []), metrics, figures) for name in STAGES if name in shown]
+    sections = [_section(name, by_stage.get(name, []), metrics, figures) for name in STAGES if name in shown]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=settings.report.title,
@@ -81,15 +81,17 @@ def _manifests_by_stage(paths: Sequence[str | Path]) -> dict[str, list[dict[str,
 
 
 def _section(
-    name: str, settings: Settings, manifests: list[dict[str, Any]], metrics: pd.DataFrame, figures: pd.DataFrame
+    name: str, manifests: list[dict[str, Any]], metrics: pd.DataFrame, figures: pd.DataFrame
 ) -> dict[str, Any]:
     dropped: Counter[str] = Counter()
     weights: dict[str, str] = {}
+    # What the manifests were made with; jobs of one stage may have read different settings (models, phases).
+    recorded: dict[str, Any] = {}
     for item in manifests:
         dropped.update(item["provenance"]["dropped"])
         weights.update(item["provenance"]["weights"])
+        recorded = merge(recorded, item["provenance"]["settings"])
     rows = metrics[metrics["stage"] == name]
-    blocks = {dotted: as_mapping(lookup(settings, dotted)) for dotted in STAGES[name].blocks}
     return {
         "name": name,
         "about": STAGES[name].about.capitalize() + ".",
@@ -108,7 +110,7 @@ def _section(
             if row.kind == "table"
         ],
         "metrics": [_metric_row(row) for _, row in rows.iterrows()],
-        "settings": yaml.safe_dump(without_absolute_paths(blocks), sort_keys=False) if blocks else "",
+        "settings": yaml.safe_dump(recorded, sort_keys=False) if recorded else "",
     }
 
 

@@ -26,7 +26,7 @@ from tvface.mining.recaps import recaps
 from tvface.mining.tracks import area
 from tvface.settings import Settings
 from tvface.settings.data import Sequences
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 
 _BOX = ["x0", "y0", "x1", "y1"]
 _PLACE = ["image_file", "image_offset", "image_length"]
@@ -34,6 +34,7 @@ _JPEG_QUALITY = 98
 log = logger("sequences")
 
 
+@stage_run("sequences")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write sequences, candidates and crops of episode ``shard``.
 

@@ -23,12 +23,13 @@ from tvface.media.tarstore import TarWriter
 from tvface.media.video import write_video
 from tvface.settings import Settings
 from tvface.settings.model import Head
-from tvface.stages.base import Paths, logger, progress, provenance
+from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 from tvface.synthetic.casting import cast_people
 from tvface.synthetic.film import FilmedFrame, film
 from tvface.synthetic.script import SHOW, episode_name, write_script
 
 
+@stage_run("synth")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Render the episode named ``shard``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
+from tvface import assets
 from tvface.device import torch_device
 from tvface.head.data import HeadData
 from tvface.manifests import digest, read, write
@@ -19,17 +21,19 @@ from tvface.manifests.dataset import DATASET
 from tvface.manifests.train import TRAIN
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
-from tvface.stages.base import Paths, logger, provenance, stage_code, train_settings
-from tvface.stages.table import PHASES, warm_start_files
+from tvface.stages.base import Paths, logger, provenance, stage_code, stage_run, stage_settings
+from tvface.stages.table import PHASES, only
 from tvface.training import phases, published
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import DataError, Sampler, load_clips
 from tvface.training.loop import fit
 from tvface.training.model import FaceModel, ModelSpec
+from tvface.training.needs import starts
 from tvface.training.weights import load_weights, save_weights
 
 
+@stage_run("train")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Train ``<model>/<phase>``.
 
@@ -48,8 +52,6 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         TrainingDiverged: a loss or gradient is not finite.
     """
     model, _, phase = shard.partition("/")
-    if phase not in phases.PHASES:
-        raise SettingsError(f"train: '{shard}' is not <model>/<phase> with a phase of {', '.join(phases.PHASES)}")
     devices = settings.train.devices
     if devices == 1:
         torch.set_num_threads(threads)
@@ -70,7 +72,7 @@ def _train_in_process(
     threads: int,
 ) -> None:
     torch.set_num_threads(threads)
-    _train(fabric, parse_settings(values), inputs, outputs, model, phase)
+    _train(fabric, only(parse_settings(values), "train", f"{model}/{phase}"), inputs, outputs, model, phase)
 
 
 def _fabric(settings: Settings) -> Fabric:
@@ -107,8 +109,10 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     initial = initial_weights(inputs)
     if initial is not None:
         face_model.load_weights(load_weights(initial, spec))
-    start = warm_start_files(settings, model) if phase == PHASES[0] else {}
-    reports = published.warm_start(face_model, start)
+    start = starts(settings, model) if phase == PHASES[0] else {}
+    # Before they are loaded: what is not the published file is refused.
+    start_digests = {name: value for files in start.values() for name, value in assets.digests(files).items()}
+    reports = published.warm_start(face_model, {name: files[0][1] for name, files in start.items()})
     if train.batch_norm == "frozen" and phase == PHASES[0] and not start.keys() & {"features", "deca", "resnet50"}:
         raise SettingsError(
             "train.batch_norm: frozen keeps the statistics of a start, and there is none: give "
@@ -141,10 +145,12 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         train.augment_flip,
     )
     steps = steps_of(chosen, sampler, f"train.{phase}")
-    described = train_settings(settings, model, phase)
+    shard = f"{model}/{phase}"
+    described = stage_settings("train", settings, shard)
+    shaped_by = [*known_files(inputs), *(path for files in start.values() for _, path in files)]
     store = CheckpointStore(
         Path(outputs["weights"]).parent / "checkpoints",
-        _fingerprint(settings, described, phase, inputs, fabric.world_size),
+        _fingerprint(settings, described, phase, shaped_by, fabric.world_size),
         train.keep_checkpoints,
         log,
     )
@@ -166,8 +172,9 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
             "train",
             settings,
             inputs,
+            shard=shard,
             backend=model,
-            weights={**networks.digests, **{Path(path).name: digest(path) for path in start.values()}},
+            weights={**networks.digests, **start_digests},
             notes={
                 "steps": steps,
                 "sequences": {part: len(items) for part, items in clips.items()},
@@ -177,7 +184,6 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
                 "device": fabric.device.type,
                 "warm_start": [str(report) for report in reports],
             },
-            only=described,
         ),
     )
 
@@ -203,18 +209,22 @@ def steps_of(phase: Phase, sampler: Sampler, where: str) -> int:
     return sampler.steps(phase.epochs)
 
 
-def _fingerprint(settings: Settings, described: dict[str, Any], phase: str, inputs: Paths, processes: int) -> str:
+def known_files(inputs: Paths) -> list[Path]:
+    """Return the inputs whose content shapes the training; the stores are known by the dataset that refers to them."""
+    initial = initial_weights(inputs)
+    return [Path(inputs["dataset"]), Path(inputs["head"]), *([initial] if initial else [])]
+
+
+def _fingerprint(
+    settings: Settings, described: dict[str, Any], phase: str, files: Sequence[str | Path], processes: int
+) -> str:
     """Stand for all that shapes the run except its length, so that a longer run goes on from a shorter one.
 
     A schedule that falls to zero at the end is shaped by the length.
     """
     shaping = json.loads(json.dumps(described))
-    if shaping[f"train.{phase}"]["schedule"] == "constant":
+    if shaping["train"][phase]["schedule"] == "constant":
         for name in ("steps", "epochs"):
-            shaping[f"train.{phase}"].pop(name)
-    shaping.pop("train.keep_checkpoints", None)
-    initial = initial_weights(inputs)
-    files = [inputs["dataset"], inputs["head"], *([initial] if initial else [])]
-    files += described.get("train.warm_start", {}).values()
+            shaping["train"][phase].pop(name)
     known = [shaping, stage_code("train", settings), processes, [digest(path) for path in files]]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()

@@ -53,7 +53,7 @@ def encode_images(
     Args:
         model: trained; decides device and input size.
         images: N square crops (H,H,3) uint8 RGB, made with one transform per sequence (or slowly moving).
-        flow: (2,N-1,2,S,S) from :func:`tvface.flow.sequence_flow`, any S.
+        flow: (2,N-1,2,S,S) from :func:`tvface.flow.base.sequence_flow`, any S.
         longest: frames encoded at once; longer input is cut, to bound memory.
 
     Raises:

@@ -29,7 +29,6 @@ from tvface.losses.photometric import photometric_loss
 from tvface.losses.regularisation import code_energy, light_loss
 from tvface.losses.smoothness import smoothness_loss
 from tvface.losses.symmetry import symmetry_loss
-from tvface.manifests.base import digest
 from tvface.networks.loading import load_vgg19, load_vggface2
 from tvface.networks.vgg19 import EARLY_LAYERS, NAMED_LAYERS, Vgg19
 from tvface.networks.vggface2 import VggFace2
@@ -39,10 +38,9 @@ from tvface.settings.model import Original, Phase, Weights
 from tvface.stages.base import logger
 from tvface.training.loop import Task
 from tvface.training.model import Codes, FaceModel
+from tvface.training.terms import NETWORKS, TERMS
 from tvface.training.window import Window
 
-_COARSE = ("landmark", "eye", "lip", "photometric", "identity", "shape", "expression", "texture", "light")
-_DETAIL = ("photometric_detail", "mrf", "symmetry", "displacement", "smoothness")
 _SUMMED = ("shape", "expression", "texture", "mrf", "symmetry")
 """Terms that are a sum over the batch; the others are means (as in DECA's ``trainer.py``)."""
 
@@ -56,9 +54,9 @@ class PhaseParts:
 
 
 PHASES = {
-    "pretrain": PhaseParts(("coarse_encoder",), _COARSE),
-    "coarse": PhaseParts(("coarse_encoder",), _COARSE),
-    "detail": PhaseParts(("detail_encoder", "detail_decoder"), _DETAIL),
+    "pretrain": PhaseParts(("coarse_encoder",), TERMS["pretrain"]),
+    "coarse": PhaseParts(("coarse_encoder",), TERMS["coarse"]),
+    "detail": PhaseParts(("detail_encoder", "detail_decoder"), TERMS["detail"]),
 }
 
 
@@ -80,20 +78,20 @@ class LossNetworks:
         """
         identity: VggFace2 | None = None
         mrf: Vgg19 | None = None
-        digests = {}
+        digests: dict[str, str] = {}
         terms = PHASES[phase].terms
         if "identity" in terms and weights.identity > 0:
-            path = assets.locate("vggface2")
+            files = assets.located(NETWORKS["identity"])
+            digests |= assets.digests(files)
             identity = VggFace2()
-            load_vggface2(identity, path)
+            load_vggface2(identity, files[0][1])
             identity.to(device).eval()
-            digests[path.name] = digest(path)
         if "mrf" in terms and weights.mrf > 0:
-            path = assets.locate("vgg19")
+            files = assets.located(NETWORKS["mrf"])
+            digests |= assets.digests(files)
             mrf = Vgg19(EARLY_LAYERS if (original or Original()).early_mrf_layers else NAMED_LAYERS)
-            load_vgg19(mrf, path)
+            load_vgg19(mrf, files[0][1])
             mrf.to(device).eval()
-            digests[path.name] = digest(path)
         return cls(identity, mrf, digests)
 
 

@@ -96,7 +96,7 @@ def trained_model(settings: Settings, weights: Path, head: HeadData) -> FaceMode
     return model.to(torch_device(settings.device))
 
 
-def warm_start(model: FaceModel, files: Mapping[str, str]) -> list[LoadReport]:
+def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadReport]:
     """Start a model from given weights; what they do not cover keeps its random start.
 
     Args:

@@ -1,0 +1,131 @@
+"""A view of the settings: it holds some of them, and reading another one is an error instead of a silent dependency.
+
+A view is an instance of the same dataclass, nested blocks too, so it goes wherever settings go. Blocks that it holds
+whole are the blocks themselves. It can be pickled, compared and hashed, and ``as_mapping`` gives what it holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+from typing import Any, TypeVar, get_type_hints
+
+from tvface.settings.base import READABLE, SettingsError
+
+T = TypeVar("T")
+
+
+class UndeclaredSetting(RuntimeError):
+    """Code read a setting that its view does not hold; the message names reader, setting and where to declare it.
+
+    An error of tvface, not of its user. No AttributeError: ``hasattr`` and ``getattr`` with a default must not hide it.
+    """
+
+
+@functools.cache
+def leaves(kind: Any, prefix: str = "") -> tuple[str, ...]:
+    """Return the dotted names of all settings in a settings dataclass, in its order; blocks are not among them."""
+    hints = get_type_hints(kind)
+    names: list[str] = []
+    for field in dataclasses.fields(kind):
+        hint, path = hints[field.name], f"{prefix}{field.name}"
+        nested: bool = dataclasses.is_dataclass(hint)
+        names += leaves(hint, f"{path}.") if nested else [path]
+    return tuple(names)
+
+
+def matching(kind: type, key: str) -> tuple[str, ...]:
+    """Return the settings that a key stands for: itself, all of a block, or with ``block.*`` those directly in it.
+
+    Raises:
+        SettingsError: there is no such setting.
+    """
+    everything = leaves(kind)
+    if key.endswith(".*"):
+        block = key.removesuffix("*")
+        found = tuple(name for name in everything if name.startswith(block) and "." not in name.removeprefix(block))
+    else:
+        found = tuple(name for name in everything if name == key or name.startswith(f"{key}."))
+    if not found:
+        raise SettingsError(f"there is no setting '{key}'")
+    return found
+
+
+def view(settings: T, names: Iterable[str], reader: str, remedy: str) -> T:
+    """Return the settings with only the named ones readable.
+
+    Args:
+        settings: a settings dataclass, or a view of one that holds all the names.
+        names: dotted names of single settings, as :func:`leaves` gives them.
+        reader: who may read these, for the message about another one: "stage render".
+        remedy: how to let it read another one, for the same message.
+
+    Raises:
+        UndeclaredSetting: ``settings`` is a view that lacks one of the names.
+    """
+    return _narrowed(settings, frozenset(names), "", reader, remedy)
+
+
+def _narrowed(block: T, names: frozenset[str], prefix: str, reader: str, remedy: str) -> T:
+    kind: Any = getattr(type(block), "_kind", type(block))
+    if names >= set(leaves(kind, prefix)) and type(block) is kind:
+        return block
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        path = f"{prefix}{field.name}"
+        if path in names:
+            values[field.name] = getattr(block, field.name)
+        elif any(name.startswith(f"{path}.") for name in names):
+            values[field.name] = _narrowed(getattr(block, field.name), names, f"{path}.", reader, remedy)
+    made: T = _made(kind, tuple(values), prefix, reader, remedy, values)
+    return made
+
+
+def _made(kind: Any, readable: tuple[str, ...], prefix: str, reader: str, remedy: str, values: dict[str, Any]) -> Any:
+    made: Any = object.__new__(_view_class(kind, readable, prefix, reader, remedy))
+    vars(made).update(values)
+    return made
+
+
+@functools.cache
+def _view_class(kind: Any, readable: tuple[str, ...], prefix: str, reader: str, remedy: str) -> type:
+    hidden = {
+        field.name: _Hidden(f"{prefix}{field.name}", reader, remedy)
+        for field in dataclasses.fields(kind)
+        if field.name not in readable
+    }
+    made_from = {"_kind": kind, READABLE: readable, "_made_from": (prefix, reader, remedy)}
+    return type(kind.__name__, (_View, kind), {**hidden, **made_from, "__doc__": kind.__doc__})
+
+
+class _Hidden:
+    """Stands for a setting that a view lacks. The instance has no value of this name, so reading it comes here."""
+
+    def __init__(self, path: str, reader: str, remedy: str) -> None:
+        self._told = f"{reader} reads the setting '{path}', which is not declared for it; {remedy}"
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        raise UndeclaredSetting(self._told)
+
+
+class _View:
+    """What the class of a view has before that of its block: the block's own methods would read every field."""
+
+    _kind: type
+    _made_from: tuple[str, str, str]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(vars(self).items())))
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{self._kind.__qualname__}({held}, ...)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (self._kind, getattr(type(self), READABLE), *self._made_from, dict(vars(self)))
