@@ -70,5 +70,5 @@ lock: env
 
 files: env
 	$(BIN)/tvface schema workflow/schemas/config.schema.yaml
-	$(BIN)/tvface config config.yaml
+	$(BIN)/tvface settings docs/settings.md
 	$(BIN)/tvface envs envs

@@ -56,7 +56,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(assets, "ROOT", tmp_path / "elsewhere")
     monkeypatch.setenv(assets.FOLDER_VARIABLE, str(tmp_path / "weights"))
     (tmp_path / "weights").mkdir()
-    (tmp_path / "config.yaml").write_text(config_text(Settings(), "a test"))
+    (tmp_path / "config.yaml").write_text(config_text(Settings()))
     monkeypatch.chdir(tmp_path)
     registry.cache_clear()
     yield tmp_path

@@ -14,7 +14,7 @@ from tvface.stages.table import STAGES
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "config.yaml").write_text(config_text(Settings(), "a test"))
+    (tmp_path / "config.yaml").write_text(config_text(Settings()))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -73,10 +73,18 @@ def test_head_runs_as_a_command(project: Path, capsys: pytest.CaptureFixture[str
     assert (project / "results/head/head.npz").stat().st_size > 1000
 
 
-def test_config_keeps_values_and_head(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_config_prints_the_values_in_force(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "--set", "seed=7"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("# a test\n") and "\nseed: 7\n" in text
+    assert "\nseed: 7\n" in text and "\n  min_face: 24\n" in text
+
+
+def test_settings_shows_what_a_configuration_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "mine.yaml").write_text("faces: {min_face: 40}\n")
+    assert main(["settings", "page.md", "--config", "config.yaml", "--config", "mine.yaml"]) == 0
+    assert capsys.readouterr().out == "page.md\n"
+    page = (project / "page.md").read_text(encoding="utf-8")
+    assert "| default | `mine.yaml` |" in page and "| `24` | `40` |" in page
 
 
 def test_assets_check_names_what_the_run_misses(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     config = add_command(commands, "config", "write a configuration with every setting and its comment", _write_config)
     config.add_argument("output", nargs="?", type=Path, help="file; by default the terminal")
     add_configuration(config)
+    settings = add_command(commands, "settings", "write the table of all settings (docs/settings.md)", _write_settings)
+    settings.add_argument("output", nargs="?", type=Path, help="file in Markdown; by default the terminal")
+    add_configuration(settings)
     envs = add_command(
         commands, "envs", "write the conda environments of the rules from requirements.lock", _write_envs
     )
@@ -248,11 +251,16 @@ def _write_schema(chosen: argparse.Namespace) -> None:
 
 
 def _write_config(chosen: argparse.Namespace) -> None:
-    from tvface.configuration import config_text, leading_comment
+    from tvface.configuration import config_text
 
-    first = (chosen.config or [Path("config.yaml")])[0]
-    head = leading_comment(first.read_text(encoding="utf-8")) if first.is_file() else "Every setting of tvface."
-    _write(config_text(settings_of(chosen), head), chosen.output)
+    _write(config_text(settings_of(chosen)), chosen.output)
+
+
+def _write_settings(chosen: argparse.Namespace) -> None:
+    from tvface.settings.page import settings_page
+
+    name = (chosen.config or [Path("config.yaml")])[-1].name
+    _write(settings_page(settings_of(chosen), name), chosen.output)
 
 
 def _write_envs(chosen: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The files made from the settings classes: the JSON schema of ``config.yaml``, and a commented ``config.yaml``."""
+"""Made from the settings classes: the JSON schema of ``config.yaml``, and a configuration that holds every setting."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tvface.settings import Settings, as_mapping, json_schema
 
 WIDTH = 120
 SCHEMA_HEAD = "# Made by `tvface schema` from the settings classes in src/tvface/settings; do not edit.\n"
+CONFIG_HEAD = "# Every setting with its value in force, meaning, unit and range; made by `tvface config`.\n"
 
 
 def schema_text() -> str:
@@ -20,15 +21,9 @@ def schema_text() -> str:
     return SCHEMA_HEAD + yaml.safe_dump(schema, sort_keys=False, width=WIDTH, allow_unicode=True)
 
 
-def config_text(settings: Settings, head: str) -> str:
-    """Return a ``config.yaml`` that holds every setting, each commented with its meaning, unit and range.
-
-    Args:
-        settings: the values.
-        head: comment lines at the top, without ``#``.
-    """
-    lines = [f"# {line}".rstrip() for line in head.splitlines()]
-    return "\n".join([*lines, "", *_block(settings, 0)]) + "\n"
+def config_text(settings: Settings) -> str:
+    """Return a configuration that holds every setting, each commented with its meaning, unit and range."""
+    return "\n".join([CONFIG_HEAD, *_block(settings, 0)]) + "\n"
 
 
 def _block(value: Any, depth: int) -> list[str]:
@@ -45,7 +40,7 @@ def _block(value: Any, depth: int) -> list[str]:
             lines += _block(member, depth + 1)
         else:
             lines.append(f"{indent}# {_comment(field.metadata, hints[field.name])}")
-            lines.append(f"{indent}{field.name}: {_scalar(as_mapping(member))}")
+            lines.append(f"{indent}{field.name}: {scalar_text(as_mapping(member))}")
     return lines
 
 
@@ -61,11 +56,12 @@ def _comment(metadata: Mapping[str, Any], hint: Any) -> str:
     return " ".join(parts)
 
 
-def _scalar(value: Any) -> str:
+def scalar_text(value: Any) -> str:
+    """Return a plain value or list as YAML on one line."""
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, list):
-        return f"[{', '.join(_scalar(item) for item in value)}]"
+        return f"[{', '.join(scalar_text(item) for item in value)}]"
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
 
 
@@ -75,13 +71,3 @@ def _number(value: float) -> str:
         mantissa, exponent = text.split("e")
         text = f"{mantissa}.0e{exponent}"
     return text
-
-
-def leading_comment(text: str) -> str:
-    """Return the comment lines at the top of a configuration, without ``#``."""
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.removeprefix("#").removeprefix(" "))
-    return "\n".join(lines)

@@ -22,7 +22,7 @@ CLIPS = (
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "config.yaml").write_text(config_text(parse_settings({"synth": {"enabled": False}}), "a test"))
+    (tmp_path / "config.yaml").write_text(config_text(parse_settings({"synth": {"enabled": False}})))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
