@@ -10,7 +10,7 @@ import torch
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
 from tvface.networks import deformable
-from tvface.networks.deformable import VARIABLE, choose, deform_conv2d, has_triton
+from tvface.networks.deformable import VARIABLE, choose, decide, deform_conv2d, has_triton
 
 
 def arguments(groups: int = 4, seed: int = 0) -> list[torch.Tensor]:
@@ -75,22 +75,28 @@ def test_positions_that_are_not_a_number_do_no_harm(backend):
     assert torch.isfinite(out[1]).all()
 
 
-def case(groups: int, channels: int, height: int, dtype: torch.dtype) -> dict:
+def case(groups: int, channels: int, outputs: int, shape: tuple[int, int, int], dtype: torch.dtype) -> dict:
+    """Return arguments and cotangent for maps of (batch, height, width)."""
     generator = torch.Generator().manual_seed(groups)
+    batch, *size = shape
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator)
 
-    given = [normal(2, channels, height, 6).to(dtype), 4 * normal(2, 18 * groups, height, 6)]
-    given += [normal(3, channels, 3, 3).to(dtype), normal(3).to(dtype), normal(2, 9 * groups, height, 6)]
-    return {"arguments": given, "cotangent": normal(2, 3, height, 6)}
+    given = [normal(batch, channels, *size).to(dtype), 4 * normal(batch, 18 * groups, *size)]
+    given += [normal(outputs, channels, 3, 3).to(dtype), normal(outputs).to(dtype), normal(batch, 9 * groups, *size)]
+    return {"arguments": given, "cotangent": normal(batch, outputs, *size)}
 
 
 def triton_cases() -> list[dict]:
     return [
-        case(2, 8, 6, torch.float32),  # more pixels than a block, fewer channels
-        case(9, 36, 2, torch.float32),  # more channels than a block, the last one in part
-        case(4, 4, 2, torch.bfloat16),  # groups of one channel
+        case(2, 8, 3, (2, 3, 6), torch.float32),  # more pixels than a block, fewer channels
+        case(9, 36, 3, (1, 2, 6), torch.float32),  # more channels than a block, the last one in part
+        case(4, 4, 3, (1, 2, 6), torch.bfloat16),  # groups of one channel
+        case(1, 64, 3, (1, 2, 3), torch.float32),  # one group, wider than a block
+        case(16, 128, 64, (1, 4, 5), torch.float32),  # the paper's channels
+        case(16, 128, 64, (1, 4, 5), torch.bfloat16),
+        case(2, 8, 3, (2, 2, 3), torch.float32) | {"large": True},  # addresses of 64 bits
     ]
 
 
@@ -107,6 +113,7 @@ def compare_with_torchvision(cases: list[dict], results: list[list[torch.Tensor]
             torch.testing.assert_close(a.float(), b, rtol=0, atol=(2e-2 if half else 1e-6) * float(b.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_triton(), reason="the package triton is not installed")
 def test_triton_in_its_interpreter_equals_torchvision(tmp_path):
     cases = triton_cases()
@@ -117,7 +124,7 @@ def test_triton_in_its_interpreter_equals_torchvision(tmp_path):
     subprocess.run(command, check=True, cwd=root, env=os.environ | {"PYTHONPATH": path, "TRITON_INTERPRET": "1"})
     written = torch.load(tmp_path / "out.pt", weights_only=True)
     compare_with_torchvision(cases, written["results"])
-    assert written["agrees"], "the comparison before the first use finds no fault"
+    assert written["fault"] == "", "the comparison before the first use finds no fault"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -136,37 +143,101 @@ def test_triton_on_a_gpu_equals_torchvision(monkeypatch):
 
 
 def test_the_choice_of_the_backend(monkeypatch):
-    cpu = torch.device("cpu")
-    assert choose(cpu) == "numba" and choose(cpu, "torchvision") == "torchvision"
-    monkeypatch.setitem(deformable._VERIFIED, "cuda", True)
-    assert choose(torch.device("cuda")) == ("triton" if has_triton() else "torchvision")
-    monkeypatch.setitem(deformable._VERIFIED, "cuda", False)
-    assert choose(torch.device("cuda")) == "torchvision"
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert str(decide(cpu)) == "numba" and choose(cpu, "torchvision") == "torchvision"
+    assert str(decide(cpu, compiling=True)) == "grid: numba's is closed to torch.compile"
+    monkeypatch.setitem(deformable._FAULTS, "cuda", "")
+    assert choose(cuda) == ("triton" if has_triton() else "torchvision")
     with pytest.raises(ValueError, match="'cudnn' is unknown: use one of auto, numba"):
         choose(cpu, "cudnn")
     with pytest.raises(ValueError, match="works on the CPU"):
-        choose(torch.device("cuda"), "numba")
+        choose(cuda, "numba")
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     with pytest.raises(ValueError, match="needs the package triton and a CUDA device"):
         choose(cpu, "triton")
+    monkeypatch.setenv(VARIABLE, "grid")
+    assert str(decide(cpu)) == f"grid: {VARIABLE} asks for it"
     monkeypatch.setenv(VARIABLE, "cudnn")
     with pytest.raises(ValueError, match="'cudnn' is unknown"):
         deform_conv2d(*arguments())
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    """The CPU passes for a GPU on which nothing has been tried."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(deformable, "_kind", lambda device: "cuda")
+    monkeypatch.setattr(deformable, "_FAULTS", {})
+    monkeypatch.setattr(deformable, "_TOLD", set())
+
+
+def float32_arguments() -> list[torch.Tensor]:
+    return [tensor.detach().float() for tensor in arguments()]
+
+
 @pytest.mark.skipif(not has_triton(), reason="the package triton is not installed")
-@pytest.mark.parametrize("fault", ["raises", "lies"])
-def test_kernels_that_do_not_work_are_named_and_not_used(monkeypatch, caplog, fault):
+@pytest.mark.parametrize("fault", ["raises", "lies", "lies in bfloat16", "not a number"])
+def test_kernels_that_do_not_work_are_named_once_and_not_used(gpu, monkeypatch, caplog, fault):
     from tvface.networks import deformable_triton
 
+    tried = []
+
     def broken(value, offset, weight, bias, mask):
+        tried.append((value.shape[1], weight.shape[0], offset.shape[1] // 18, value.dtype))
         if fault == "raises":
             raise RuntimeError("no kernel image is available for execution on the device")
-        return 1.1 * torchvision_deform_conv2d(value, offset, weight, bias, padding=1, mask=mask)
+        out = torchvision_deform_conv2d(value.float(), offset, weight.float(), bias.float(), padding=1, mask=mask)
+        if fault == "lies in bfloat16":
+            return (out if value.dtype == torch.float32 else 1.1 * out).to(value.dtype)
+        return (1.1 * out if fault == "lies" else out * float("nan")).to(value.dtype)
 
     monkeypatch.setattr(deformable_triton, "deform_conv2d", broken)
-    monkeypatch.setattr(deformable, "_VERIFIED", {})
+    value, offset, weight, bias, mask = given = float32_arguments()
     with caplog.at_level("WARNING", "tvface.networks.deformable"):
-        assert not deformable.verified(torch.device("cpu"))
-    assert ("no kernel image" if fault == "raises" else "wrong by 0.1") in caplog.text
-    assert "torchvision's is used" in caplog.text
+        results = [deform_conv2d(*given) for _ in range(3)]
+        assert not deformable.verified(value.device)
+        reason = decide(value.device).reason
+    theirs = torchvision_deform_conv2d(value, offset, weight, bias, padding=1, mask=mask)
+    assert all(torch.equal(result, theirs) for result in results)
+    (told,) = caplog.records
+    assert "torchvision's deformable convolution is used on cpu" in told.getMessage() and reason in told.getMessage()
+    wanted = {
+        "raises": "it does not run (36 to 18 channels in 9 groups, float32): no kernel image",
+        "lies": "it is wrong by 0.1",
+        "lies in bfloat16": "(128 to 64 channels in 16 groups, bfloat16)",
+        "not a number": "it is wrong by nan",
+    }
+    assert wanted[fault] in reason
+    assert len(tried) == len(set(tried)), "every size is tried once"
+
+
+@pytest.mark.skipif(not has_triton(), reason="the package triton is not installed")
+def test_kernels_are_tried_at_the_papers_size_in_both_arithmetics(gpu, monkeypatch, caplog):
+    from tvface.networks import deformable_triton
+
+    tried = set()
+
+    def faultless(value, offset, weight, bias, mask):
+        tried.add((value.shape[1], weight.shape[0], offset.shape[1] // 18, value.dtype))
+        wide = [tensor.float() for tensor in (value, weight, bias)]
+        return torchvision_deform_conv2d(wide[0], offset, *wide[1:], padding=1, mask=mask).to(value.dtype)
+
+    monkeypatch.setattr(deformable_triton, "deform_conv2d", faultless)
+    with torch.inference_mode():
+        assert str(decide(torch.device("cpu"))) == "triton"
+    assert tried >= {(128, 64, 16, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    assert not caplog.records
+
+
+def test_what_the_kernels_do_not_take_is_told(gpu, monkeypatch, caplog):
+    cpu = torch.device("cpu")
+    monkeypatch.setitem(deformable._FAULTS, "cpu", "")
+    if has_triton():
+        assert "not float64 values and float64 offsets" in decide(cpu, torch.float64, torch.float64).reason
+        assert "not of 3" in decide(cpu, width=3).reason and "not of 256" in decide(cpu, width=256).reason
+        assert decide(cpu, torch.bfloat16, width=128).backend == "triton"
+        assert len(caplog.records) == 3
+        decide(cpu, width=3)
+        assert len(caplog.records) == 3, "each once"
+    monkeypatch.setattr(deformable, "has_triton", lambda: False)
+    assert str(decide(cpu)) == "torchvision: the package triton is not installed"

@@ -11,18 +11,42 @@ import functools
 import importlib.util
 import logging
 import os
+import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torchvision.ops
 
+from tvface.device import name_of
 from tvface.networks import deformable_grid, deformable_numba
 
 BACKENDS = ("auto", "numba", "triton", "torchvision", "grid")
 VARIABLE = "TVFACE_DEFORMABLE"
 
-_VERIFIED: dict[str, bool] = {}
+# Channels, outputs, groups, height, width, dtype: blocks that are not full; the paper's channels in both arithmetics.
+_COMPARED = (
+    (36, 18, 9, 5, 9, torch.float32),
+    (128, 64, 16, 4, 7, torch.float32),
+    (128, 64, 16, 4, 7, torch.bfloat16),
+)
+
+_FAULTS: dict[str, str] = {}
+"""Device to what is wrong with the fused kernels there, "" where nothing is; see :func:`fault`."""
+
+_TOLD: set[tuple[str, str]] = set()
 _log = logging.getLogger("tvface.networks.deformable")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend, and why it is not the fastest that there is for the device ("" where it is)."""
+
+    backend: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.backend}: {self.reason}" if self.reason else self.backend
 
 
 def deform_conv2d(
@@ -54,14 +78,12 @@ def deform_conv2d(
     groups, rest = divmod(offset.shape[1], 18)
     if rest or groups == 0 or value.shape[1] % groups or mask.shape[1] != 9 * groups:
         raise ValueError(f"{offset.shape[1]} offsets and {mask.shape[1]} weights do not fit {value.shape[1]} channels")
-    wanted = os.environ.get(VARIABLE, backend) if backend == "auto" else backend
-    chosen = choose(value.device, wanted)
+    width, compiling = value.shape[1] // groups, torch.compiler.is_compiling()
+    chosen = _backend(value.device, value.dtype, offset.dtype, width, backend, compiling)
     if chosen == "triton":
         from tvface.networks import deformable_triton  # triton is not there on every platform
 
-        if wanted == "triton" or deformable_triton.supports(value, offset):
-            return deformable_triton.deform_conv2d(value, offset, weight, bias, mask)
-        chosen = "torchvision"
+        return deformable_triton.deform_conv2d(value, offset, weight, bias, mask)
     precise = [tensor.to(offset.dtype) for tensor in (value, weight, bias)]
     if chosen == "grid" and min(value.shape[2:]) < 2:
         chosen = "torchvision"  # a map one pixel wide has no normalised positions
@@ -73,76 +95,145 @@ def deform_conv2d(
     return out.to(value.dtype)
 
 
-def choose(device: torch.device, backend: str = "auto") -> str:
-    """Return the backend that a device gets.
+def decide(
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    offset_dtype: torch.dtype = torch.float32,
+    width: int = 8,
+    backend: str = "auto",
+    compiling: bool = False,
+) -> Choice:
+    """Return what :func:`deform_conv2d` takes. Where that is torchvision's on a GPU, the log says why, once.
+
+    Args:
+        device: where the tensors are. The first question for a GPU compares the fused kernels with torchvision's.
+        dtype: of the value.
+        offset_dtype: of offsets and weights of samples.
+        width: channels per group.
+        backend: one of ``BACKENDS``; the environment variable stands above "auto".
+        compiling: the call is part of a graph that ``torch.compile`` makes.
 
     Raises:
         ValueError: no such backend, or it does not work there.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"deformable convolution {backend!r} is unknown: use one of {', '.join(BACKENDS)}")
-    if backend == "auto":
-        if device.type == "cpu":
-            # numba's functions are closed to torch.compile, and would cut the graph in pieces.
-            return "grid" if torch.compiler.is_compiling() else "numba"
-        return "triton" if device.type == "cuda" and has_triton() and verified(device) else "torchvision"
-    if backend == "numba" and device.type != "cpu":
+    asked = os.environ.get(VARIABLE, backend) if backend == "auto" else backend
+    if asked not in BACKENDS:
+        raise ValueError(f"deformable convolution {asked!r} is unknown: use one of {', '.join(BACKENDS)}")
+    kind = _kind(device)
+    if asked == "numba" and kind != "cpu":
         raise ValueError(f"deformable convolution 'numba' works on the CPU, the tensors are on {device}")
-    if backend == "triton" and not (has_triton() and (device.type == "cuda" or interpreted())):
+    if asked == "triton" and not (has_triton() and (kind == "cuda" or interpreted())):
         raise ValueError(
             f"deformable convolution 'triton' needs the package triton and a CUDA device; the tensors are on {device}"
         )
-    return backend
+    if asked != "auto":
+        return Choice(asked, f"{VARIABLE} asks for it" if backend == "auto" else "asked for")
+    if kind == "cpu":
+        # numba's functions are closed to torch.compile, and would cut the graph in pieces.
+        return Choice("grid", "numba's is closed to torch.compile") if compiling else Choice("numba")
+    if kind != "cuda":
+        return Choice("torchvision")
+    reason = _refusal(device, dtype, offset_dtype, width)
+    if not reason:
+        return Choice("triton")
+    if (str(device), reason) not in _TOLD:
+        _TOLD.add((str(device), reason))
+        _log.warning(
+            "torchvision's deformable convolution is used on %s and not the fused one, which is faster and needs less "
+            "memory: %s. %s=triton insists on the fused one and shows the error",
+            device,
+            reason,
+            VARIABLE,
+        )
+    return Choice("torchvision", reason)
+
+
+def choose(device: torch.device, backend: str = "auto") -> str:
+    """Return the backend that float32 tensors on a device get; see :func:`decide`."""
+    return decide(device, backend=backend).backend
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _backend(
+    device: torch.device, dtype: torch.dtype, offset_dtype: torch.dtype, width: int, backend: str, compiling: bool
+) -> str:
+    """Return the backend of :func:`decide`. torch.compile does not look into this, it calls it while it traces."""
+    return decide(device, dtype, offset_dtype, width, backend, compiling).backend
+
+
+def _kind(device: torch.device) -> str:
+    return device.type
+
+
+def _refusal(device: torch.device, dtype: torch.dtype, offset_dtype: torch.dtype, width: int) -> str:
+    """Say why the fused kernels cannot be used, "" where they can."""
+    if not has_triton():
+        return "the package triton is not installed"
+    from tvface.networks import deformable_triton
+
+    return deformable_triton.refusal(dtype, offset_dtype, width) or fault(device)
 
 
 def verified(device: torch.device) -> bool:
-    """Say whether the fused kernels work on this device: compared with torchvision once, on a small map.
+    """Say whether the fused kernels work on this device, see :func:`fault`."""
+    return not fault(device)
 
-    Kernels are compiled for the GPU at hand, by the triton at hand. Where they fail or give other numbers, the log says
-    so and torchvision's take their place; ``TVFACE_DEFORMABLE=triton`` insists on them, and shows the error.
+
+def fault(device: torch.device) -> str:
+    """Say what is wrong with the fused kernels on this device, "" if nothing is: compared with torchvision's once.
+
+    Kernels are compiled for the GPU at hand, by the triton at hand. The paper's 128 channels in 16 groups to 64 are
+    compared in float32 and bfloat16, and channels that fill no block, on a small map: output and all gradients.
     """
-    known = _VERIFIED.get(str(device))
-    if known is None and torch.compiler.is_compiling():
-        return False  # a graph is no place to try kernels; training tries them before it compiles
+    known = _FAULTS.get(str(device))
     if known is None:
-        known = _VERIFIED[str(device)] = _agrees(device)
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
+            known = _FAULTS[str(device)] = next(filter(None, (_fault(device, *case) for case in _COMPARED)), "")
     return known
 
 
-def _agrees(device: torch.device) -> bool:
+def _fault(
+    device: torch.device, channels: int, outputs: int, groups: int, height: int, width: int, dtype: torch.dtype
+) -> str:
     from triton.errors import TritonError
 
     from tvface.networks import deformable_triton
 
     generator = torch.Generator().manual_seed(0)
-    shapes = ((1, 32, 9, 11), (1, 18 * 4, 9, 11), (16, 32, 3, 3), (16,), (1, 9 * 4, 9, 11))
-    given = [(torch.rand(shape, generator=generator) - 0.5).to(device) for shape in shapes]
-    cotangent = torch.rand(1, 16, 9, 11, generator=generator).to(device)
 
-    def results(function: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
-        inputs = [tensor.clone().requires_grad_() for tensor in given]
-        with torch.enable_grad():
-            out = function(*inputs)
-            return [out.detach(), *torch.autograd.grad((out * cotangent).sum(), inputs)]
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator) - 0.5
+
+    value, weight, bias = (
+        tensor.to(device, dtype)
+        for tensor in (uniform(1, channels, height, width), uniform(outputs, channels, 3, 3), uniform(outputs))
+    )
+    # Some samples lie outside of the map.
+    offset, mask = 8 * uniform(1, 18 * groups, height, width), uniform(1, 9 * groups, height, width)
+    given = (value, offset.to(device), weight, bias, mask.to(device))
+    cotangent = uniform(1, outputs, height, width).to(device, dtype).float()
+
+    def results(function: Callable[..., torch.Tensor], inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        inputs = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+        out = function(*inputs)
+        return [out.detach().float(), *torch.autograd.grad((out.float() * cotangent).sum(), inputs)]
 
     def judge(value: torch.Tensor, offset: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
         return torchvision.ops.deform_conv2d(value, offset, *rest[:2], padding=1, mask=rest[2])
 
+    name = f"{channels} to {outputs} channels in {groups} groups, {name_of(dtype)}"
     try:
-        ours = results(deformable_triton.deform_conv2d)
+        ours = results(deformable_triton.deform_conv2d, list(given))
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # errors of a kernel come late
-    except (TritonError, RuntimeError, AssertionError) as error:
-        _log.warning("the fused deformable convolution does not run on %s, torchvision's is used: %s", device, error)
-        return False
-    worst = max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(ours, results(judge), strict=True))
-    # TF32 keeps 10 bits of the factors.
-    if not worst < 1e-2:
-        _log.warning(
-            "the fused deformable convolution is wrong by %.2g on %s, torchvision's is used instead", worst, device
-        )
-        return False
-    return True
+    except (TritonError, RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as error:
+        return f"it does not run ({name}): {error}"
+    theirs = results(judge, [tensor.float() for tensor in given])
+    errors = [(a.float() - b).abs().max() / b.abs().max() for a, b in zip(ours, theirs, strict=True)]
+    worst = float(torch.stack(errors).max())  # NaN where one is
+    # TF32 keeps 10 bits of the factors; a sample is rounded to the 7 of bfloat16 before it is multiplied.
+    limit = 2e-2 if dtype == torch.bfloat16 else 1e-2
+    return "" if worst < limit else f"it is wrong by {worst:.2g} of the largest number ({name})"
 
 
 @functools.cache
