@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tvface.device import single_precision
 from tvface.networks import deformable
 from tvface.networks.warp import at_least_float32
 
@@ -145,7 +146,7 @@ class SecondOrderDeformableAlignment(nn.Module):
         residue = self.max_residue * torch.tanh(raw[:, : 2 * pairs]).view(b, len(flows), -1, 2, h, w)
         flow = torch.stack([at_least_float32(flow).flip(1) for flow in flows], dim=1)[:, :, None]
         # torchvision's autocast would move all to float32 and back by itself, the other kernels would fail.
-        with torch.autocast(value.device.type, enabled=False):
+        with single_precision(value.device):
             return deformable.deform_conv2d(
                 value,
                 (residue + flow).view(b, 2 * pairs, h, w),

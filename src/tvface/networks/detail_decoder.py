@@ -5,11 +5,17 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from tvface.device import single_precision
+from tvface.networks.warp import at_least_float32
+
 CHANNELS = (128, 64, 64, 32, 16)
 """Channels behind each doubling, from 8x8 to 256x256."""
 
 START = 8
 """Side of the first map."""
+
+LAST = -2
+"""Where the last convolution and its Tanh begin, which stay in float32 in mixed precision."""
 
 STAGE_EPS = 0.8
 """The original passes 0.8 as BatchNorm's second positional argument, meaning a momentum; it is the epsilon.
@@ -55,6 +61,8 @@ class DetailDecoder(nn.Module):
         self.conv_blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, code: torch.Tensor) -> torch.Tensor:
-        """(B, inputs) -> (B, 1, size, size) displacement along the normal in metres, within +-scale."""
+        """(B, inputs) -> (B, 1, size, size) displacement along the normal in m, within +-scale, at least float32."""
         start = self.l1(code).unflatten(1, (CHANNELS[0], START, START))
-        return self.scale * self.conv_blocks(start)
+        maps = self.conv_blocks[:LAST](start)
+        with single_precision(code.device):  # bfloat16 would show as terraces in the normals
+            return self.scale * self.conv_blocks[LAST:](at_least_float32(maps))

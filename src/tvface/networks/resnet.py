@@ -11,7 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tvface.device import single_precision
 from tvface.networks.initialise import fan_out_normal
+from tvface.networks.warp import at_least_float32
 
 EXPANSION = 4
 """Output channels of a bottleneck per inner channel."""
@@ -91,11 +93,11 @@ class ResNetTrunk(nn.Module):
         return outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, H, W) -> (B, 32 width).
+        """(B, channels, H, W) -> (B, 32 width), float32 also where the stages are in bfloat16.
 
         The average runs over the whole last map: at 224 pixels that is the original's fixed 7x7 window.
         """
-        return self.stages(x)[-1].mean(dim=(2, 3))
+        return at_least_float32(self.stages(x)[-1]).mean(dim=(2, 3))
 
 
 class ResNet(ResNetTrunk):
@@ -122,9 +124,19 @@ class ResNet(ResNetTrunk):
         return super().forward(self.stem(images))
 
 
-def regression_head(features: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Return DECA's head: Linear, ReLU, Linear; nothing bounds its output (its ``encoders.py``)."""
-    return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+class RegressionHead(nn.Sequential):
+    """DECA's head: Linear, ReLU, Linear; nothing bounds its output (its ``encoders.py``).
+
+    It gives camera and light, so it stays in float32 in mixed precision, and so do its results.
+    """
+
+    def __init__(self, features: int, hidden: int, outputs: int) -> None:
+        super().__init__(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, features) in any precision -> (B, outputs) in float32 (float64 stays)."""
+        with single_precision(features.device):
+            return super().forward(at_least_float32(features))
 
 
 class ResNetEncoder(nn.Module):
@@ -140,7 +152,7 @@ class ResNetEncoder(nn.Module):
     def __init__(self, outputs: int, width: int = 64, layers: Sequence[int] = (3, 4, 6, 3), hidden: int = 1024) -> None:
         super().__init__()
         self.encoder = ResNet(width, layers)
-        self.layers = regression_head(self.encoder.features, hidden, outputs)
+        self.layers = RegressionHead(self.encoder.features, hidden, outputs)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Encode images.

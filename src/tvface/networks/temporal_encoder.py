@@ -29,7 +29,7 @@ from torch import nn
 
 from tvface.networks.propagation import SecondOrderPropagation
 from tvface.networks.residual import ResidualDown, ResidualStack
-from tvface.networks.resnet import ResNetTrunk, regression_head
+from tvface.networks.resnet import RegressionHead, ResNetTrunk
 from tvface.settings.model import TemporalEncoder as TemporalEncoderSettings
 
 
@@ -62,7 +62,7 @@ class TemporalEncoder(nn.Module):
         self.fusion = ResidualStack((2 * size.rnn_layers + 1) * size.channels, size.channels, size.blocks, norm=True)
         self.down2 = ResidualDown(size.channels, size.blocks)
         self.encoder = ResNetTrunk(size.channels, size.width, size.layers)
-        self.layers = regression_head(self.encoder.features, size.hidden, outputs)
+        self.layers = RegressionHead(self.encoder.features, size.hidden, outputs)
 
     def forward(self, images: torch.Tensor, flows_backward: torch.Tensor, flows_forward: torch.Tensor) -> torch.Tensor:
         """Encode a window.

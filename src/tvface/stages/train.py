@@ -30,6 +30,7 @@ from tvface.training.data import DataError, Sampler, load_clips
 from tvface.training.loop import fit
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.needs import starts
+from tvface.training.precision import NetworksInBfloat16
 from tvface.training.weights import load_weights, save_weights
 
 
@@ -76,15 +77,18 @@ def _train_in_process(
 
 
 def _fabric(settings: Settings) -> Fabric:
-    devices = settings.train.devices
+    device, devices, train = torch_device(settings.device), settings.train.devices, settings.train
+    # Inside a Slurm job Fabric would count Slurm's tasks; the processes here are its own.
+    plugins: list[Any] = [LightningEnvironment()]
+    if train.precision == "bf16-mixed":
+        plugins.append(NetworksInBfloat16(device))
     return Fabric(
-        accelerator=torch_device(settings.device).type,
+        accelerator=device.type,
         devices=devices,
         # Processes are spawned and not started by running the command again: a Snakemake script has none.
         strategy="ddp_spawn" if devices > 1 else "auto",
-        precision=settings.train.precision,
-        # Inside a Slurm job Fabric would count Slurm's tasks; the processes here are its own.
-        plugins=[LightningEnvironment()],
+        precision=None if train.precision == "bf16-mixed" else train.precision,
+        plugins=plugins,
     )
 
 

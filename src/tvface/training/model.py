@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tvface.device import single_precision
 from tvface.head.albedo import AlbedoModel
 from tvface.head.camera import project
 from tvface.head.data import HeadData
@@ -225,10 +226,10 @@ class FaceModel(nn.Module):
 
     def _encode(self, encoder: nn.Module, window: Window) -> torch.Tensor:
         if self.spec.model == "temporal":
-            codes = encoder(window.images, *self.flows(window)).flatten(0, 1)
+            codes: torch.Tensor = encoder(window.images, *self.flows(window)).flatten(0, 1)
         else:
             codes = encoder(window.images.flatten(0, 1))
-        return codes.float()  # a reduced precision is for the networks; coordinates need single
+        return codes
 
     def flows(self, window: Window) -> tuple[torch.Tensor, torch.Tensor]:
         """Return backward and forward flow (B,T-1,2,S/2,S/2): the window's, or that of the model's own SPyNet.
@@ -238,7 +239,7 @@ class FaceModel(nn.Module):
         """
         if self.flow is None:
             return window.flows_backward, window.flows_forward
-        with torch.autocast(window.images.device.type, enabled=False):
+        with single_precision(window.images.device):
             small = F.interpolate(window.images.flatten(0, 1), scale_factor=0.5, mode="bicubic", align_corners=False)
             return neighbour_flows(self.flow, small.clamp(0, 1).unflatten(0, window.images.shape[:2]))
 
@@ -265,11 +266,12 @@ class FaceModel(nn.Module):
         if codes.detail is None:
             raise ValueError("the codes have no detail part: encode_detail was not called")
         conditions = torch.cat([codes.pose[:, 3:], codes.expression], 1).detach()
-        displacement = self.detail_decoder(torch.cat([conditions, codes.detail], 1)).float()
-        vertices = geometry.vertices.detach()
-        normals = vertex_normals(vertices, self.renderer.faces)
-        detail_normals = self.renderer.detail_normals(displacement, vertices, normals)
-        return Detail(displacement, detail_normals, sh_shading(detail_normals, codes.light.detach()))
+        displacement = self.detail_decoder(torch.cat([conditions, codes.detail], 1))
+        with single_precision(displacement.device):
+            vertices = geometry.vertices.detach()
+            normals = vertex_normals(vertices, self.renderer.faces)
+            detail_normals = self.renderer.detail_normals(displacement, vertices, normals)
+            return Detail(displacement, detail_normals, sh_shading(detail_normals, codes.light.detach()))
 
     def target_images(self, images: torch.Tensor) -> torch.Tensor:
         """Return (N,C,S,S) pictures or masks at the renderer's size."""

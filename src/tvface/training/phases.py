@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from tvface import assets
-from tvface.device import moved
+from tvface.device import moved, single_precision
 from tvface.losses.detail_photometric import detail_photometric_loss, face_window
 from tvface.losses.displacement import displacement_loss
 from tvface.losses.eye import eye_loss
@@ -228,7 +228,7 @@ class PhaseTask(Task):
         if order is not None:
             permuted = torch.cat([codes.shape, codes.shape[order]])
             codes = codes.doubled().replaced(shape=permuted)
-        with _single_precision(window.images.device):
+        with single_precision(window.images.device):
             geometry = self.model.geometry(codes)
             points = geometry.landmarks2d
             terms: dict[str, torch.Tensor] = {}
@@ -278,21 +278,22 @@ class PhaseTask(Task):
 
     def _detail_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
         assert codes.detail is not None
-        with _single_precision(window.images.device):
-            with torch.no_grad():  # only the detail code is permuted: all else is computed once and taken twice
-                geometry = self.model.geometry(codes)
-                uv = self.model.renderer.uv
-                images, masks = self._targets(window)
-                target = uv.extract_texture(images, geometry.projected)
-                facing = uv.self_visible(vertex_normals(geometry.projected, self.model.renderer.faces))
-                visible = uv.extract_texture(masks, geometry.projected) * facing * uv.face_eye_mask
-                target, once = face_window(target), face_window(visible)
-                albedo, wanted, seen = (_twice(x, order) for x in (self.model.albedo(codes.texture), target, once))
-                visible = _twice(visible, order)
-            if order is not None:
-                codes = codes.doubled().replaced(detail=torch.cat([codes.detail, codes.detail[order]]))
-                geometry = geometry.doubled()
-            detail = self.model.detail(codes, geometry)
+        # Only the detail code is permuted: all else is computed once and taken twice.
+        with torch.no_grad(), single_precision(window.images.device):
+            geometry = self.model.geometry(codes)
+            uv = self.model.renderer.uv
+            images, masks = self._targets(window)
+            target = uv.extract_texture(images, geometry.projected)
+            facing = uv.self_visible(vertex_normals(geometry.projected, self.model.renderer.faces))
+            visible = uv.extract_texture(masks, geometry.projected) * facing * uv.face_eye_mask
+            target, once = face_window(target), face_window(visible)
+            albedo, wanted, seen = (_twice(x, order) for x in (self.model.albedo(codes.texture), target, once))
+            visible = _twice(visible, order)
+        if order is not None:
+            codes = codes.doubled().replaced(detail=torch.cat([codes.detail, codes.detail[order]]))
+            geometry = geometry.doubled()
+        detail = self.model.detail(codes, geometry)
+        with single_precision(window.images.device):
             texture = face_window(albedo * detail.shading)
             terms: dict[str, torch.Tensor] = {}
             if "photometric_detail" in self.terms:
@@ -323,8 +324,3 @@ class PhaseTask(Task):
 def _twice(batch: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
     """Return a batch twice in a row where codes are permuted, else as it is."""
     return batch if order is None else torch.cat([batch, batch])
-
-
-def _single_precision(device: torch.device) -> torch.autocast:
-    """Geometry, rendering and losses in float32 whatever the networks use: bfloat16 cannot hold image coordinates."""
-    return torch.autocast(device.type, enabled=False)
