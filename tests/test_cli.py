@@ -81,9 +81,9 @@ def test_config_prints_the_values_in_force(project: Path, capsys: pytest.Capture
 
 def test_settings_shows_what_a_configuration_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "mine.yaml").write_text("faces: {min_face: 40}\n")
-    assert main(["settings", "page.md", "--config", "config.yaml", "--config", "mine.yaml"]) == 0
-    assert capsys.readouterr().out == "page.md\n"
-    page = (project / "page.md").read_text(encoding="utf-8")
+    assert main(["settings", "settings.md", "--config", "config.yaml", "--config", "mine.yaml"]) == 0
+    assert capsys.readouterr().out == "settings.md\n"
+    page = (project / "settings.md").read_text(encoding="utf-8")
     assert "| default | `mine.yaml` |" in page and "| `24` | `40` |" in page
 
 

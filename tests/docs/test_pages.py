@@ -78,7 +78,7 @@ def test_commands_are_accepted(page: Page, words: list[str], project: Path, monk
     ],
 )
 def test_wrong_commands_are_refused(wrong: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "page.md"
+    path = tmp_path / "settings.md"
     path.write_text(f"```bash\n{wrong}\n```\n")
     [words] = Page(path).commands()
     with pytest.raises(AssertionError, match=re.escape(message)):
