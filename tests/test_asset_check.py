@@ -160,6 +160,29 @@ def test_conversion_is_seen(project: Path) -> None:
     assert again["fixed_displacement"].converted.startswith("not yet")
 
 
+def test_planning_a_run_of_every_file_imports_no_torch() -> None:
+    """What backends, head and training need is known without importing them."""
+    chosen = {
+        "head": {"model": "flame"},
+        "faces": {"embedder": "inception_resnet"},
+        "landmarks": {"backend": "fan"},
+        "masks": {"backend": "bisenet"},
+        "dataset": {"flow": {"backend": "spynet"}},
+        "train": {"temporal": {"flow": "tuned"}, "warm_start": {"features": "a_{model}.safetensors"}},
+    }
+    program = (
+        "import sys\n"
+        "from tvface.settings import parse_settings\n"
+        "from tvface.stages.needs import needs\n"
+        f"print(' '.join(need.asset.name for need in needs(parse_settings({chosen!r}))))\n"
+        "sys.exit(next((name for name in ('torch', 'cv2', 'safetensors', 'numpy') if name in sys.modules), 0))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    files = {"flame", "inception_resnet", "fan", "bisenet", "spynet", "features", "vggface2", "vgg19"}
+    assert files <= set(ran.stdout.split())
+
+
 def test_parsing_the_workflow_and_help_import_no_torch() -> None:
     program = (
         "import sys, tvface.cli, tvface.workflow, tvface.layout, tvface.assets, tvface.asset_check\n"
