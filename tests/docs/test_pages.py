@@ -16,7 +16,6 @@ import yaml
 
 from tests.docs.pages import ROOT, Page, all_pages
 from tests.docs.programs import check
-from tests.workflow.checkout import Checkout
 from tvface.settings import Settings, as_mapping, parse_settings
 
 PAGES = all_pages()
@@ -176,9 +175,3 @@ def test_the_changelog_has_the_form_of_keep_a_changelog() -> None:
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
     kinds = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
-
-
-@pytest.mark.parametrize("command", ["--dry-run dataset", "--dry-run"])
-def test_a_dry_run_of_the_pages_commands(command: str, tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path / "copy")
-    assert any(message.startswith("dataset:") for message in checkout.messages(*command.split()))
