@@ -1,6 +1,7 @@
 """Drawing: what is drawn lies where it should, the picture given is left alone."""
 
 import numpy as np
+import pytest
 
 from tvface.media import drawing
 
@@ -45,3 +46,12 @@ def test_sheet_lays_pictures_row_by_row_without_distortion() -> None:
     assert np.ptp(first[:, 0]) + 1 == 20 and np.ptp(first[:, 1]) + 1 == 40
     assert sheet.shape[1] == 88 and is_red[sheet.shape[0] // 2 :].any()
     assert drawing.contact_sheet([]).min() == 255
+
+
+@pytest.mark.parametrize("width", [40, 184, 280, 736])
+def test_a_legend_has_as_many_columns_as_its_names_leave_room_for(width: int) -> None:
+    picture = drawing.legend(width=width)
+    assert picture.shape[1] == width
+    # Every class keeps its whole swatch of 12 px, which the name of its neighbour would cover.
+    for label in range(1, len(drawing.CLASS_NAMES)):
+        assert (picture == drawing.PALETTE[label]).all(-1).sum() >= 144

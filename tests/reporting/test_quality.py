@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tvface.reporting.histograms import BINS
-from tvface.reporting.quality import SCORES, collect, label_scores
+from tvface.reporting.histograms import BINS, Histograms
+from tvface.reporting.quality import LABELS, SCORES, collect, label_scores
 from tvface.settings.data import Sequences
 from tvface.settings.model import Dataset
 
@@ -60,7 +60,7 @@ def test_episodes_are_counted_and_summed_by_show(tmp_path: Path) -> None:
         total = quality.faces.used[score.column] + quality.faces.dropped[score.column]
         assert len(total) == BINS and total.sum() == 21 - 3 * (score.column == "shift")
     assert total[-1] > 0
-    picture = quality.faces.picture(Sequences())
+    picture = quality.faces.picture(Sequences(), "in a sequence")
     assert picture is not None and picture.ndim == 3 and picture.std() > 20
 
 
@@ -74,7 +74,7 @@ def test_nothing_to_show_and_strays(tmp_path: Path) -> None:
     first, second = episode(tmp_path, "empty", "s", 0, ["used"])
     pd.read_parquet(second).iloc[:0].to_parquet(second)
     quality = collect([first], [second])
-    assert quality.faces.picture(Sequences()) is None
+    assert quality.faces.picture(Sequences(), "in a sequence") is None
     assert quality.table()["faces"].tolist() == [0, 0]
     assert collect([], []).table().empty
     with pytest.raises(ValueError, match=r"different episodes: \['empty'\]"):
@@ -91,6 +91,15 @@ def test_scores_of_labels_tell_what_the_dataset_kept(tmp_path: Path) -> None:
     totals = {name: (int(found.used[name].sum()), int(found.dropped[name].sum())) for name in found.used}
     assert totals == {"score": (3, 2), "instability": (3, 1), "face": (3, 2)}
     assert found.used["score"][54] == 3 and found.dropped["score"][6] == 2 and found.dropped["face"][-1] == 1
-    picture = found.picture(Dataset(), columns=3)
+    picture = found.picture(Dataset(), "in the dataset", columns=3)
     assert picture is not None and picture.shape[1] > 2 * picture.shape[0] and picture.std() > 20
-    assert label_scores([], [], set()).picture(Dataset(), columns=3) is None
+    assert label_scores([], [], set()).picture(Dataset(), "in the dataset", columns=3) is None
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4, 5])
+def test_histograms_stand_on_any_number_of_columns(columns: int) -> None:
+    found = Histograms(LABELS)
+    found.add(pd.DataFrame({"score": [0.2, 0.9]}), np.array([False, True]))
+    picture = found.picture(Dataset(), "in the dataset", columns)
+    assert picture is not None and picture.std() > 8
+    assert picture.shape[1] == pytest.approx(columns * 3.25 * 90, abs=2)

@@ -38,6 +38,18 @@ class Checkout:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"stand-in")
 
+    @classmethod
+    def at(cls, folder: Path) -> Checkout:
+        """Return the copy that is in a folder already."""
+        made = cls.__new__(cls)
+        made.folder = folder
+        return made
+
+    def clone(self, folder: Path) -> Checkout:
+        """Copy the folder as it stands to another place: results, what Snakemake knows of them, times of files."""
+        shutil.copytree(self.folder, folder)
+        return self.at(folder)
+
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the copy, with the package of the copy."""
         unwanted = ("PYTHONPATH", assets.FOLDER_VARIABLE)
@@ -47,7 +59,7 @@ class Checkout:
             env={key: value for key, value in os.environ.items() if key not in unwanted},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=3600,  # nothing but a hang takes that long, however busy the machine is
             check=False,
         )
 

@@ -112,8 +112,10 @@ def mask_metrics(
     if not overlaps:
         return
     about = "intersection over union of the face mask with the truth, mean over crops"
-    table.add("masks", "face_iou", float(np.nanmean(overlaps)), len(overlaps), "", "higher", about, backend)
-    table.add("masks", "face_iou_worst", float(np.nanmin(overlaps)), len(overlaps), "", "higher", "worst crop", backend)
+    faces = [value for value in overlaps if np.isfinite(value)]  # the others hold no face, neither found nor true
+    mean, worst = (float(np.mean(faces)), min(faces)) if faces else (None, None)
+    table.add("masks", "face_iou", mean, len(faces), "", "higher", about, backend)
+    table.add("masks", "face_iou_worst", worst, len(faces), "", "higher", "worst crop", backend)
     for name, value in class_iou(counts).items():
         table.add("masks", f"iou_{name}", value, len(overlaps), "", "higher", f"class {name}, all pixels", backend)
 

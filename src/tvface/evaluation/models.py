@@ -133,8 +133,10 @@ def point_metrics(table: MetricTable, rows: pd.DataFrame, subject: str, truth: b
         jitter(picture[index], picture_reference[index])
         for index in rows.reset_index(drop=True).groupby("sequence").indices.values()
     ]
-    if truth and values:
-        table.add("reconstruct", "jitter", 100 * float(np.nanmean(values)), len(values), "%", "lower",
+    values = [value for value in values if np.isfinite(value)]  # shorter sequences have no second difference
+    if truth:
+        mean = 100 * float(np.mean(values)) if values else None
+        table.add("reconstruct", "jitter", mean, len(values), "%", "lower",
                   "mean second difference over time of the points' error / distance of the outer eye corners",
                   subject)  # fmt: skip
 

@@ -15,6 +15,8 @@ from tvface.media.images import Image
 
 Colour = tuple[int, int, int]
 
+_LEGEND_CELL = 92  # px: swatch, the longest name ("right brow", 56 px), margins
+
 # zllrunning's order, the order of class maps everywhere in tvface.
 CLASS_NAMES = (
     "background", "skin", "left brow", "right brow", "left eye", "right eye", "glasses", "left ear", "right ear",
@@ -64,7 +66,13 @@ def class_overlay(rgb: Image, labels: NDArray[np.integer], opacity: float = 0.5)
 
 
 def legend(classes: Sequence[int] | None = None, columns: int = 5, width: int = 640) -> Image:
-    """Return a picture of colour swatches with the names of ``classes`` (default: all but background)."""
+    """Return a picture of colour swatches with the names of ``classes`` (default: all but background).
+
+    Args:
+        columns: most names side by side; a narrow picture has fewer.
+        width: of the picture, px.
+    """
+    columns = max(1, min(columns, width // _LEGEND_CELL))
     chosen = list(classes) if classes is not None else list(range(1, len(CLASS_NAMES)))
     rows, cell = -(-len(chosen) // columns), width // columns
     canvas = np.full((rows * 20 + 4, width, 3), 255, np.uint8)

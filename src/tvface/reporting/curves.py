@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,23 +41,28 @@ def _totals(axis: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     for colour, model in zip(("tab:blue", "tab:orange", "tab:green"), models, strict=False):
         for part, style in (("train", "-"), ("validation", "--")):
             line = rows[(rows["model"] == model) & (rows["part"] == part) & (rows["term"] == "total")]
-            line = line.sort_values("step")
             if len(line):
-                axis.plot(line["step"], line["value"], style, color=colour, label=f"{model}, {part}", linewidth=1.3)
+                _plot(axis, line, f"{model}, {part}", linestyle=style, color=colour, linewidth=1.3)
     _finish(axis, "total loss")
 
 
 def _terms(axis: Axes, rows: pd.DataFrame, model: str) -> None:
     rows = rows[(rows["part"] == "train") & (rows["term"] != "total")]
     for term, line in rows.groupby("term"):
-        line = line.sort_values("step")
-        axis.plot(line["step"], line["value"], label=term, linewidth=1.1)
+        _plot(axis, line, str(term), linewidth=1.1)
     _finish(axis, f"{model}: weighted terms")
+
+
+def _plot(axis: Axes, line: pd.DataFrame, label: str, **style: Any) -> None:
+    line = line.sort_values("step")
+    # A line through one point is nothing.
+    axis.plot(line["step"], line["value"], label=label, marker="." if len(line) == 1 else "", **style)
 
 
 def _finish(axis: Axes, label: str) -> None:
     axis.set_ylabel(label, fontsize=8)
-    axis.set_yscale("log")
+    if any(np.any(np.asarray(line.get_ydata()) > 0) for line in axis.lines):  # else there is no logarithm
+        axis.set_yscale("log")
     axis.tick_params(labelsize=7)
     axis.grid(alpha=0.3)
     if axis.has_data():

@@ -38,10 +38,10 @@ def detections(frames: pd.DataFrame, faces: pd.DataFrame, people: pd.DataFrame, 
     """Frames with boxes and five points, coloured and named by person."""
     named = faces.merge(people[["episode", "track", "person"]], on=["episode", "track"], how="left")
     counts = named.groupby(["episode", "frame"]).size().rename("faces").reset_index()
-    # Frames with several faces first: they show whether people are told apart.
-    chosen = pd.concat(
-        [evenly(counts[counts["faces"] > 1], count // 3), evenly(counts[counts["faces"] == 1], count - count // 3)]
-    ).sort_values(["episode", "frame"])
+    # A third shows several faces, for whether people are told apart; what one kind lacks the other fills.
+    several, single = counts[counts["faces"] > 1], counts[counts["faces"] == 1]
+    wanted = min(len(several), max(-(-count // 3), count - len(single)))
+    chosen = pd.concat([evenly(several, wanted), evenly(single, count - wanted)]).sort_values(["episode", "frame"])
     if chosen.empty:
         return None
     colours = {person: drawing.distinct_colour(i) for i, person in enumerate(sorted(named["person"].dropna().unique()))}

@@ -50,26 +50,34 @@ class Histograms:
             for counts, part in ((self.used, used), (self.dropped, ~used)):
                 counts[score.column] += np.bincount(place[known & part].astype(np.int64), minlength=BINS)
 
-    def picture(self, settings: object, columns: int = 4) -> NDArray[np.uint8] | None:
-        """Return an RGB picture: a histogram per score, the thresholds as lines; None where nothing was counted."""
+    def picture(self, settings: object, kept: str, columns: int = 4) -> NDArray[np.uint8] | None:
+        """Return an RGB picture: a histogram per score, the thresholds as lines; None where nothing was counted.
+
+        Args:
+            settings: the block that holds the thresholds.
+            kept: where the used rows are, for the legend: "in a sequence".
+            columns: histograms side by side.
+        """
         if not any(counts.any() for counts in (*self.used.values(), *self.dropped.values())):
             return None
         lines = -(-len(self.scores) // columns)
         figure = Figure(figsize=(3.25 * columns, 2.8 * lines), dpi=90)
-        axes = figure.subplots(lines, columns, squeeze=False).flat
-        for axis, score in zip(axes, self.scores, strict=True):
-            self._draw(axis, score, settings)
+        axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        for axis, score in zip(axes, self.scores, strict=False):
+            self._draw(axis, score, settings, kept)
+        for axis in axes[len(self.scores) :]:
+            axis.set_axis_off()
         figure.axes[0].legend(fontsize=8, loc="upper left")
         figure.tight_layout()
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
         return decode(buffer.getvalue())
 
-    def _draw(self, axis: Axes, score: Score, settings: object) -> None:
+    def _draw(self, axis: Axes, score: Score, settings: object, kept: str) -> None:
         edges = np.linspace(score.low, score.high, BINS + 1)
         middle, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
         used, dropped = self.used[score.column], self.dropped[score.column]
-        axis.bar(middle, used, width, color="tab:blue", label="in a sequence")
+        axis.bar(middle, used, width, color="tab:blue", label=kept)
         axis.bar(middle, dropped, width, bottom=used, color="lightgrey", label="dropped")
         for name in score.limits:
             for limit in np.atleast_1d(getattr(settings, name)):

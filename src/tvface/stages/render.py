@@ -121,7 +121,7 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
         "What came of every episode; of very many those that gave least.",
     )  # fmt: skip
     album.picture(
-        "sequences", "scores", quality.faces.picture(settings.sequences),
+        "sequences", "scores", quality.faces.picture(settings.sequences, "in a sequence"),
         "Scores of all faces, those in a sequence and the others; in red the thresholds, by their settings. Values "
         "beyond an end of the axis are counted at that end.",
     )  # fmt: skip
@@ -137,7 +137,7 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
     points, parsed = (sorted(map(Path, inputs[name])) for name in ("landmarks", "masks"))
     labels = label_scores(points, parsed, set(dataset["sequence"]))
     album.picture(
-        "dataset", "scores", labels.picture(settings.dataset, columns=3),
+        "dataset", "scores", labels.picture(settings.dataset, "in the dataset", columns=3),
         "Scores of all labelled crops, those in the dataset and the others; in red the thresholds.",
     )  # fmt: skip
     album.picture(

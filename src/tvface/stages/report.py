@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         notes=[*_unreadable(by_stage.get("frames", [])), *_notes(settings, statistics)],
         headline=_headline(metrics),
         sections=sections,
-        versions=next(iter(by_stage.values()))[0]["provenance"]["versions"] if by_stage else {},
+        versions=_versions(item for manifests in by_stage.values() for item in manifests),
     )
     with atomic(outputs["page"]) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -74,10 +74,27 @@ def _manifests_by_stage(paths: Sequence[str | Path]) -> dict[str, list[dict[str,
     for path in sorted(map(str, paths)):
         metadata = pq.read_metadata(path)
         provenance = json.loads(metadata.metadata[METADATA_KEY])
+        name = _name(Path(path), provenance["stage"])
         found.setdefault(provenance["stage"], []).append(
-            {"name": Path(path).name.removesuffix(".parquet"), "rows": metadata.num_rows, "provenance": provenance}
+            {"name": name, "rows": metadata.num_rows, "provenance": provenance}
         )
     return found
+
+
+def _name(path: Path, stage: str) -> str:
+    """Return a manifest's name inside its stage's folder: all curves of training are called ``curve``."""
+    folders = path.parent.parts
+    inside = folders[len(folders) - folders[::-1].index(stage) :] if stage in folders else ()
+    return "/".join([*inside, path.name.removesuffix(".parquet")])
+
+
+def _versions(manifests: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return the versions of the libraries that made the run; every group of rules may have an environment of its own."""
+    found: dict[str, set[str]] = {}
+    for item in manifests:
+        for library, version in item["provenance"]["versions"].items():
+            found.setdefault(library, set()).add(version)
+    return {library: ", ".join(sorted(versions)) for library, versions in sorted(found.items())}
 
 
 def _section(

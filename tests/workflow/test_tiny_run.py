@@ -1,0 +1,112 @@
+"""What second runs of the tiny workflow make anew after one setting has changed: real runs, in a copy each.
+
+A change early in the workflow is followed up to the stages that read the changed files, not through the training that
+comes after; the rows together follow every step from the show to the page.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import split_archive
+from tests.workflow.checkout import Checkout
+from tests.workflow.tiny import TinyRun, changed, job_of, made_anew
+from tvface.manifests import read
+from tvface.manifests.frames import FRAMES
+from tvface.media.images import encode_jpeg, read_image
+from tvface.settings import nested
+
+ALL: tuple[str, ...] = ()
+PRETRAIN = ("results/ci/train/deca/pretrain/weights.safetensors",)
+DATASET = {"dataset/episode", "dataset"}
+
+# Setting, its other value, targets, what is made anew.
+CHANGES: tuple[tuple[str, object, Sequence[str], set[str]], ...] = (
+    ("report.title", "Another title", ALL, {"report"}),
+    ("report.pictures", 2, ALL, {"render", "report"}),
+    ("render.columns", 2, ALL, {"render", "report"}),
+    ("evaluate.match_iou", 0.5, ALL, {"evaluate", "report"}),
+    ("reconstruct.shared_identity", True, ALL, {"reconstruct", "evaluate", "render", "report"}),
+    (
+        "train.detail.steps",
+        5,
+        ALL,
+        {"train/deca/detail", "train/temporal/detail", "reconstruct", "evaluate", "render", "report"},
+    ),
+    ("head.uv_size", 128, PRETRAIN, {"head", "train/deca/pretrain"}),
+    ("dataset.split.test", 0.3, PRETRAIN, {"dataset", "train/deca/pretrain"}),
+    ("dataset.flow.size", 96, ("dataset",), DATASET),
+    ("masks.context", 1.5, ("dataset",), {"masks", *DATASET}),
+    ("landmarks.refine", 1, ("dataset",), {"landmarks", *DATASET}),
+    ("sequences.crop_scale", 1.3, ("landmarks", "masks"), {"sequences", "landmarks", "masks"}),
+    ("identities.threshold", 0.8, ("sequences",), {"identities", "sequences"}),
+    ("faces.min_score", 0.9, ("identities",), {"faces", "identities"}),
+    ("frames.jpeg_quality", 80, ("faces",), {"frames", "faces"}),
+    ("synth.supersampling", 2, ("frames",), {"synth", "frames"}),
+)
+
+
+def test_the_same_command_again_does_nothing(copy: TinyRun, tiny: TinyRun) -> None:
+    said = copy.snakemake()
+    assert "Nothing to be done" in said
+    assert copy.state() == tiny.state(), "nor does it in another folder, where the first run was copied to"
+
+
+@pytest.mark.parametrize(("setting", "value", "targets", "anew"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_a_changed_setting_makes_anew_what_depends_on_it(
+    copy: TinyRun, setting: str, value: object, targets: Sequence[str], anew: set[str]
+) -> None:
+    before = copy.state()
+    copy.snakemake(*targets, changes=nested(setting, value))
+    after = copy.state()
+    assert made_anew(before, after) == anew
+    stage = setting.partition(".")[0]
+    assert stage in {job_of(path).partition("/")[0] for path in changed(before, after)}, "the setting does something"
+
+
+def test_every_stage_has_a_change() -> None:
+    from tvface.stages.table import STAGES
+
+    assert {row[0].partition(".")[0] for row in CHANGES} | {"archive"} == set(STAGES)
+
+
+def test_a_setting_put_back_gives_the_same_bytes_again(copy: TinyRun, tiny: TinyRun) -> None:
+    first = copy.state()
+    copy.snakemake(changes={"reconstruct": {"meshes": 1}, "render": {"columns": 2}})
+    between = copy.state()
+    assert {"reconstruct", "render"} <= made_anew(first, between)
+    copy.snakemake()
+    assert made_anew(between, copy.state()) == made_anew(first, between)
+    assert changed(first, copy.state()) == set()
+
+
+def test_an_archive_in_another_folder_is_read_again_and_its_episodes_stay(tiny: TinyRun, tmp_path: Path) -> None:
+    folder = tmp_path / "TVQA's archive"
+    clips = ("castle_s01e01_seg01_clip_00", "castle_s01e01_seg01_clip_01")
+    pictures = _pictures(tiny, 2 * 6)
+    members = [split_archive.clip(name, pictures[6 * i : 6 * i + 6]) for i, name in enumerate(clips)]
+    split_archive.split(folder, split_archive.tar_of([one for clip in members for one in clip]))
+    sheet = "".join(f"castle\tcastle_s01e01\tarchive:{clip}\n" for clip in clips)
+    (folder / "sheet.tsv").write_text(f"show\tepisode\tsource\n{sheet}", encoding="utf-8")
+    changes = {"archive": str(folder), "sheet": str(folder / "sheet.tsv"), "synth": {"enabled": False}}
+    run = TinyRun(Checkout(tmp_path / "the editor's cut"), changes)
+    run.snakemake("frames")
+    before = run.state()
+    assert {job_of(path) for path in before} == {"archive", "frames"}
+    assert len(read(run.made_by("frames", "castle_s01e01")["manifest"], FRAMES).rows) == len(pictures)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    run.snakemake("frames", changes={"archive": str(moved)})
+    assert made_anew(before, run.state()) == {"archive"}
+
+
+def _pictures(run: TinyRun, count: int) -> list[bytes]:
+    rows = read(run.made_by("frames", run.episodes[0])["manifest"], FRAMES).rows[:count]
+    with run.inside():
+        return [
+            encode_jpeg(read_image(row.image_file, row.image_offset, row.image_length), 95) for row in rows.itertuples()
+        ]
