@@ -1,4 +1,4 @@
-"""Numbers in the table of ``evaluate`` where little or nothing is there to judge: undefined is said, nothing is warned."""
+"""Numbers of ``evaluate`` where little or nothing is there to judge: undefined is said, nothing is warned."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tvface.manifests.train import TRAIN
 from tvface.reporting.curves import training_curves
 
-
 pytestmark = pytest.mark.filterwarnings("error")
 
 

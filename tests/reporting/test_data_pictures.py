@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tvface.manifests.identities import IDENTITIES
 from tvface.manifests.landmarks import LANDMARKS
 from tvface.manifests.masks import MASKS
 from tvface.manifests.sequences import CANDIDATES, SEQUENCES
+from tvface.media import drawing
 from tvface.media.images import encode_png
 from tvface.media.tarstore import TarWriter
 from tvface.reporting import data_pictures
@@ -76,10 +78,13 @@ def test_as_many_frames_with_detections_as_wanted(
     frames: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, count: int, per_frame: tuple[int, ...]
 ) -> None:
     shown: list[int] = []
-    sheet = data_pictures.drawing.contact_sheet
-    monkeypatch.setattr(
-        data_pictures.drawing, "contact_sheet", lambda images, *a, **k: (shown.append(len(images)), sheet(images, *a, **k))[1]
-    )  # fmt: skip
+    draw = drawing.contact_sheet
+
+    def sheet(images: Sequence[np.ndarray], *more: object, **named: object) -> np.ndarray:
+        shown.append(len(images))
+        return draw(images, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(drawing, "contact_sheet", sheet)
     picture = data_pictures.detections(frames, *faces(*per_frame), count)
     assert picture is not None and shown == [count]
 

@@ -23,6 +23,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         ignored = shutil.ignore_patterns("__pycache__", "licensed", "*.egg-info", "*.pth", "*.pt", "*.pkl")
         for part in PARTS:
             source = ROOT / part

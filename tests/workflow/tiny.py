@@ -101,9 +101,7 @@ class TinyRun:
             for path in self.made_by(stage, shard).values():
                 files += [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
         shown = [path for path in files if not path.name.startswith(".snakemake")]
-        return {
-            path.relative_to(results).as_posix(): State(path.stat().st_mtime_ns, digest(path)) for path in shown
-        }
+        return {path.relative_to(results).as_posix(): State(path.stat().st_mtime_ns, digest(path)) for path in shown}
 
 
 def job_of(path: str) -> str:

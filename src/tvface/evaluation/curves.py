@@ -21,4 +21,6 @@ def curve_metrics(table: MetricTable, curves: pd.DataFrame) -> None:
         subject = f"{model}, {phase}"
         table.add("train", "loss_first", first, count, "", "lower", "first logged training loss", subject)
         table.add("train", "loss_last", last, count, "", "lower", "last logged training loss", subject)
-        table.add("train", "loss_ratio", last / first if first else None, len(values), "", "lower", "last / first", subject)
+        table.add(
+            "train", "loss_ratio", last / first if first else None, len(values), "", "lower", "last / first", subject
+        )

@@ -125,7 +125,8 @@ def _figure(crops: np.ndarray, views: Mapping[str, Views], columns: list[int], t
     lines = [("input", [_resize(crops[i], tile) for i in columns])]
     for kind, view in views.items():
         scale = tile / crops.shape[1]
-        pointed = [drawing.points(_resize(crops[i], tile), (view.landmarks[i] + 0.5) * scale - 0.5) for i in columns]
+        places = (view.landmarks + 0.5) * scale - 0.5
+        pointed = [drawing.points(_resize(crops[i], tile), places[i], radius=tile / 112) for i in columns]
         lines.append((f"{kind}\nlandmarks", pointed))
         lines.append((f"{kind}\ncoarse shape", [view.coarse[i] for i in columns]))
         lines.append((f"{kind}\ndetail shape", [view.detail[i] for i in columns]))

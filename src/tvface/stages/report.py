@@ -89,7 +89,7 @@ def _name(path: Path, stage: str) -> str:
 
 
 def _versions(manifests: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return the versions of the libraries that made the run; every group of rules may have an environment of its own."""
+    """Return the versions of the libraries that made the run; groups of rules may have environments of their own."""
     found: dict[str, set[str]] = {}
     for item in manifests:
         for library, version in item["provenance"]["versions"].items():
