@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable
 
 import torch
-import torchvision.ops
 
 from tvface.networks import deformable_grid, deformable_numba
 
@@ -66,7 +65,9 @@ def deform_conv2d(
     if chosen == "grid" and min(value.shape[2:]) < 2:
         chosen = "torchvision"  # a map one pixel wide has no normalised positions
     if chosen == "torchvision":
-        out = torchvision.ops.deform_conv2d(precise[0], offset, precise[1], precise[2], padding=1, mask=mask)
+        from tvface.networks import deformable_torchvision  # it takes longer to import than all else here
+
+        out = deformable_torchvision.deform_conv2d(precise[0], offset, precise[1], precise[2], mask)
     else:
         function = {"numba": deformable_numba, "grid": deformable_grid}[chosen].deform_conv2d
         out = function(precise[0], offset, precise[1], precise[2], mask)
@@ -112,7 +113,7 @@ def verified(device: torch.device) -> bool:
 def _agrees(device: torch.device) -> bool:
     from triton.errors import TritonError
 
-    from tvface.networks import deformable_triton
+    from tvface.networks import deformable_torchvision, deformable_triton
 
     generator = torch.Generator().manual_seed(0)
     shapes = ((1, 32, 9, 11), (1, 18 * 4, 9, 11), (16, 32, 3, 3), (16,), (1, 9 * 4, 9, 11))
@@ -125,9 +126,6 @@ def _agrees(device: torch.device) -> bool:
             out = function(*inputs)
             return [out.detach(), *torch.autograd.grad((out * cotangent).sum(), inputs)]
 
-    def judge(value: torch.Tensor, offset: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        return torchvision.ops.deform_conv2d(value, offset, *rest[:2], padding=1, mask=rest[2])
-
     try:
         ours = results(deformable_triton.deform_conv2d)
         if device.type == "cuda":
@@ -135,7 +133,10 @@ def _agrees(device: torch.device) -> bool:
     except (TritonError, RuntimeError, AssertionError) as error:
         _log.warning("the fused deformable convolution does not run on %s, torchvision's is used: %s", device, error)
         return False
-    worst = max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(ours, results(judge), strict=True))
+    worst = max(
+        float((a - b).abs().max() / b.abs().max())
+        for a, b in zip(ours, results(deformable_torchvision.deform_conv2d), strict=True)
+    )
     # TF32 keeps 10 bits of the factors.
     if not worst < 1e-2:
         _log.warning(
