@@ -248,6 +248,8 @@ def needs(settings: Settings) -> list[Need]:
         row, where = (named(name, Path(path)), Path(path)) if path else find(name)
         found.append(Need(row, stage, where, setting, avoid))
 
+    if settings.head.model == "human":
+        add("human_head", "head", "head.model: human", "head.model: generic")
     if settings.head.model == "flame":
         chosen, avoid = "head.model: flame", "head.model: generic"
         add("flame", "head", chosen, avoid, settings.head.flame)

@@ -1,6 +1,7 @@
 """Stage ``head``: the head model every later stage reads.
 
-Reads: nothing (``head.model: generic``), or the user's FLAME and DECA's data files (``flame``), named in the settings.
+Reads: nothing (``head.model: generic``), the shipped file (``human``), or the user's FLAME and DECA's data files
+(``flame``), named in the settings.
 Writes: ``head`` (npz, see :class:`tvface.head.data.HeadData`); provenance (settings, digest of the code, digests of the
 files read, library versions) stands in its metadata. Drops nothing.
 """
@@ -10,19 +11,24 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from tvface.head import generic, human
 from tvface.head.data import HeadData
 from tvface.head.flame import convert
-from tvface.head.generic import build
 from tvface.manifests.base import library_versions
 from tvface.settings import Settings
 from tvface.settings.model import Head
 from tvface.stages.base import Paths, logger, provenance
 
 
-def licensed_files(settings: Head) -> list[Path]:
+_BUILDERS = {"generic": generic.build, "human": human.build, "flame": convert}
+
+
+def source_files(settings: Head) -> list[Path]:
     """Return the files that the chosen head model is made from; none for the generic head."""
     if settings.model == "generic":
         return []
+    if settings.model == "human":
+        return [human.PLACE]
     names = ["flame", "template", "embedding", "face_mask", "face_eye_mask", "fixed_displacement"]
     optional = [settings.albedo, settings.dense_template]
     return [Path(getattr(settings, name)) for name in names] + [Path(path) for path in optional if path is not None]
@@ -38,11 +44,11 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         shard, threads: not used.
 
     Raises:
-        HeadError: a licensed file is missing or is not what it should be.
+        HeadError: a file is missing or is not what it should be.
     """
-    record = provenance("head", settings, {"licensed": licensed_files(settings.head)}, backend=settings.head.model)
+    record = provenance("head", settings, {"sources": source_files(settings.head)}, backend=settings.head.model)
     notes = {"provenance": {**dataclasses.asdict(record), "versions": library_versions()}}
-    head: HeadData = (build if settings.head.model == "generic" else convert)(settings.head, notes)
+    head: HeadData = _BUILDERS[settings.head.model](settings.head, notes)
     head.save(outputs["head"])
     logger("head").info(
         "%s head: %d vertices, %d faces, %d identity, %d expression and %d albedo columns",
