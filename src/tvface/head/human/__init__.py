@@ -19,7 +19,7 @@ from tvface.head.human.stored import TRAITS, Stored
 from tvface.head.human.texels import texels
 from tvface.settings.model import Head
 
-__all__ = ["PLACE", "build", "people"]
+__all__ = ["PLACE", "build", "table_of_people"]
 
 PLACE = Path(__file__).resolve().parents[4] / "resources" / "heads" / "human.npz"
 ALBEDO_SIZE, LABEL_SIZE = 256, 512  # px
@@ -94,7 +94,7 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = 
     )
 
 
-def people(place: Path = PLACE) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def table_of_people(place: Path = PLACE) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the table of persons drawn in slider space, so that beard, wrinkles or skin can agree with the bone.
 
     Returns:

@@ -20,19 +20,33 @@ CAPS = {"head": 3.5, "forehead": 3.5, "chin": 3.5, "asym": 1.0}  # mm of the lar
 CAP = 2.6
 MACRO_SHARE = 0.8  # of the deviations that age, sex, origin and build make
 ONE_SIDED = 0.25  # how far a side leaves the common draw, in spreads
-# Sliders that get less spread than the rest. Depth of the skull: MakeHuman's heads vary in length by 12 mm, adults by
-# 7; fat and double chin only make faces rounder.
+# Sliders that get less spread than the rest: fat, age and double chin only make faces rounder and softer, and the skull
+# varies enough by sex and stature.
 CALMED = {
     "head-back-scale-depth-incr": 0.45,
     "head-scale-depth-incr": 0.5,
-    "head-fat-incr": 0.6,
+    "head-fat-incr": 0.5,
     "head-age-incr": 0.6,
     "head-scale-vert-incr": 0.7,
+    "head-scale-horiz-incr": 0.7,
     "head-round": 0.5,
+    "head-oval": 0.6,
     "neck-double-incr": 0.3,
 }
-# Means of sliders, at which the drawn people have the published means of adults (see the anthropometry command).
-MEANS: dict[str, float] = {}
+# Means of sliders for women and men, at which the drawn people measure as adults do on average (the anthropometry
+# command prints both): MakeHuman's heads are 14 mm too long, its men's 20 mm longer than its women's instead of 10.
+MEANS: dict[str, tuple[float, float]] = {
+    "head-scale-depth-incr": (-0.45, -0.45),
+    "head-back-scale-depth-incr": (-0.07, -0.42),
+    "head-oval": (-0.12, -0.12),
+    "nose-scale-horiz-incr": (-0.12, -0.12),
+    "nose-width3-incr": (-0.10, -0.10),
+    "chin-height-incr": (0.22, 0.22),
+    "mouth-scale-horiz-incr": (0.08, 0.08),
+}
+# MakeHuman's weight and muscle leave the head as it is: sliders that follow them, by how much per unit of the setting.
+FOLLOWS = {"head-fat-incr": ("weight", 0.9), "neck-double-incr": ("weight", 0.5), "measure-neck-circ-incr": ("muscle", 0.7)}
+STATURE = 0.07  # standard deviation of height, which sets the size of the head
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,8 @@ def draw(count: int, sliders: Sequence[Slider], strengths_mm: np.ndarray, rng: n
     origin = rng.dirichlet([0.4] * len(ORIGINS), count)
     muscle = np.clip(rng.normal(0.5, 0.13, count), 0, 1)
     weight = np.clip(rng.normal(0.47, 0.14, count), 0, 1)
-    height = np.clip(rng.normal(0.5, 0.10, count), 0, 1)
+    height = np.clip(rng.normal(0.5, STATURE, count), 0, 1)
+    build = {"weight": weight, "muscle": muscle}
     weights = np.zeros((count, len(sliders)))
     common: dict[tuple[str, str], np.ndarray] = {}
     for column, (slider, strength) in enumerate(zip(sliders, strengths_mm, strict=True)):
@@ -80,5 +95,9 @@ def draw(count: int, sliders: Sequence[Slider], strengths_mm: np.ndarray, rng: n
             key = (slider.folder, slider.name)
             shared = common.setdefault(key, rng.normal(size=count))
             normal = shared + ONE_SIDED * normal
-        weights[:, column] = MEANS.get(slider.name, 0.0) + spread * np.clip(normal, -CLIP, CLIP)
+        women, men = MEANS.get(slider.name, (0.0, 0.0))
+        weights[:, column] = women + (men - women) * male + spread * np.clip(normal, -CLIP, CLIP)
+        if slider.name in FOLLOWS:
+            setting, slope = FOLLOWS[slider.name]
+            weights[:, column] += slope * (build[setting] - build[setting].mean())
     return People(male, age, origin, muscle, weight, height, weights)

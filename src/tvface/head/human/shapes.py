@@ -34,14 +34,15 @@ def kept_vertices(base: BaseMesh, cut: Cut) -> np.ndarray:
 @dataclass(frozen=True)
 class Shaper:
     """rest: (V,3) mm, the mean head, mirror symmetric, eyes at y = 0; joints: name of a cube to its centre in mm;
-    carry: per arch the (68,68) operator from MakeHuman's teeth; close: (V,V) of the lips; own: number of vertices
-    taken as they are; origin: (3,) mm, the head's origin in the body."""
+    carry: per arch the (68,68) operator from MakeHuman's teeth; close: (V,V) of the lips; lifted: (V,3) mm from the lowered tongue to
+    MakeHuman's, 0 elsewhere; own: number of vertices taken as they are; origin: (3,) mm, the head's origin in the body."""
 
     cut: Cut
     rest: np.ndarray
     joints: dict[str, np.ndarray]
     carry: dict[int, np.ndarray]
     close: csr_array
+    lifted: np.ndarray
     own: int
     origin: np.ndarray
 
@@ -72,10 +73,11 @@ def shaper(base: BaseMesh, cut: Cut, mean: np.ndarray) -> Shaper:
     head = np.concatenate([points[:own], np.zeros((2 * teeth.VERTICES, 3))])
     head[:own] = 0.5 * (head[:own] + head[cut.mirror[:own]] * (-1, 1, 1))
     head = mouth.closing(cut, head) @ head
-    tongue = cut.part == TONGUE
+    tongue, before = cut.part == TONGUE, head.copy()
     floor = head[tongue, 1].min()
     head[tongue, 1] = floor + TONGUE_HEIGHT * (head[tongue, 1] - floor) - TONGUE_DROP
     head[tongue, 2] -= TONGUE_BACK
+    lifted = before - head
     carry = {}
     for number, kind in enumerate(OLD_TEETH):
         place = head[cut.place(LIP_MIDDLE)] + INCISORS
@@ -91,6 +93,7 @@ def shaper(base: BaseMesh, cut: Cut, mean: np.ndarray) -> Shaper:
         {name: centre - origin for name, centre in cubes.items()},
         carry,
         mouth.closing(cut, head),
+        lifted,
         own,
         origin,
     )

@@ -31,7 +31,7 @@ NAMES = (
 LID_CLOSURE = 0.97  # share of MakeHuman's unit at which the lids meet: at 1 they cross
 # mm: detail of the movement that is taken out, by the beginning of the name; the sculpts of mouth and cheeks have knots.
 SMOOTHING = {"mouth": 6.0, "jaw": 6.0, "cheekPuff": 9.0, "cheekSquint": 5.0, "brow": 3.0, "noseSneer": 3.0}
-GAZE = {"Up": 25.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees that an eye turns at eyeLook... = 1
+GAZE = {"Up": 22.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees that an eye turns at eyeLook... = 1
 
 
 def twin(name: str) -> str:
@@ -62,6 +62,8 @@ def fields(wheel: Wheel, shaper: Shaper, smoother: Smoother, kept: np.ndarray) -
         if length:
             field = smoother(field, length)
         field[balls] = 0.0
+        if name == "tongueOut":
+            field = field + shaper.lifted  # sculpted for the tongue where MakeHuman has it
         result.append(field)
     stacked = np.stack(result)
     # Exactly: the right half of each pair is the left one mirrored, middle units are their own mirror images.

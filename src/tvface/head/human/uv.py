@@ -13,18 +13,18 @@ FACE: Box = (0.01, 0.99, 0.26, 0.99)  # x from, x to, y from, y to; v up
 BOXES: dict[str, Box] = {
     "neck": (0.01, 0.44, 0.015, 0.245),
     "bag": (0.455, 0.62, 0.015, 0.245),
-    "socket_right": (0.83, 0.905, 0.135, 0.245),
-    "socket_left": (0.915, 0.99, 0.135, 0.245),
+    "socket_right": (0.83, 0.905, 0.155, 0.245),
+    "socket_left": (0.915, 0.99, 0.155, 0.245),
 }
 PARTS: dict[int, Box] = {
     TONGUE: (0.63, 0.72, 0.02, 0.135),
-    TEETH_LOWER: (0.73, 0.90, 0.02, 0.07),
-    TEETH_UPPER: (0.73, 0.90, 0.08, 0.125),
+    TEETH_LOWER: (0.73, 0.94, 0.015, 0.07),
+    TEETH_UPPER: (0.73, 0.99, 0.085, 0.145),
 }
 # Front (with the cornea) and back half of each eyeball.
 EYES: dict[int, tuple[Box, Box]] = {
-    EYE_RIGHT: ((0.63, 0.72, 0.15, 0.24), (0.91, 0.945, 0.02, 0.055)),
-    EYE_LEFT: ((0.73, 0.82, 0.15, 0.24), (0.955, 0.99, 0.02, 0.055)),
+    EYE_RIGHT: ((0.63, 0.72, 0.15, 0.24), (0.955, 0.99, 0.045, 0.078)),
+    EYE_LEFT: ((0.73, 0.82, 0.15, 0.24), (0.955, 0.99, 0.007, 0.04)),
 }
 SIDE_POWER = 2.2  # how much the front is enlarged over the sides
 _HEIGHTS = ((0.0, 0.0), (0.10, 0.07), (0.62, 0.83), (1.0, 1.0))  # of MakeHuman's layout, and in the picture
