@@ -3,7 +3,8 @@
     python -m tvface.synthetic.head_sheet OUT_FOLDER
 
 writes ``turns.png`` (the mean from -90 to 90 degrees), ``expressions.png`` (twelve of them), ``units.png`` (all face
-units) and ``people.png`` (24 people of the head's own table), each as clay above and in colour below.
+units), ``people.png`` (24 people of the head's own table), each as clay above and in the mean albedo below; and
+``painted.png``, the sheet of the synthetic people (:mod:`tvface.synthetic.sheet`) with this head under the painters.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tvface.rendering.renderer import sample
 from tvface.rendering.shading import vertex_normals
 from tvface.rendering.uv import uv_to_grid
 from tvface.settings.model import Head
+from tvface.synthetic import sheet as painted
+from tvface.synthetic.face_units import with_movements
 
 SIDE, SAMPLES = 288, 2  # px of a picture, and samples per pixel and axis
 SPAN, FACE_SPAN = 290.0, 190.0  # mm that a picture shows: the head, the face
@@ -151,8 +154,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--side", type=int, default=SIDE, help=f"pixels of a picture (default {SIDE})")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
-    studio = Studio(human.build(Head(n_expression=len(units.NAMES))), given.side)
-    for name, picture in sheets(studio).items():
+    head = human.build(Head(n_expression=len(units.NAMES)))
+    pictures = sheets(Studio(head, given.side))
+    pictures["painted"] = painted.sheet(painted.Studio(with_movements(head)))
+    for name, picture in pictures.items():
         cv2.imwrite(str(given.out / f"{name}.png"), picture[..., ::-1])
 
 

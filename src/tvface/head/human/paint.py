@@ -69,8 +69,8 @@ def _teeth(image: np.ndarray, t: Texels) -> np.ndarray:
         within = np.clip((place - ends[tooth]) / (ends[tooth + 1] - ends[tooth]), 0, 1)
         arch = np.sqrt(np.maximum(1 - (2 * within - 1) ** 2, 0))
         gum = smoothstep(rise - 0.56 - 0.14 * arch, -0.02, 0.03)
-        gap = np.exp(-((np.minimum(within, 1 - within) / 0.05) ** 2))
-        tone = TEETH_TONE * (1 - 0.04 * (tooth >= 2))[..., None] * (1 - 0.45 * gap)[..., None]
+        gap = np.exp(-((np.minimum(within, 1 - within) / 0.045) ** 2))
+        tone = TEETH_TONE * (1 - 0.04 * (tooth >= 2))[..., None] * (1 - 0.32 * gap)[..., None]
         tone = tone * (1 - 0.12 * smoothstep(rise, 0.45, 0.62))[..., None]
         image = np.where(here[..., None], _mix(tone, gum, GUM_TONE), image)
     return image

@@ -18,7 +18,7 @@ YOUNGEST, OLDEST = 25.0, 90.0  # years at MakeHuman's ages .5 and 1
 SHARE, WEIGHT, CLIP = 0.6, 0.35, 2.5
 CAPS = {"head": 3.5, "forehead": 3.5, "chin": 3.5, "asym": 1.0}  # mm of the largest displacement; others:
 CAP = 2.6
-MACRO_SHARE = 0.8  # of the deviations that age, sex, origin and build make
+MACRO_SHARE = 0.9  # of the deviations that age, sex, origin and build make
 ONE_SIDED = 0.25  # how far a side leaves the common draw, in spreads
 # Sliders that get less spread than the rest: fat, age and double chin only make faces rounder and softer, and the skull
 # varies enough by sex and stature.
@@ -46,7 +46,7 @@ MEANS: dict[str, tuple[float, float]] = {
 }
 # MakeHuman's weight and muscle leave the head as it is: sliders that follow them, by how much per unit of the setting.
 FOLLOWS = {"head-fat-incr": ("weight", 0.9), "neck-double-incr": ("weight", 0.5), "measure-neck-circ-incr": ("muscle", 0.7)}
-STATURE = 0.07  # standard deviation of height, which sets the size of the head
+STATURE = 0.06  # standard deviation of height, which sets the size of the head
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def draw(count: int, sliders: Sequence[Slider], strengths_mm: np.ndarray, rng: n
     """
     # Men and women with some overlap, not a continuum of androgynes.
     male = np.where(rng.random(count) < 0.5, 1.0, 0.0)
-    male = np.abs(male - 0.3 * rng.beta(1.2, 2.5, count))
+    male = np.abs(male - 0.25 * rng.beta(1.2, 2.5, count))
     age = YOUNGEST + (80.0 - YOUNGEST) * rng.beta(1.0, 1.8, count)
-    origin = rng.dirichlet([0.4] * len(ORIGINS), count)
+    origin = rng.dirichlet([0.3] * len(ORIGINS), count)
     muscle = np.clip(rng.normal(0.5, 0.13, count), 0, 1)
     weight = np.clip(rng.normal(0.47, 0.14, count), 0, 1)
     height = np.clip(rng.normal(0.5, STATURE, count), 0, 1)

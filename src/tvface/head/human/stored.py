@@ -123,7 +123,7 @@ class Stored:
             "unit_left": _quantised(self.units[left], FIELD_STEP, "units"),
             "unit_middle": _quantised(self.units[middle][:, half], FIELD_STEP, "units"),
             "corrective": _quantised(self.corrective[half], FIELD_STEP, "corrective"),
-            "skinning": np.round(self.skinning[half] / SHARE_STEP),
+            "skinning": _shares(self.skinning[half]),
             "uv": np.round(self.uv / UV_STEP),
             "lips": np.round(self.lips * 255),
             "ears": np.round(self.ears * 255),
@@ -221,6 +221,14 @@ def _decoded(arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> dict[str, 
         "codes": arrays["people_codes"] * CODE_STEP,
         "traits": arrays["people_traits"] * _TRAIT_STEPS,
     }
+
+
+def _shares(weights: np.ndarray) -> np.ndarray:
+    """Return rows of weights in steps that sum to 1 exactly; the largest weight takes up the rounding."""
+    steps = np.round(weights / SHARE_STEP)
+    rows = np.arange(len(steps))
+    steps[rows, steps.argmax(1)] += np.round(1 / SHARE_STEP) - steps.sum(1)
+    return np.asarray(steps)
 
 
 def _quantised(values: np.ndarray, step: float, name: str) -> np.ndarray:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tvface.head.human.cut import EYE_LEFT, EYE_RIGHT, Cut
+from tvface.head.human import lids
+from tvface.head.human.cut import EYE_LEFT, EYE_RIGHT
 from tvface.head.human.shapes import Shaper
 from tvface.head.human.sliders import ORIGINS
 from tvface.head.human.smoothing import Smoother
@@ -28,7 +29,6 @@ NAMES = (
     *("browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft"),
     *("cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut"),
 )
-LID_CLOSURE = 0.97  # share of MakeHuman's unit at which the lids meet: at 1 they cross
 # mm: detail of the movement that is taken out, by the beginning of the name; the sculpts of mouth and cheeks have knots.
 SMOOTHING = {"mouth": 6.0, "jaw": 6.0, "cheekPuff": 9.0, "cheekSquint": 5.0, "brow": 3.0, "noseSneer": 3.0}
 GAZE = {"Up": 22.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees that an eye turns at eyeLook... = 1
@@ -50,7 +50,7 @@ def fields(wheel: Wheel, shaper: Shaper, smoother: Smoother, kept: np.ndarray) -
         if name.startswith("eyeBlink"):
             closure = f"eye-{name.removeprefix('eyeBlink').lower()}-closure"
             sources = [wheel.target(f"expression/units/{origin}/{closure}", kept) for origin in ORIGINS]
-            raw[name] = LID_CLOSURE * shaper.displaced(np.mean(sources, 0))
+            raw[name] = shaper.displaced(np.mean(sources, 0))
         else:
             raw[name] = shaper.displaced(wheel.face_unit(name, kept))
     balls = np.isin(cut.part, (EYE_LEFT, EYE_RIGHT))
@@ -58,6 +58,8 @@ def fields(wheel: Wheel, shaper: Shaper, smoother: Smoother, kept: np.ndarray) -
     for name in NAMES:
         mirrored = raw[twin(name)][cut.mirror] * (-1, 1, 1)
         field = 0.5 * (raw[name] + mirrored)
+        if name == "eyeBlinkLeft":
+            field = lids.meeting(field, cut, shaper.rest)
         length = next((mm for start, mm in SMOOTHING.items() if name.startswith(start)), 0.0)
         if length:
             field = smoother(field, length)
@@ -65,10 +67,14 @@ def fields(wheel: Wheel, shaper: Shaper, smoother: Smoother, kept: np.ndarray) -
         if name == "tongueOut":
             field = field + shaper.lifted  # sculpted for the tongue where MakeHuman has it
         result.append(field)
-    stacked = np.stack(result)
     # Exactly: the right half of each pair is the left one mirrored, middle units are their own mirror images.
-    order = np.array([NAMES.index(twin(name)) for name in NAMES])
-    return 0.5 * (stacked + stacked[order][:, cut.mirror] * (-1, 1, 1))
+    exact = dict(zip(NAMES, result, strict=True))
+    for name in NAMES:
+        image = exact[name][cut.mirror] * (-1, 1, 1)
+        exact[twin(name)] = image if name.endswith("Left") else exact[twin(name)]
+        if twin(name) == name:
+            exact[name] = 0.5 * (exact[name] + image)
+    return np.stack([exact[name] for name in NAMES])
 
 
 def controls(weights: Mapping[str, float], jaw_angle: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
