@@ -12,14 +12,18 @@ import pytest
 import torch
 
 from tvface.head import human
+from tvface.head.albedo import AlbedoModel
+from tvface.head.camera import project
 from tvface.head.data import HeadData, HeadError
 from tvface.head.human import anthropometry, convert, cut, lids, mouth, refine, stored, units
 from tvface.head.human.rig import EYE_L, EYE_R
 from tvface.head.human.texels import texels
 from tvface.head.human.wheel import PACKAGE, VERSION, Wheel
 from tvface.head.model import HeadModel
+from tvface.rendering.renderer import Renderer
 from tvface.rendering.shading import vertex_normals
 from tvface.settings.model import Head
+from tvface.synthetic.face_units import with_movements
 
 SETTINGS = Head(n_expression=len(units.NAMES))
 
@@ -58,7 +62,9 @@ def topology(shipped: stored.Stored) -> cut.Cut:
     )
 
 
-def posed(model: HeadModel, head: HeadData, weights: Mapping[str, float], shape: np.ndarray | None = None) -> np.ndarray:
+def posed(
+    model: HeadModel, head: HeadData, weights: Mapping[str, float], shape: np.ndarray | None = None
+) -> np.ndarray:
     """Return the vertices (V,3) in mm with named units."""
     expression, jaw, eyes = units.controls(weights, head.notes["jaw_open_angle"])
     code = np.zeros(100) if shape is None else shape
@@ -243,7 +249,7 @@ def test_a_blink_closes_its_own_eye_only(
     upper, lower = lids.edges(topology, shipped.template)
     closed = posed(model, head, {"eyeBlinkLeft": 1.0})
     assert lids.gap(posed(model, head, {}), upper, lower)[1].max() > 8  # mm
-    assert -2 < lids.gap(closed, upper, lower)[1].min() and lids.gap(closed, upper, lower)[1].max() < 0
+    assert lids.gap(closed, upper, lower)[1].min() > -2 and lids.gap(closed, upper, lower)[1].max() < 0
     other = shipped.mirror
     assert np.abs(closed - posed(model, head, {}))[(head.v_template[:, 0] < 0)].max() < 0.3
     both = posed(model, head, {"eyeBlinkRight": 1.0})
@@ -256,17 +262,17 @@ def test_a_blink_closes_its_own_eye_only(
     assert np.percentile(slits, 90) < 1.0 and max(slits) < 3.0
 
 
-def test_no_eyeball_pokes_through_a_lid(head: HeadData, model: HeadModel, shipped: stored.Stored) -> None:
-    face = np.unique(shipped.quads[shipped.piece == shipped.notes["pieces"].index("face")])
+def test_no_eyeball_pokes_through_a_lid(
+    head: HeadData, model: HeadModel, shipped: stored.Stored, topology: cut.Cut
+) -> None:
+    edge = np.unique(np.concatenate(lids.edges(topology, shipped.template)))
     for code in (np.zeros(100), *shipped.codes[:40]):
         for weights in ({}, {"eyeBlinkLeft": 0.5}, {"eyeBlinkLeft": 1.0}, {"eyeLookDownLeft": 1.0}):
             person = posed(model, head, weights, code)
             ball = person[shipped.part == cut.EYE_LEFT]
             centre = 0.5 * (ball.min(0) + ball.max(0))
-            radius = np.linalg.norm(ball - centre, axis=1)
-            near = face[np.linalg.norm(person[face] - centre, axis=1) < 30]
-            away = np.linalg.norm(person[near] - centre, axis=1)
-            assert away.min() > np.median(radius) - 0.6
+            radius = np.median(np.linalg.norm(ball - centre, axis=1))
+            assert np.linalg.norm(person[edge] - centre, axis=1).min() > radius - 0.9
 
 
 @pytest.mark.parametrize(
@@ -469,9 +475,9 @@ def test_albedo_is_plausible(head: HeadData, shipped: stored.Stored) -> None:
     ball = shipped.template[shipped.part == cut.EYE_LEFT]
     centre = 0.5 * (ball.min(0) + ball.max(0))
     away = np.hypot(t.x - centre[0], t.y - centre[1])
-    pupil = eye & t.covered & (t.z > centre[2]) & (away < 1.2)
+    pupil = eye & t.covered & (t.z > centre[2]) & (away < 2.0)
     white = eye & t.covered & (t.z > centre[2]) & (away > 8)
-    assert head.albedo_mean[pupil].mean() < 0.15 < 0.7 < head.albedo_mean[white].mean()
+    assert head.albedo_mean[pupil].mean() < 0.2 < 0.7 < head.albedo_mean[white].mean()
     assert head.albedo_basis.shape[0] >= 50 and np.abs(head.albedo_basis).max() < 0.3
 
 
@@ -481,7 +487,9 @@ def test_albedo_is_plausible(head: HeadData, shipped: stored.Stored) -> None:
 def test_refinement_rounds_the_skull_and_keeps_vertices(head: HeadData) -> None:
     fine = refine.refinement(head)
     positions = head.v_template * 1000
-    normals = vertex_normals(torch.from_numpy(positions)[None], torch.from_numpy(head.faces.astype(np.int64)))[0].numpy()
+    normals = vertex_normals(torch.from_numpy(positions)[None], torch.from_numpy(head.faces.astype(np.int64)))[
+        0
+    ].numpy()
     vertices = fine.vertices(positions, normals)
     assert np.array_equal(vertices[: len(positions)], positions)
     area = lambda v, f: np.linalg.norm(np.cross(v[f[:, 1]] - v[f[:, 0]], v[f[:, 2]] - v[f[:, 0]]), axis=1)  # noqa: E731
@@ -497,3 +505,45 @@ def test_refinement_rounds_the_skull_and_keeps_vertices(head: HeadData) -> None:
     top = positions[fine.edges][:, :, 1].mean(1) > 60
     out = ((vertices[len(positions) :] - flat[len(positions) :])[top] * normals[fine.edges[top, 0]]).sum(1)
     assert out.mean() > 0.1 and out.min() > -0.3
+
+
+def test_renders_and_dense_mesh(head: HeadData, tmp_path: Path) -> None:
+    """What the later stages need of a head."""
+    small = human.build(dataclasses.replace(SETTINGS, uv_size=64))
+    small.save(tmp_path / "head.npz")
+    loaded = HeadData.load(tmp_path / "head.npz")
+    assert all(np.array_equal(getattr(loaded, f.name), getattr(small, f.name)) for f in dataclasses.fields(small))
+    renderer = Renderer(loaded, 64, 64)
+    model = HeadModel(loaded, 100, 52)
+    albedo = AlbedoModel(loaded, 50, 64)(torch.zeros(1, 50))
+    vertices = model(torch.zeros(1, 100), torch.zeros(1, 52), torch.zeros(1, 6)).vertices
+    light = torch.zeros(1, 9, 3)
+    light[:, 0] = 3.0
+    drawn = renderer.render(vertices, project(vertices, torch.tensor([[7.0, 0.0, 0.02]])), albedo, light)
+    face = drawn.alpha[0, 0] > 0
+    assert 0.2 < face.float().mean() < 0.9
+    red, green, blue = (drawn.images[0, k][face].mean() for k in range(3))
+    assert red > green > blue > 0.05
+    mesh = renderer.dense_mesh(vertices[0], torch.zeros(1, 64, 64))
+    assert np.isfinite(mesh.vertices).all() and len(mesh.faces) > 3000
+    # Wound like the head: the dense skin of the face looks to the front.
+    corners = mesh.vertices[mesh.faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    middle = corners.mean(1)
+    cheek = (
+        (np.abs(np.abs(middle[:, 0]) - 0.035) < 0.01) & (np.abs(middle[:, 1] + 0.035) < 0.015) & (middle[:, 2] > 0.06)
+    )
+    assert cheek.sum() > 5 and (normal[cheek, 2] > 0).all()
+
+
+def test_painters_movements_are_units(head: HeadData) -> None:
+    named = with_movements(head)
+    names = named.notes["expression_names"]
+    assert {"smile", "frown", "pucker", "lip_up", "press", "brow_up", "brow_furrow", "cheek_puff", "lid_L"} <= set(
+        names
+    )
+    smile = named.expression_basis[..., names.index("smile")]
+    sides = [head.expression_basis[..., units.NAMES.index(f"mouthSmile{side}")] for side in ("Left", "Right")]
+    assert np.allclose(smile, sides[0] + sides[1], atol=1e-7)
+    with pytest.raises(ValueError, match=r"has no units .*head\.model: human"):
+        with_movements(named)

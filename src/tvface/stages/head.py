@@ -19,7 +19,6 @@ from tvface.settings import Settings
 from tvface.settings.model import Head
 from tvface.stages.base import Paths, logger, provenance
 
-
 _BUILDERS = {"generic": generic.build, "human": human.build, "flame": convert}
 
 

@@ -42,7 +42,9 @@ def with_movements(head: HeadData) -> HeadData:
     names = list(head.notes.get("expression_names", ()))
     missing = sorted({unit for units in MOVEMENTS.values() for unit in units} - set(names))
     if missing:
-        raise ValueError(f"a head from {head.notes.get('source')!r} has no units {', '.join(missing)}; use head.model: human")
+        raise ValueError(
+            f"a head from {head.notes.get('source')!r} has no units {', '.join(missing)}; use head.model: human"
+        )
     mix = np.zeros((len(names), len(MOVEMENTS)), np.float32)
     for column, units in enumerate(MOVEMENTS.values()):
         for unit, weight in units.items():

@@ -106,9 +106,7 @@ def table_of_people(place: Path = PLACE) -> tuple[np.ndarray, dict[str, np.ndarr
         HeadError: the file is missing or damaged.
     """
     head = Stored.load(place)
-    return head.codes.astype(np.float32), {
-        name: head.traits[:, k].astype(np.float32) for k, name in enumerate(TRAITS)
-    }
+    return head.codes.astype(np.float32), {name: head.traits[:, k].astype(np.float32) for k, name in enumerate(TRAITS)}
 
 
 def _columns(fields: np.ndarray) -> np.ndarray:

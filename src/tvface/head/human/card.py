@@ -13,8 +13,8 @@ from tvface.head.human.stored import CODE_STEP, FIELD_STEP, TEMPLATE_STEP, Store
 from tvface.head.human.wheel import PACKAGE, VERSION
 
 _LEFT_OUT = (
-    "keypoints/, segmentation/, cached/, shape_calibration/, topology/, template_mesh_internal_cavities.pth and all code "
-    "(NAVER Corp., Apache-2.0); soma/ (SOMA-X, Apache-2.0); the downloaded topology smplx (not in the wheel, "
+    "keypoints/, segmentation/, cached/, shape_calibration/, topology/, template_mesh_internal_cavities.pth and all "
+    "code (NAVER Corp., Apache-2.0); soma/ (SOMA-X, Apache-2.0); the downloaded topology smplx (not in the wheel, "
     "non-commercial); of MakeHuman: everything below the neck, helpers of the body, baby and child shapes, its teeth"
 )
 
@@ -24,6 +24,7 @@ def text(head: Stored, path: Path) -> str:
     content = path.read_bytes()
     sources = head.notes["made_from"]
     joined = hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in sources.items()).encode()).hexdigest()
+    degrees = np.degrees(head.notes["jaw_open_angle"])
     main = [name for name in sources if "/targets/" not in name]
     rows = "\n".join(f"| `{name}` | `{sources[name]}` |" for name in main)
     return f"""# {path.name}
@@ -60,6 +61,6 @@ file's own notes (`made_from`). The files other than targets:
 
 Steps: template {TEMPLATE_STEP} mm, columns {FIELD_STEP} mm, people's codes {CODE_STEP}. The columns hold
 {100 * head.notes["variance_share"]:.2f} % of the variance of the drawn people; rms that they leave:
-{head.notes["residual_mm"]:.2f} mm. The jaw turns by {np.degrees(head.notes["jaw_open_angle"]):.2f} degrees at jawOpen = 1.
+{head.notes["residual_mm"]:.2f} mm. At jawOpen = 1 the jaw turns by {degrees:.2f} degrees.
 People's measures beside published ones: `python -m tvface.head.human.anthropometry`.
 """

@@ -22,6 +22,7 @@ INNER_LIP = (432, 471, 474, 7227, 7192, 7242, 493, 487)
 JAW = (5237, 867, 859, 5097, 869, 912, 5241, 894, 893, 915, 3698, 917, 5294, 5222, 5167, 5168, 5171)
 FULL_SILHOUETTE = 12.0  # deg of yaw within which the far side goes over to the silhouette
 LAST_YAW = CONTOUR_ROWS // 2
+BELOW_JAW = 6.0  # mm under the jaw's line that the contour may lie
 SUBDIVISION = 6  # steps along a triangle's edge between the samples of the contour
 
 
@@ -131,7 +132,9 @@ def _samples(surface: Surface, ears: np.ndarray) -> tuple[np.ndarray, np.ndarray
     steeply down."""
     middle = surface.corners.mean(1)
     jaw = surface.rest[[surface.cut.place(source) for source in JAW]]
-    lowest = np.interp(np.abs(middle[:, 0]), np.abs(jaw[::-1, 0]), jaw[::-1, 1]) - 6.0
+    # From the chin to where the jaw is widest; above, beside the ear, it turns inward again.
+    half = jaw[int(np.abs(jaw[:, 0]).argmax()) :][::-1]
+    lowest = np.interp(np.abs(middle[:, 0]), np.abs(half[:, 0]), half[:, 1]) - BELOW_JAW
     aside = (np.abs(middle[:, 0]) > 26) | (middle[:, 1] < jaw[-1, 1] + 27)
     chosen = surface.outside & ~ears[surface.faces].all(1) & (surface.normal[:, 1] > -np.sin(np.radians(55)))
     chosen &= (middle[:, 2] > 10) & (middle[:, 1] > lowest) & (middle[:, 1] < 32) & aside

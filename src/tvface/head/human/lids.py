@@ -41,7 +41,7 @@ def edges(cut: Cut, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gap(positions: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and the frontal height (mm) of the upper edge over the lower one there, (40,) each; negative: crossed."""
+    """Return x and the frontal height (mm) of the upper over the lower edge there, (40,) each; negative: crossed."""
     ends = sorted((positions[upper[0], 0], positions[upper[-1], 0]))
     x = np.linspace(ends[0] + _CORNER, ends[1] - _CORNER, _SAMPLES)
     heights = []

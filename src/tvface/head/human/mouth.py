@@ -71,9 +71,12 @@ def closing(cut: Cut, positions: np.ndarray) -> csr_array:
 
 def _stack(first: csr_array, second: csr_array) -> csr_array:
     a, b = coo_array(first), coo_array(second)
-    data = np.concatenate([a.data, b.data]), (
-        np.concatenate([a.row, b.row + a.shape[0]]),
-        np.concatenate([a.col, b.col]),
+    data = (
+        np.concatenate([a.data, b.data]),
+        (
+            np.concatenate([a.row, b.row + a.shape[0]]),
+            np.concatenate([a.col, b.col]),
+        ),
     )
     return csr_array(coo_array(data, shape=(a.shape[0] + b.shape[0], a.shape[1])))
 

@@ -45,7 +45,11 @@ MEANS: dict[str, tuple[float, float]] = {
     "mouth-scale-horiz-incr": (0.08, 0.08),
 }
 # MakeHuman's weight and muscle leave the head as it is: sliders that follow them, by how much per unit of the setting.
-FOLLOWS = {"head-fat-incr": ("weight", 0.9), "neck-double-incr": ("weight", 0.5), "measure-neck-circ-incr": ("muscle", 0.7)}
+FOLLOWS = {
+    "head-fat-incr": ("weight", 0.9),
+    "neck-double-incr": ("weight", 0.5),
+    "measure-neck-circ-incr": ("muscle", 0.7),
+}
 STATURE = 0.06  # standard deviation of height, which sets the size of the head
 
 

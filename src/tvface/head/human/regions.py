@@ -36,8 +36,8 @@ def smoothstep(x: np.ndarray | float, a: float, b: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Regions:
-    """Soft (0..1) images (size,size) in the layout; ``points``: the mean head's 68 points in mm; face: skin of head and neck
-    without sockets and mouth, 0 or 1; inside: mouth's bag, teeth and tongue, 0 or 1."""
+    """Soft (0..1) images (size,size) in the layout; ``points``: the mean head's 68 points in mm; face: skin of head and
+    neck without sockets and mouth, 0 or 1; inside: mouth's bag, teeth and tongue, 0 or 1."""
 
     points: np.ndarray
     face: np.ndarray

@@ -73,7 +73,9 @@ def hinge(old: np.ndarray, moved: np.ndarray) -> tuple[float, np.ndarray]:
     return angle, np.linalg.solve(np.eye(2) - turn, shift)
 
 
-def corrective(rest: np.ndarray, target: np.ndarray, weights: np.ndarray, pivot: np.ndarray, angle: float) -> np.ndarray:
+def corrective(
+    rest: np.ndarray, target: np.ndarray, weights: np.ndarray, pivot: np.ndarray, angle: float
+) -> np.ndarray:
     """Return (V,3) the offsets, per unit of the sine of the jaw's turn, that take linear blend skinning to ``target``.
 
     Args:

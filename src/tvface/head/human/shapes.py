@@ -34,8 +34,9 @@ def kept_vertices(base: BaseMesh, cut: Cut) -> np.ndarray:
 @dataclass(frozen=True)
 class Shaper:
     """rest: (V,3) mm, the mean head, mirror symmetric, eyes at y = 0; joints: name of a cube to its centre in mm;
-    carry: per arch the (68,68) operator from MakeHuman's teeth; close: (V,V) of the lips; lifted: (V,3) mm from the lowered tongue to
-    MakeHuman's, 0 elsewhere; own: number of vertices taken as they are; origin: (3,) mm, the head's origin in the body."""
+    carry: per arch the (68,68) operator from MakeHuman's teeth; close: (V,V) of the lips; lifted: (V,3) mm from
+    the lowered tongue to MakeHuman's, 0 elsewhere; own: number of vertices taken as they are; origin: (3,) mm, the
+    head's origin in the body."""
 
     cut: Cut
     rest: np.ndarray

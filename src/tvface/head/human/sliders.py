@@ -35,8 +35,8 @@ _LEVELS = ("min", "average", "max")
 
 @dataclass(frozen=True)
 class Slider:
-    """name of its positive end without the side; columns of the target moved along for w > 0 and for w < 0 (-1: the negative of
-    the first, for a target without a pair); side: l, r or empty; folder: of the target."""
+    """name of its positive end without the side; columns of the target moved along for w > 0 and for w < 0
+    (-1: the negative of the first, for a target without a pair); side: l, r or empty; folder: of the target."""
 
     name: str
     up: int
@@ -129,7 +129,7 @@ def _sliders(wheel: Wheel) -> tuple[list[Slider], list[str]]:
             stem, _, end = (name[2:] if side else name).rpartition("-")
             candidates = (("l", "r"),) if folder == "asym" else PAIRS
             # One stem may stand in two pairs: eye-bag has decr and incr, in and out.
-            pair = next((pair for pair in candidates if end in pair), ())
+            pair: tuple[str, ...] = next((pair for pair in candidates if end in pair), ())
             key = (folder, stem, side, pair) if pair else (folder, f"{stem}-{end}", side, ("",))
             ends.setdefault(key, {})[end if pair else ""] = len(files)
             files.append(f"{folder}/{name}")

@@ -30,14 +30,14 @@ class Smoother:
         face = np.unique(cut.quads[cut.piece("face")])
         sockets = np.unique(cut.quads[cut.piece("socket_left") | cut.piece("socket_right")])
         ring = rings(cut)
-        outside = (ring > 0) & (ring < 90)
-        firm = np.concatenate([np.flatnonzero((ring <= FIRM_RINGS)), np.intersect1d(face, sockets)])
+        firm = np.concatenate([np.flatnonzero(ring <= FIRM_RINGS), np.intersect1d(face, sockets)])
         free = np.zeros(count, bool)
         free[face] = True
         free[np.unique(cut.quads[cut.piece("neck")])] = True
         free[ring <= 0] = False
-        assert outside.any()
-        edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1), axis=0)
+        edges = np.unique(
+            np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1), axis=0
+        )
         length = np.linalg.norm(positions[edges[:, 0]] - positions[edges[:, 1]], axis=1)
         graph = coo_array((np.maximum(length, 1e-9), (edges[:, 0], edges[:, 1])), shape=(count, count))
         far = dijkstra(graph, directed=False, indices=firm, min_only=True)

