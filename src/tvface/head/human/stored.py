@@ -131,7 +131,7 @@ class Stored:
             "people_traits": np.round(self.traits / _TRAIT_STEPS),
         }
         rest = {name: numbers.get(name, getattr(self, name, None)) for name in _LAYOUT}
-        arrays = {name: np.asarray(rest[name]).astype(dtype) for name, (dtype, _) in _LAYOUT.items()}
+        arrays: dict[str, Any] = {name: np.asarray(rest[name]).astype(kind) for name, (kind, _) in _LAYOUT.items()}
         with NpzWriter(path) as writer:
             writer.put(**arrays, meta=np.frombuffer(json.dumps(self.notes, sort_keys=True).encode(), np.uint8))
 
