@@ -20,6 +20,7 @@ from tvface.head.human.rig import EYE_L, EYE_R
 from tvface.head.human.texels import texels
 from tvface.head.human.wheel import PACKAGE, VERSION, Wheel
 from tvface.head.model import HeadModel
+from tvface.rendering.rasterizer import rasterize
 from tvface.rendering.renderer import Renderer
 from tvface.rendering.shading import vertex_normals
 from tvface.settings.model import Head
@@ -241,6 +242,24 @@ def test_lips_meet(shipped: stored.Stored, topology: cut.Cut) -> None:
         x = np.linspace(head[upper[0], 0], head[upper[-1], 0], 60)[1:-1]
         lines = [[np.interp(x, head[edge, 0], head[edge, k]) for k in (1, 2)] for edge in (upper, lower)]
         assert np.linalg.norm(np.subtract(*lines), axis=0).max() < 0.6  # mm
+
+
+def test_the_mouth_does_not_show_through_the_skin(shipped: stored.Stored) -> None:
+    """Closed mouths: neither bag, tongue nor teeth are seen, but for single pixels in the line of the lips."""
+    inside = (shipped.piece.repeat(2) == shipped.notes["pieces"].index("bag")) | (
+        shipped.part[shipped.faces[:, 0]] > cut.EYE_RIGHT
+    )
+    faces = torch.from_numpy(shipped.faces)
+    turns = [(np.cos(a), np.sin(a)) for a in np.radians([-35, 0, 35])]
+    for code in shipped.codes[:60]:
+        person = shipped.template + np.einsum("s,svc->vc", code, shipped.identity) - [0, -40, 20]
+        seen = [
+            np.stack([c * person[:, 0] + s * person[:, 2], -person[:, 1], s * person[:, 0] - c * person[:, 2]], 1)
+            for c, s in turns
+        ]
+        projected = torch.tensor(np.stack(seen) / [90, 90, 300], dtype=torch.float32)
+        found = rasterize(projected, faces, 160, 160).face.numpy()
+        assert ((found >= 0) & inside[np.maximum(found, 0)]).sum((1, 2)).max() <= 3  # pixels of 1.1 mm
 
 
 def test_a_blink_closes_its_own_eye_only(

@@ -13,15 +13,16 @@ from scipy.sparse import coo_array, csr_array, eye_array
 from tvface.head.human.cut import Cut
 
 CONTACT = 2  # the ring that touches, counted from the seam
+FAR = 99  # ring of what lies further away than nine rings
 OUTER, INNER = 9, 7  # rings outside and inside of the seam at which nothing moves any more
 
 
 def rings(cut: Cut) -> np.ndarray:
-    """Return (V,) the ring round the mouth: 0 on the seam, positive on the skin, negative in the mouth; far: 99."""
+    """Return (V,) the ring round the mouth: 0 on the seam, positive on the skin, negative inside, :data:`FAR` beyond."""
     skin = np.unique(cut.quads[cut.piece("face")])
     bag = np.unique(cut.quads[cut.piece("bag")])
     near = cut.neighbours()
-    ring = np.full(len(cut.source), 99)
+    ring = np.full(len(cut.source), FAR)
     seam = np.intersect1d(skin, bag)
     ring[seam] = 0
     for side, sign in ((skin, 1), (bag, -1)):
@@ -30,7 +31,7 @@ def rings(cut: Cut) -> np.ndarray:
         front = seam
         for step in range(1, 10):
             reached = np.unique(near[front].nonzero()[1])
-            front = reached[(ring[reached] == 99) & allowed[reached]]
+            front = reached[(ring[reached] == FAR) & allowed[reached]]
             ring[front] = sign * step
     return ring
 

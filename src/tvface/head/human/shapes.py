@@ -21,6 +21,9 @@ LIP_MIDDLE = 474  # vertex of the base mesh: middle of the upper lip's contact l
 # mm from there to the edge of the upper incisors; tongue: drop, backward shift, and share of its height that stays.
 INCISORS = np.array([0.0, -2.6, -6.6])
 TONGUE_DROP, TONGUE_BACK, TONGUE_HEIGHT = 11.0, 3.0, 0.8
+# The mouth's bag reaches to just behind the skin beside the nose, and through it in one person of fifty: mm that its
+# depth is drawn back, share by which its height shrinks, rings from the seam at which both begin and are whole.
+BAG_BACK, BAG_FLATTER, BAG_FROM, BAG_WHOLE = 5.0, 0.15, 2, 6
 CUBES = ("joint-head", "joint-neck", "joint-l-eye", "joint-r-eye")
 
 
@@ -79,6 +82,12 @@ def shaper(base: BaseMesh, cut: Cut, mean: np.ndarray) -> Shaper:
     head[tongue, 1] = floor + TONGUE_HEIGHT * (head[tongue, 1] - floor) - TONGUE_DROP
     head[tongue, 2] -= TONGUE_BACK
     lifted = before - head
+    depth = np.clip((-mouth.rings(cut) - BAG_FROM) / (BAG_WHOLE - BAG_FROM), 0, 1)
+    inner = np.setdiff1d(cut.quads[cut.piece("bag")], cut.quads[cut.piece("face")])
+    depth[inner[mouth.rings(cut)[inner] == mouth.FAR]] = 1.0
+    middle = head[cut.place(LIP_MIDDLE), 1]
+    head[:, 1] -= BAG_FLATTER * depth * (head[:, 1] - middle)
+    head[:, 2] -= BAG_BACK * depth
     carry = {}
     for number, kind in enumerate(OLD_TEETH):
         place = head[cut.place(LIP_MIDDLE)] + INCISORS
