@@ -17,6 +17,7 @@ from tvface.head import flame
 from tvface.head.dense_template import KEYS as DENSE_KEYS
 from tvface.head.dense_template import read_dense_template
 from tvface.head.flame_albedo import albedo_from_file
+from tvface.head.human import stored
 from tvface.head.unpickle import read_object_npy, read_pickle
 from tvface.networks.detail_decoder import DetailDecoder
 from tvface.networks.loading import (
@@ -111,6 +112,12 @@ def _features(path: Path) -> list[LoadReport]:
     return [load_features(encoder, load_weights(path), str(path))]
 
 
+def _human(path: Path) -> list[LoadReport]:
+    stored.Stored.load(path)
+    with np.load(path, allow_pickle=False) as archive:
+        return _arrays(path, archive.files, (*stored.ARRAYS, "meta"))
+
+
 def _flame(path: Path) -> list[LoadReport]:
     flame.read_model(path)
     return _arrays(path, read_pickle(path, "FLAME's model"), flame.MODEL_KEYS)
@@ -156,6 +163,7 @@ _LOADERS: dict[str, Callable[[Path], list[LoadReport]]] = {
     "compact_parser": _bundle,
     "features_deca": _features,
     "features_temporal": _features,
+    "human_head": _human,
     "inception_resnet": _inception_resnet,
     **dict.fromkeys(("fan", "fan_torchscript", "fan_torchscript_1.6", "fan_torchscript_1.5"), _fan),
     **dict.fromkeys(("bisenet", "bisenet_yakhyo_18", "bisenet_yakhyo_34"), lambda path: [load_bisenet(path)[1]]),

@@ -18,7 +18,7 @@ OUTER, INNER = 9, 7  # rings outside and inside of the seam at which nothing mov
 
 
 def rings(cut: Cut) -> np.ndarray:
-    """Return (V,) the ring round the mouth: 0 on the seam, positive on the skin, negative inside, :data:`FAR` beyond."""
+    """Return (V,) the ring round the mouth: 0 on the seam, positive on the skin, negative inside; else FAR."""
     skin = np.unique(cut.quads[cut.piece("face")])
     bag = np.unique(cut.quads[cut.piece("bag")])
     near = cut.neighbours()

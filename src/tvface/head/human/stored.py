@@ -50,6 +50,7 @@ _LAYOUT: dict[str, tuple[type, tuple[str | int, ...]]] = {
     "people_codes": (np.int16, ("N", "S")),
     "people_traits": (np.int16, ("N", len(TRAITS))),
 }
+ARRAYS = tuple(_LAYOUT)
 _REMEDY = "restore it from the repository, or make it anew: python -m tvface.head.human.convert"
 
 
