@@ -96,7 +96,8 @@ def test_every_row_of_the_registry_is_whole() -> None:
     registry.cache_clear()
     assert {"fan", "bisenet", "inception_resnet", "spynet", "vggface2", "vgg19", "flame"} <= registry().keys()
     for entry in registry().values():
-        assert entry.licence and entry.used_by and entry.file.split("/")[0] in ("weights", "licensed"), entry.name
+        assert entry.licence and entry.used_by, entry.name
+        assert entry.file.split("/")[0] in ("weights", "heads", "licensed"), entry.name
         # sniklaus' server has no https.
         secure = entry.url.startswith("https://") or entry.url.startswith("http://content.sniklaus.com/")
         assert secure or (not entry.url and "part of tvface" in entry.licence), entry.name

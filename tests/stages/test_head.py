@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.head import synthetic_flame
+from tvface import assets
 from tvface.head.data import HeadData, HeadError
 from tvface.settings import parse_settings
 from tvface.stages import head
@@ -20,6 +21,16 @@ def test_generic_head_with_provenance(tmp_path: Path) -> None:
     assert record["settings"]["head"]["model"] == "generic" and len(record["code"]) == 16
     head.run(settings, {}, {"head": tmp_path / "again.npz"})
     assert (tmp_path / "head.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+def test_human_head_with_the_digest_of_its_file(tmp_path: Path) -> None:
+    settings = parse_settings({"head": {"model": "human", "n_expression": 52, "uv_size": 32}})
+    head.run(settings, {}, {"head": tmp_path / "head.npz"})
+    made = HeadData.load(tmp_path / "head.npz")
+    record = made.notes["provenance"]
+    assert record["backend"] == "human" and made.notes["source"] == "human"
+    assert list(record["parents"].values()) == [assets.asset("human_head").sha256]
+    assert [need.asset.name for need in assets.needs(settings) if need.stage == "head"] == ["human_head"]
 
 
 def test_flame_with_digests_of_its_files(tmp_path: Path) -> None:

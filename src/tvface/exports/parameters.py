@@ -11,9 +11,10 @@ Rows (N frames, in order of time; float32 unless said otherwise):
     crop_transform (N,2,3) float64     map from picture to crop pixels, pixel centres at integers
     frame (N,) int64, time_s (N,) float64    number and time [s] of the frame in the source
 
-Whole values: model_type (``flame``: the coefficients are FLAME's; ``generic``: only tvface's own head understands
-them), model (deca or temporal), crop_size [px], fps and the same as mocap_frame_rate [Hz] (0: not constant), gender
-(neutral), shared_identity (one shape for all frames), source, track, tvface_version.
+Whole values: model_type (``flame``: the coefficients are FLAME's; ``human``: of tvface's own head, ``expression`` are
+weights of Apple's 52 face units; ``generic``: only tvface's own head understands them), model (deca or temporal),
+crop_size [px], fps and the same as mocap_frame_rate [Hz] (0: not constant), gender (neutral), shared_identity (one
+shape for all frames), source, track, tvface_version.
 
 A vertex v of the head (metres, x to the subject's left, y up, z to the viewer) lies at n = (s (x + tx), -s (y + ty)) in
 the crop, -1 .. 1, x right, y down; that is pixel (n + 1) / 2 * crop_size - 1/2 of the crop. DECA's camera.

@@ -1,4 +1,4 @@
-"""Read the head's licensed files one by one, to say what each gives (``tvface assets check``)."""
+"""Read the head's files one by one, to say what each gives (``tvface assets check``)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tvface.head import flame
 from tvface.head.dense_template import KEYS as DENSE_KEYS
 from tvface.head.dense_template import read_dense_template
 from tvface.head.flame_albedo import albedo_from_file
+from tvface.head.human import stored
 from tvface.head.unpickle import read_object_npy, read_pickle
 from tvface.networks.reports import LoadReport
 
@@ -20,6 +21,12 @@ FLAME_FACES = 9976
 
 def _arrays(path: Path, held: Iterable[str], wanted: tuple[str, ...]) -> LoadReport:
     return LoadReport(str(path), wanted, tuple(name for name in map(str, held) if name not in wanted), ())
+
+
+def _human(path: Path) -> list[LoadReport]:
+    stored.Stored.load(path)
+    with np.load(path, allow_pickle=False) as archive:
+        return [_arrays(path, archive.files, (*stored.ARRAYS, "meta"))]
 
 
 def _model(path: Path) -> list[LoadReport]:
@@ -63,6 +70,7 @@ def _dense(path: Path) -> list[LoadReport]:
 
 # Asset of the registry -> what reads its file; raises HeadError.
 LOADERS: dict[str, Callable[[Path], list[LoadReport]]] = {
+    "human_head": _human,
     "flame": _model,
     "flame_albedo": _albedo,
     "head_template": _template,

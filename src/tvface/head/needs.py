@@ -1,4 +1,4 @@
-"""Which licensed files the head is made from. Imports nothing heavy."""
+"""Which files the head is made from. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _FILES = {
     "albedo": "flame_albedo",
     "dense_template": "dense_template",
 }
-ASSETS = frozenset(_FILES.values())
+HUMAN = "human_head"
+ASSETS = frozenset(_FILES.values()) | {HUMAN}
 _AVOID = {
     "albedo": "head.albedo: null (the generic albedo)",
     "dense_template": "head.dense_template: null (made from the UV layout)",
@@ -35,6 +36,10 @@ def located(settings: Head) -> dict[str, tuple[Asset, Path]]:
 
 def needs(settings: Head) -> Iterator[Need]:
     """Yield every file that the stage ``head`` loads, by these settings."""
+    if settings.model == "human":
+        yield from (
+            Need(row, "head", path, "head.model: human", "head.model: generic") for row, path in assets.located(HUMAN)
+        )
     for option, (row, path) in located(settings).items() if settings.model == "flame" else ():
         if option in _AVOID:
             yield Need(row, "head", path, f"head.{option}", _AVOID[option])

@@ -11,13 +11,11 @@ import functools
 import importlib.util
 import logging
 import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from tvface.device import name_of
 from tvface.networks import deformable_grid, deformable_numba
 
 BACKENDS = ("auto", "numba", "triton", "torchvision", "grid")

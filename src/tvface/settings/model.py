@@ -12,7 +12,9 @@ from tvface.settings.base import block, option
 class Head:
     """The head model, in FLAME's format."""
 
-    model: Literal["generic", "flame"] = option("generic", "generic (the project's own) or flame (yours, licensed)")
+    model: Literal["generic", "human", "flame"] = option(
+        "generic", "generic (formulas), human (MakeHuman's CC0 shapes) or flame (yours, licensed)"
+    )
     flame: str = option("resources/licensed/generic_model.pkl", "FLAME 2020/2023 pickle")
     template: str = option("resources/licensed/head_template.obj", "FLAME's topology and UVs (DECA's data)")
     embedding: str = option("resources/licensed/landmark_embedding.npy", "FLAME's landmark embedding (DECA's data)")

@@ -1,6 +1,7 @@
 """Stage ``head``: the head model every later stage reads.
 
-Reads: nothing (``head.model: generic``), or the user's FLAME and DECA's data files (``flame``), named in the settings.
+Reads: nothing (``head.model: generic``), the shipped file (``human``), or the user's FLAME and DECA's data files
+(``flame``), named in the settings.
 Writes: ``head`` (npz, see :class:`tvface.head.data.HeadData`); provenance (settings, digest of the code, digests of the
 files read, library versions) stands in its metadata. Drops nothing.
 """
@@ -8,13 +9,17 @@ files read, library versions) stands in its metadata. Drops nothing.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from tvface.head import generic, human
 from tvface.head.data import HeadData
 from tvface.head.flame import convert
-from tvface.head.generic import build
 from tvface.head.needs import needs
 from tvface.manifests.base import library_versions
 from tvface.settings import Settings
+from tvface.settings.model import Head
 from tvface.stages.base import Paths, logger, provenance, stage_run
 
 
@@ -24,17 +29,17 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
     Args:
         settings: the block ``head``.
-        inputs: not used; the licensed files are named by the settings.
+        inputs: not used; the files are named by the settings.
         outputs: ``head``: the npz.
         shard, threads: not used.
 
     Raises:
-        HeadError: a licensed file is missing or is not what it should be.
+        HeadError: a file is missing or is not what it should be.
     """
-    licensed = [need.path for need in needs(settings.head)]
-    record = provenance("head", settings, {"licensed": licensed}, backend=settings.head.model)
+    sources = [need.path for need in needs(settings.head)]
+    record = provenance("head", settings, {"sources": sources}, backend=settings.head.model)
     notes = {"provenance": {**dataclasses.asdict(record), "versions": library_versions()}}
-    head: HeadData = (build if settings.head.model == "generic" else convert)(settings.head, notes)
+    head: HeadData = _build(settings.head, sources, notes)
     head.save(outputs["head"])
     logger("head").info(
         "%s head: %d vertices, %d faces, %d identity, %d expression and %d albedo columns",
@@ -45,3 +50,12 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         head.expression_basis.shape[-1],
         len(head.albedo_basis),
     )
+
+
+def _build(settings: Head, sources: list[Path], notes: Mapping[str, Any]) -> HeadData:
+    if settings.model == "generic":
+        return generic.build(settings, notes)
+    if settings.model == "human":
+        (shipped,) = sources
+        return human.build(settings, notes, shipped)
+    return convert(settings, notes)

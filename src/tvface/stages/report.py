@@ -203,6 +203,8 @@ def _notes(settings: Settings, statistics: Mapping[str, Any]) -> list[str]:
         notes.append("Loss terms switched off by the settings (train.<phase>.weights): " + ", ".join(off) + ".")
     if settings.head.model == "generic":
         notes.append("Head model: tvface's own generic head, not FLAME (head.model: generic).")
+    if settings.head.model == "human":
+        notes.append("Head model: tvface's own human head of MakeHuman's shapes, not FLAME (head.model: human).")
     stand_ins = [
         f"{stage} by {backend}"
         for stage, backend in (

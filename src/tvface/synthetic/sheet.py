@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from tvface.head import generic
+from tvface.head.data import HeadData
 from tvface.media import drawing
 from tvface.settings.model import Head
 from tvface.synthetic.crops import CropMaker
@@ -35,10 +36,14 @@ MOVEMENTS = ("", "brow_up", "brow_furrow", "smile")
 
 
 class Studio:
-    """Takes pictures of people before a grey wall in one light."""
+    """Takes pictures of people before a grey wall in one light.
 
-    def __init__(self) -> None:
-        head = generic.build(Head())
+    Args:
+        head: with the painters' movements as expression columns; None: the generic head.
+    """
+
+    def __init__(self, head: HeadData | None = None) -> None:
+        head = head or generic.build(Head())
         self.maker = CropMaker(head, SIDE)
         self.names = list(head.notes["expression_names"])
         self.full = float(head.notes["expression_full"])
@@ -67,9 +72,9 @@ class Studio:
         return render_scene([posed], camera, light, np.full((SIDE, SIDE, 3), 128, np.uint8), 3).image
 
 
-def sheet() -> np.ndarray:
-    """Return the sheet, RGB uint8."""
-    studio = Studio()
+def sheet(studio: Studio | None = None) -> np.ndarray:
+    """Return the sheet, RGB uint8, by default of the generic head."""
+    studio = studio or Studio()
     pictures: list[np.ndarray] = []
     captions: list[str] = []
 
