@@ -97,6 +97,7 @@ def triton_cases() -> list[dict]:
         case(16, 128, 64, (1, 4, 5), torch.float32),  # the paper's channels
         case(16, 128, 64, (1, 4, 5), torch.bfloat16),
         case(2, 8, 3, (2, 2, 3), torch.float32) | {"large": True},  # addresses of 64 bits
+        case(2, 8, 3, (2, 2, 3), torch.bfloat16) | {"compiled": True},
     ]
 
 

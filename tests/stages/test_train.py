@@ -21,6 +21,7 @@ from tvface.manifests import read, write
 from tvface.manifests.base import Provenance
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.train import TRAIN
+from tvface.networks import deformable
 from tvface.settings import Settings, SettingsError, merge, parse_settings
 from tvface.stages import train
 from tvface.training.data import DataError
@@ -244,3 +245,32 @@ def test_frozen_statistics_need_a_start(project):  # noqa: F811
     theirs = load_file("before/weights.safetensors")
     kept = [name for name in theirs if name.startswith("coarse_encoder.") and "running_" in name]
     assert kept and all(torch.equal(ours[name], theirs[name]) for name in kept)
+
+
+def test_the_manifest_says_which_deformable_convolution_was_used(project, monkeypatch):  # noqa: F811
+    monkeypatch.delenv(deformable.VARIABLE, raising=False)
+    settings = settings_with(pretrain={"steps": 1})
+    notes = {model: fit(settings, model, f"{model}/pretrain")[0].provenance["notes"] for model in ("deca", "temporal")}
+    assert "deformable_convolution" not in notes["deca"], "it has none"
+    assert notes["temporal"]["deformable_convolution"] == "numba"
+
+
+@pytest.mark.skipif(not deformable.has_triton(), reason="the package triton is not installed")
+def test_fused_kernels_that_fail_are_told_once_and_in_the_manifest(project, monkeypatch, caplog):  # noqa: F811
+    """The CPU passes for a GPU whose kernels do not compile; torchvision's operator runs on it all the same."""
+    from tvface.networks import deformable_triton
+
+    def broken(*_):
+        raise RuntimeError("Loop-carried variable address has initial type <[64, 64], int64>")
+
+    monkeypatch.delenv(deformable.VARIABLE, raising=False)
+    monkeypatch.setattr(deformable, "_kind", lambda device: "cuda")
+    monkeypatch.setattr(deformable, "_FAULTS", {})
+    monkeypatch.setattr(deformable, "_TOLD", set())
+    monkeypatch.setattr(deformable_triton, "deform_conv2d", broken)
+    with caplog.at_level("WARNING"):
+        manifest, _ = fit(settings_with(pretrain={"steps": 2}), "run", "temporal/pretrain")
+    noted = manifest.provenance["notes"]["deformable_convolution"]
+    assert noted.startswith("torchvision: it does not run (36 to 18 channels") and "Loop-carried variable" in noted
+    (told,) = [record for record in caplog.records if record.name == "tvface.networks.deformable"]
+    assert told.levelname == "WARNING" and noted.removeprefix("torchvision: ") in told.getMessage()

@@ -125,7 +125,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
     for report in reports:
         log.info("%s", report)
     networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
-    accelerate(face_model, train, fabric.device, fabric.world_size)
+    chosen_here = accelerate(face_model, train, fabric.device, fabric.world_size)
     task = phases.PhaseTask(
         face_model,
         phase,
@@ -187,6 +187,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
                 "parameters_trained": sum(parameter.numel() for parameter in task.trained()),
                 "device": fabric.device.type,
                 "warm_start": [str(report) for report in reports],
+                **chosen_here,
             },
         ),
     )

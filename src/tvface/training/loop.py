@@ -17,6 +17,7 @@ from torch import nn
 
 from tvface.settings.model import Phase, Train
 from tvface.stages.base import logger, progress
+from tvface.training.acceleration import one_pass
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.data import Clip, fixed_windows
 from tvface.training.schedule import learning_rate
@@ -155,14 +156,15 @@ def fit(
         torch.set_rng_state(state["rng"])
         curve, done = Curve.restored(state["curve"]), int(state["step"])
     else:
-        _validate(fabric, wrapped, validation, sampler, 0, curve)
+        _validate(fabric, wrapped, validation, sampler, settings, 0, curve)
     judge = _Judge(fabric, task, sampler, curve)
     for step in progress(range(done, steps), "training", steps - done):
         window = sampler.window(step, fabric.device)
-        terms = wrapped(window, step)
-        total = torch.stack(list(terms.values())).sum()
         wrapped_optimiser.zero_grad(set_to_none=True)
-        fabric.backward(total)
+        with one_pass(settings):
+            terms = wrapped(window, step)
+            total = torch.stack(list(terms.values())).sum()
+            fabric.backward(total)
         judge.take(step, terms, total)
         for group in optimiser.param_groups:
             rate = group["rate"] if step >= group["wait"] else 0.0
@@ -181,7 +183,7 @@ def fit(
         if logs:
             curve.flush(done)
         if validates:
-            _validate(fabric, wrapped, validation, sampler, done, curve)
+            _validate(fabric, wrapped, validation, sampler, settings, done, curve)
         if writes and fabric.is_global_zero:
             checkpoint = {
                 "weights": task.weights(),
@@ -194,7 +196,7 @@ def fit(
 
 
 def _validate(
-    fabric: Fabric, task: nn.Module, clips: Sequence[Clip], sampler: Windows, step: int, curve: Curve
+    fabric: Fabric, task: nn.Module, clips: Sequence[Clip], sampler: Windows, settings: Train, step: int, curve: Curve
 ) -> None:
     """Append the mean of every term over the validation clips, all in evaluation mode and without gradient."""
     if not clips:
@@ -203,7 +205,8 @@ def _validate(
     sums: dict[str, Any] = defaultdict(float)
     with torch.no_grad():
         for window in fixed_windows(clips, sampler.frames, sampler.batch, fabric.device):
-            terms = task(window, None)
+            with one_pass(settings, whole=len(window.names) == sampler.batch):
+                terms = task(window, None)
             for name, term in terms.items():
                 sums[name] += term.double() * len(window.names)
     task.train()
