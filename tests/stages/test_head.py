@@ -11,6 +11,7 @@ from tvface import assets
 from tvface.head.data import HeadData, HeadError
 from tvface.settings import parse_settings
 from tvface.stages import head
+from tvface.stages.needs import needs
 
 
 def test_generic_head_with_provenance(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ def test_human_head_with_the_digest_of_its_file(tmp_path: Path) -> None:
     record = made.notes["provenance"]
     assert record["backend"] == "human" and made.notes["source"] == "human"
     assert list(record["parents"].values()) == [assets.asset("human_head").sha256]
-    assert [need.asset.name for need in assets.needs(settings) if need.stage == "head"] == ["human_head"]
+    assert [need.asset.name for need in needs(settings, "head")] == ["human_head"]
 
 
 def test_flame_with_digests_of_its_files(tmp_path: Path) -> None:
