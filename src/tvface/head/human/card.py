@@ -36,9 +36,9 @@ columns, {len(head.units)} face units, {len(head.codes):,} people. {len(content)
 ## Licence
 
 CC0-1.0, as its sources: MakeHuman's base mesh ("explicitly released as CC0 in september 2020", Data Collection AB, Joel
-Palmius, Jonas Hauquier), targets, rig and masks (the wheel's licence file of `mpfb2`: CC0 1.0 Universal), the skinning weights (key
-`license`: CC0, (C) 2025 NAVER Corp.), and the 52 face units by Mika Suominen, CC0 by the wheel's README (their folder
-has no licence file). The names of the units are Apple's. The teeth are tvface's own.
+Palmius, Jonas Hauquier), targets, rig and masks (the wheel's licence file of `mpfb2`: CC0 1.0 Universal), the skinning
+weights (key `license`: CC0, (C) 2025 NAVER Corp.), and the 52 face units by Mika Suominen, CC0 by the wheel's README
+(their folder has no licence file). The names of the units are Apple's. The teeth are tvface's own.
 
 ## How it was made
 
