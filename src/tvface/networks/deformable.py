@@ -23,6 +23,9 @@ from tvface.networks import deformable_grid, deformable_numba
 BACKENDS = ("auto", "numba", "triton", "torchvision", "grid")
 VARIABLE = "TVFACE_DEFORMABLE"
 
+WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Channels per group that the fused kernels take."""
+
 # Channels, outputs, groups, height, width, dtype: blocks that are not full; the paper's channels in both arithmetics.
 _COMPARED = (
     (36, 18, 9, 5, 9, torch.float32),
@@ -74,11 +77,12 @@ def deform_conv2d(
         ValueError: the number of offsets does not fit the channels, or no such backend, or one that does not work on
             this device.
     """
-    groups, rest = divmod(offset.shape[1], 18)
-    if rest or groups == 0 or value.shape[1] % groups or mask.shape[1] != 9 * groups:
+    groups = offset.shape[1] // 18
+    if offset.shape[1] % 18 or groups == 0 or value.shape[1] % groups or mask.shape[1] != 9 * groups:
         raise ValueError(f"{offset.shape[1]} offsets and {mask.shape[1]} weights do not fit {value.shape[1]} channels")
-    width, compiling = value.shape[1] // groups, torch.compiler.is_compiling()
-    chosen = _backend(value.device, value.dtype, offset.dtype, width, backend, compiling)
+    # A number of this list, so that it is a constant also where torch.compile takes sizes for variables.
+    width = next((known for known in WIDTHS if known == value.shape[1] // groups), 0)
+    chosen = _backend(value.device, value.dtype, offset.dtype, width, backend, torch.compiler.is_compiling())
     if chosen == "triton":
         from tvface.networks import deformable_triton  # triton is not there on every platform
 
@@ -110,7 +114,7 @@ def decide(
         device: where the tensors are. The first question for a GPU compares the fused kernels with torchvision's.
         dtype: of the value.
         offset_dtype: of offsets and weights of samples.
-        width: channels per group.
+        width: channels per group; 0 for a number that is not in ``WIDTHS``.
         backend: one of ``BACKENDS``; the environment variable stands above "auto".
         compiling: the call is part of a graph that ``torch.compile`` makes.
 

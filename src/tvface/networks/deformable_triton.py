@@ -22,6 +22,7 @@ import triton
 import triton.language as tl
 
 from tvface.device import name_of
+from tvface.networks import deformable
 from tvface.networks import deformable_triton_kernels as kernels
 
 PIXELS = 32
@@ -134,8 +135,8 @@ def refusal(dtype: torch.dtype, offset_dtype: torch.dtype, width: int) -> str:
     if dtype not in (torch.float32, torch.bfloat16) or offset_dtype != torch.float32:
         kinds = f"{name_of(dtype)} values and {name_of(offset_dtype)} offsets"
         return f"it takes float32 and bfloat16 values and float32 offsets, not {kinds}"
-    if width & (width - 1) or not 0 < width <= 128:
-        return f"it takes groups of 1, 2, 4, ... 128 channels, not of {width}"
+    if width not in deformable.WIDTHS:
+        return f"it takes groups of {', '.join(map(str, deformable.WIDTHS))} channels only"
     return ""
 
 
