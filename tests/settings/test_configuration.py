@@ -32,7 +32,7 @@ def test_other_configurations_parse_on_top_of_the_demo(name: str) -> None:
 
 
 def test_the_demo_needs_no_weights_of_others() -> None:
-    from tvface.assets import needs
+    from tvface.stages.needs import needs
 
     assert {need.asset.url for need in needs(load([ROOT / "config.yaml"]))} <= {""}
 
