@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.training.footage import sliding, write_episode
+from tvface.assets import MissingAsset
 from tvface.manifests import ManifestError, read
 from tvface.manifests.dataset import DATASET, DATASET_SHARD
 from tvface.media.tarstore import read_bytes
@@ -175,7 +176,7 @@ def test_labels_of_another_run_are_refused(tmp_path, monkeypatch):
 def test_spynet_without_weights_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = parse_settings({"device": "cpu", "dataset": {"flow": {"backend": "spynet", "weights": "absent.st"}}})
-    with pytest.raises(SettingsError, match=r"absent\.st"):
+    with pytest.raises(MissingAsset, match=r"absent\.st is missing\n    licence: "):
         shard(tmp_path, "e", [sliding("s", "e", "a")], settings)
 
 

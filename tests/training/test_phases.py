@@ -130,7 +130,7 @@ def test_validation_permutes_nothing(tiny, window, monkeypatch):
 
 
 def test_the_settings_say_which_layers_the_mrf_compares(tiny, monkeypatch, tmp_path):
-    monkeypatch.setattr(assets, "locate", lambda name: tmp_path / "vgg19.pth")
+    monkeypatch.setattr(assets, "located", lambda name: [(assets.asset(name), tmp_path / "vgg19.pth")])
     monkeypatch.setattr("tvface.training.phases.load_vgg19", lambda network, path: None)
     (tmp_path / "vgg19.pth").write_bytes(b"stands for the file")
     weights = dataclasses.replace(tiny.train.detail.weights, mrf=0.05)
