@@ -10,6 +10,7 @@ torchvision's.
 from __future__ import annotations
 
 import importlib.util
+import math
 
 import torch
 import torchvision.ops
@@ -52,14 +53,26 @@ def rasteriser(batch: int, size: int) -> None:
     show(f"rasterise + interpolate 9 attributes, {batch} x {size} px, forward and backward", times, backends[-1])
 
 
+def alignment_inputs(side: int, channels: int, batch: int = 2, groups: int = 16) -> list[torch.Tensor]:
+    """Return value, offset, weight, bias and mask of a convolution ``channels`` -> 64, float32, with gradients.
+
+    The offsets reach some pixels far. None falls on a pixel's centre, where the gradient jumps, and each is a multiple
+    of 1/128, so that a position is the same number in float32 and in float64.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    offset = torch.round(64 * 2 * normal(batch, groups * 18, side, side)) / 64 + 1 / 128
+    mask = torch.rand(batch, groups * 9, side, side, generator=generator)
+    given = [normal(batch, channels, side, side), offset, normal(64, channels, 3, 3) / math.sqrt(9 * channels)]
+    return [tensor.requires_grad_() for tensor in (*given, torch.zeros(64), mask)]
+
+
 def deformable_convolution() -> None:
     """The alignment's convolution at a quarter of the paper's map."""
-    generator = torch.Generator().manual_seed(0)
-    value = torch.randn(2, 64, 56, 56, generator=generator, requires_grad=True)
-    weight = torch.randn(64, 64, 3, 3, generator=generator) / 24
-    bias = torch.zeros(64)
-    offset = torch.randn(2, 16 * 18, 56, 56, generator=generator, requires_grad=True)
-    mask = torch.rand(2, 16 * 9, 56, 56, generator=generator)
+    value, offset, weight, bias, mask = alignment_inputs(56, channels=64)
 
     def own() -> None:
         deform_conv2d(value, offset, weight, bias, mask).square().sum().backward()

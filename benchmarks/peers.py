@@ -33,7 +33,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, the project root is not on the path
 
-from benchmarks.peers_chains import Found, PlainChain, Spec, TvfaceChain, Workers
+from benchmarks.peers_chains import Found, PlainChain, TvfaceChain, Workers
+from benchmarks.peers_stages import RANDOM, Spec, apart
 from tvface.device import arithmetic, name_of
 from tvface.media.video import VideoReader
 
@@ -127,13 +128,13 @@ def report_outputs(
     Raises:
         SystemExit: they did not find the same faces.
     """
-    apart = 0.0
+    corners = 0.0
     for index, (theirs, ours) in enumerate(zip(found["plain"], found["tvface"], strict=True)):
         if len(theirs.boxes) != len(ours.boxes):
             raise SystemExit(f"frame {index}: {len(theirs.boxes)} faces by the package, {len(ours.boxes)} by tvface")
         if len(theirs.boxes):
-            apart = max(apart, float(np.abs(theirs.boxes - ours.boxes).max()))
-    print(f"boxes: the same faces, corners within {apart:.4f} px")
+            corners = max(corners, float(np.abs(theirs.boxes - ours.boxes).max()))
+    print(f"boxes: the same faces, corners within {corners:.4f} px")
     with_faces = [index for index, one in enumerate(found["plain"]) if len(one.boxes)]
     if not with_faces:
         raise SystemExit("no face in the sampled frames: nothing but detection was timed; take another video")
@@ -142,12 +143,11 @@ def report_outputs(
     own = TvfaceChain(spec)
     heat, logits = plain.maps(pictures, boxes), own.maps(pictures, boxes)
     for name, reference, tested in zip(("FAN's heat maps", "BiSeNet's logits"), heat, logits, strict=True):
-        error = float(np.sqrt(np.square(tested - reference).mean()) / reference.std())
-        print(f"{name}: RMS difference {100 * error:.3f} % of their standard deviation")
-    if plain.sources["fan"] != "pseudo-random":
+        print(f"{name}: RMS difference {100 * apart(reference, tested):.3f} % of their standard deviation")
+    if plain.sources["fan"] != RANDOM:
         points = [np.concatenate([found[chain][i].points for i in with_faces]) for chain in ("tvface", "plain")]
         print(f"FAN's points: moved by {100 * nme(*points):.3f} % of the eye distance")
-    if plain.sources["bisenet"] != "pseudo-random":
+    if plain.sources["bisenet"] != RANDOM:
         masks = [np.concatenate([found[chain][i].masks for i in with_faces]) for chain in ("tvface", "plain")]
         print(f"BiSeNet's masks: {100 * float((masks[0] != masks[1]).mean()):.3f} % of the pixels change")
     bundled = {

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -138,6 +138,41 @@ def _turned(vertices: np.ndarray, angle: float) -> np.ndarray:
     return np.stack([1.12 * (cosine * x + sine * z), -y + 0.06, sine * x - cosine * z], -1).astype(np.float32)
 
 
+class Row(NamedTuple):
+    """Median seconds of a pass over a batch; same: share of the pixels whose face is the peer's, covered: by a face."""
+
+    scene: str
+    batch: int
+    label: str
+    backend: str
+    seconds: float
+    peer_seconds: float
+    same: float
+    covered: float
+
+
+def measured(
+    mesh: Mesh,
+    batches: Sequence[int],
+    layouts: Sequence[bool],
+    device: torch.device,
+    backends: Sequence[str],
+    peer: str,
+    runs: int,
+) -> Iterator[Row]:
+    """Time the backends in turns, forward and forward + backward; ``layouts``: the picture (False), UV (True)."""
+    for uv in layouts:
+        for batch in batches:
+            scene = Scene(mesh, batch, uv, device)
+            wanted = scene.face(peer)
+            same = {name: float((scene.face(name) == wanted).float().mean()) for name in backends}
+            covered, title = float((wanted >= 0).float().mean()), f"{'UV' if uv else 'picture'} {scene.size}"
+            for label, once in (("forward", scene.forward), ("forward+backward", scene.backward)):
+                times = interleaved({name: partial(once, name) for name in backends}, runs, device)
+                for name, seconds in times.items():
+                    yield Row(title, batch, label, name, seconds, times[peer], same[name], covered)
+
+
 def stored_agreement(backends: list[str]) -> dict[str, float]:
     """Return the share of pixels whose face is pytorch3d's in the tests' reference file."""
     reference = load("deca", "render_free")
@@ -166,20 +201,11 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces, torch {torch.__version__}, {device}, ", end="")
     print(f"{given.threads} thread(s), {ATTRIBUTES} attributes, median of {given.runs} interleaved runs")
     print("scene        batch  pass              backend     ms per image   x peer   faces as peer")
-    for uv in (False, True):
-        for batch in given.batch:
-            scene = Scene(mesh, batch, uv, device)
-            wanted = scene.face(peer)
-            covered = float((wanted >= 0).float().mean())
-            for label, once in (("forward", scene.forward), ("forward+backward", scene.backward)):
-                times = interleaved({name: partial(once, name) for name in backends}, given.runs, device)
-                for name, seconds in times.items():
-                    same = float((scene.face(name) == wanted).float().mean())
-                    title = f"{'UV' if uv else 'picture'} {scene.size}"
-                    print(
-                        f"{title:<12} {batch:>5}  {label:<17} {name:<11} {1000 * seconds / batch:>12.2f}"
-                        f"   {times[peer] / seconds:>6.2f}   {100 * same:>9.3f} %   ({100 * covered:.0f} % covered)"
-                    )
+    for row in measured(mesh, given.batch, (False, True), device, backends, peer, given.runs):
+        print(
+            f"{row.scene:<12} {row.batch:>5}  {row.label:<17} {row.backend:<11} {1000 * row.seconds / row.batch:>12.2f}"
+            f"   {row.peer_seconds / row.seconds:>6.2f}   {100 * row.same:>9.3f} %   ({100 * row.covered:.0f} % covered)"
+        )
     shares = ", ".join(f"{name} {100 * share:.3f} %" for name, share in stored_agreement(backends).items())
     print(f"faces as pytorch3d's in tests/reference/deca/render_free.npz: {shares}")
 

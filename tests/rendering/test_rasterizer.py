@@ -328,7 +328,7 @@ def test_pytorch3d_chooses_the_same_faces() -> None:
         assert torch.equal(rasterize(vertices, faces, *size, "pytorch3d").face, rasterize(vertices, faces, *size).face)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 def test_cuda_chooses_the_same_faces() -> None:
     vertices, faces = random_mesh(2)
     cuda = rasterize(vertices.cuda(), faces.cuda(), 40, 25)
