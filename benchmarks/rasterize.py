@@ -202,9 +202,11 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{given.threads} thread(s), {ATTRIBUTES} attributes, median of {given.runs} interleaved runs")
     print("scene        batch  pass              backend     ms per image   x peer   faces as peer")
     for row in measured(mesh, given.batch, (False, True), device, backends, peer, given.runs):
+        each = 1000 * row.seconds / row.batch
         print(
-            f"{row.scene:<12} {row.batch:>5}  {row.label:<17} {row.backend:<11} {1000 * row.seconds / row.batch:>12.2f}"
-            f"   {row.peer_seconds / row.seconds:>6.2f}   {100 * row.same:>9.3f} %   ({100 * row.covered:.0f} % covered)"
+            f"{row.scene:<12} {row.batch:>5}  {row.label:<17} {row.backend:<11} {each:>12.2f}"
+            f"   {row.peer_seconds / row.seconds:>6.2f}   {100 * row.same:>9.3f} %"
+            f"   ({100 * row.covered:.0f} % covered)"
         )
     shares = ", ".join(f"{name} {100 * share:.3f} %" for name, share in stored_agreement(backends).items())
     print(f"faces as pytorch3d's in tests/reference/deca/render_free.npz: {shares}")

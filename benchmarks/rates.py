@@ -36,7 +36,7 @@ def best_rates(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
 
 def copy_rate(device: torch.device) -> float:
     """Return the bytes/s of a copy in the device's memory, read and written ones counted, the best of five."""
-    source = torch.randint(256, (2**31 if device.type == "cuda" else 2**27,), dtype=torch.uint8, device=device)
+    source = torch.randint(256, (2**30 if device.type == "cuda" else 2**27,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
 
     def copy() -> None:

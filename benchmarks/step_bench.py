@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torchvision.ops
+import torchvision.ops  # noqa: F401  # torch.ops.torchvision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -132,7 +132,8 @@ class Bench:
 class Step:
     """What a training step took: seconds (median); flops counted, 0: not counted; peak: bytes of the device since the
     timing began, without the weights of the model that stood by, or of the process since its start. loss: of the first
-    step; float32_loss: the same step, eager and in float32 without TF32, NaN: not taken."""
+    step; float32_loss: the same step, eager, in float32 without TF32 and with torchvision's deformable convolution, NaN:
+    not taken."""
 
     phase: str
     label: str
@@ -166,7 +167,7 @@ class Race:
     def _count(self, label: str, phase: str) -> tuple[int, float]:
         model = self.bench.model if label == OURS else self.bench.plain
         model.load_weights(self.bench.start)
-        with arithmetic(tf32=False):
+        with arithmetic(tf32=False), _torchvision_samples():
             once = self.bench.step(label, phase)
             loss = float(once())  # also finds the codes that the detail phase keeps
             flops = counted(once)

@@ -1,18 +1,22 @@
 """The benchmarks run, and the plain reading of the paper that they time gives the product's codes."""
 
+import os
 import re
 
 import numpy as np
 import pytest
 import skimage.data
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import gpu_hours, identities, peers, rasterize, recaps, train_step, tvqa_scale
+from benchmarks import gpu_hours, identities, kernels, peers, rasterize, rates, recaps, train_step, tvqa_scale
 from benchmarks.data_stages import Measured, table
 from benchmarks.episode_memory import growth
+from benchmarks.step_bench import counted
 from tvface.episodes import parse_clip
 from tvface.media.images import encode_png
 from tvface.media.video import write_video
+from tvface.networks.deformable import VARIABLE, deform_conv2d
 from tvface.settings import parse_settings
 
 ARGUMENTS = "--small --device cpu --batch 1 --frames 3 --steps 1 --threads 1 --without-perceptual"
@@ -39,6 +43,28 @@ def test_train_step(capsys):
     out = capsys.readouterr().out
     assert float(re.search(r"differ by (\S+) of their range", out).group(1)) < 1e-4
     assert re.search(r"detail +tvface .* TFLOP/s = ", out) and re.search(r"plain / tvface = \d", out)
+
+
+def test_work_is_counted_as_in_plain_torch(monkeypatch):
+    """torchvision's operators are told to the counter; ``grid`` is made of matrix products, which it knows."""
+    given = [tensor.detach().requires_grad_() for tensor in kernels.alignment_inputs(8, channels=32)]
+
+    def step():
+        deform_conv2d(*given).sum().backward()
+
+    with FlopCounterMode(display=False) as plain:
+        deform_conv2d(*given, backend="grid").sum().backward()
+    monkeypatch.setenv(VARIABLE, "numba")
+    assert counted(step) == plain.get_total_flops() == 3 * 2 * (2 * 8 * 8) * 64 * 32 * 9
+    assert os.environ[VARIABLE] == "numba"
+
+
+def test_arithmetic_is_left_as_it_was():
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    for tf32, precision in ((True, "high"), (False, "highest")):
+        with rates.arithmetic(tf32):
+            assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == (precision, tf32)
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
 
 
 def test_other_codes_are_not_timed(monkeypatch):

@@ -40,7 +40,7 @@ _STEP = f"{_HERE}.steps:run"
 _GRAPHS = "CUDA graphs need a CUDA device"
 
 PARTS = (
-    Part("card", "Card and software", f"{_HERE}.card:run", 60),
+    Part("card", "Card and software", f"{_HERE}.card:run", 120),
     Part("matrix", "Rates that a step is measured by", f"{_HERE}.matrix:run", 60),
     Part("deformable", "Deformable convolution beside torchvision's", f"{_HERE}.deformable:run", 120),
     Part("rasteriser", "Rasteriser, 224 px", f"{_HERE}.rasteriser:run", 60),

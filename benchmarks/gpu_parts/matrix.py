@@ -21,5 +21,6 @@ def run(job: Job) -> None:
         job.row(arithmetic=name, **{f"{work} [TFLOP/s]": rate / 1e12 for work, rate in rates.items()})
     job.note(f"copy in the device's memory: {copy_rate(device) / 1e12:.3f} TB/s, read and written bytes counted")
     job.note(
-        "matrix product 8192 x 8192 (CPU: 1536), convolution 64 -> 64 channels of 64 maps (CPU: 4) of 112 px; best of five"
+        "matrix product 8192 x 8192 (CPU: 1536), convolution 64 -> 64 channels of 64 maps (CPU: 4) of 112 px; "
+        "the best of five"
     )

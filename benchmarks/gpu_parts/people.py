@@ -40,7 +40,7 @@ def demo(job: Job, **train: object) -> Settings:
 
 
 def footage(job: Job) -> tuple[Path, str]:
-    """Return a folder with ``head.npz`` and ``dataset.parquet``, made by the first part that asks, and what they are."""
+    """Return a folder with ``head.npz`` and ``dataset.parquet``, and what they hold; who asks first makes it."""
     folder, settings = job.work / "people", demo(job)
     shots, frames = QUICK_SHOTS if job.quick else SHOTS, settings.train.frames
     text = f"{shots} shots of {frames} frames of people that tvface renders ({SIDE} px), with exact points and classes"
@@ -65,12 +65,10 @@ def _episode(settings: Settings, folder: Path, number: int, shard: Path, frames:
     assert PERSON_EVERY == 2, "a shard holds the two shots of one person"
     name = f"people_s01e{number + 1:02d}"
     with np.load(shard) as arrays:
-        images, points, labels = (arrays[key] for key in ("image", "points", "labels"))
+        stacks = [arrays[key] for key in ("image", "labels", "points")]
     sequences = [
-        Sequence_(
-            "people", name, f"person {number}", *(part[first : first + frames] for part in (images, labels, points))
-        )
-        for first in range(0, len(images), frames)
+        Sequence_("people", name, f"person {number}", *(stack[first : first + frames] for stack in stacks))
+        for first in range(0, len(stacks[0]), frames)
     ]
     paths = write_episode(folder, name, sequences)
     out = {"manifest": folder / "dataset" / f"{name}.parquet", "flow": folder / "dataset" / f"{name}.tar"}

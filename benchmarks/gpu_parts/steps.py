@@ -32,7 +32,7 @@ def run(job: Job) -> None:
     if job.quick:
         words += QUICK.split()
         # A compiled step is the same lines in every phase, and takes a CPU a minute.
-        words += [] if compilation == "none" else "--phases pretrain --without-perceptual".split()
+        words += [] if compilation == "none" else ["--phases", "pretrain", "--without-perceptual"]
     given = parsed(words)
     beside_plain = precision == "32-true" and compilation == "none"
     bench = Bench(given)
