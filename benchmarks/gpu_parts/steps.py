@@ -28,13 +28,14 @@ def run(job: Job) -> None:
     from benchmarks.step_bench import OURS, PAPER_STEPS, PLAIN, Bench, Race, paper_hours
     from benchmarks.train_step import parsed
 
+    beside_plain = precision == "32-true" and compilation == "none"
     words = f"--device {job.device} --precision {precision} --compile {compilation}".split()
     if job.quick:
         words += QUICK.split()
         # A compiled step is the same lines in every phase, and takes a CPU a minute.
-        words += [] if compilation == "none" else ["--phases", "pretrain", "--without-perceptual"]
+        words += [] if beside_plain else ["--without-perceptual"]
+        words += [] if compilation == "none" else ["--phases", "pretrain"]
     given = parsed(words)
-    beside_plain = precision == "32-true" and compilation == "none"
     bench = Bench(given)
     difference = 0.0
     if beside_plain:
