@@ -14,6 +14,7 @@ written into ``--out``, so a kill at any moment leaves the tables of what was do
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +60,11 @@ def chosen(names: str | None) -> list[Part]:
     unknown = sorted(wanted - {part.name for part in PARTS})
     if unknown:
         raise ValueError(f"--parts {', '.join(unknown)}: choose from {', '.join(part.name for part in PARTS)}")
-    return [part for index, part in enumerate(PARTS) if index == 0 or part.name in wanted]
+    return [
+        dataclasses.replace(part, in_quick=True)
+        for index, part in enumerate(PARTS)
+        if index == 0 or part.name in wanted
+    ]
 
 
 if __name__ == "__main__":

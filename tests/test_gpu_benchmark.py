@@ -85,7 +85,7 @@ def test_what_has_no_meaning_on_a_cpu_is_passed_over(tmp_path):
     only, long = fake("good", only_cuda="graphs need a GPU"), fake("failing", in_quick=False)
     parts, _, _ = outcome(tmp_path, only, long)
     assert parts["good"]["status"] == PASSED_OVER and parts["good"]["reason"] == "graphs need a GPU"
-    assert parts["failing"]["status"] == PASSED_OVER and "--quick" in parts["failing"]["reason"]
+    assert parts["failing"]["status"] == PASSED_OVER and "only by --parts failing" in parts["failing"]["reason"]
 
 
 def test_parts_are_chosen_by_name_and_the_card_always():

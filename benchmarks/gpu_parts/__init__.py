@@ -23,7 +23,8 @@ class Part:
         limit: seconds after which it is stopped.
         options: further words for the function.
         only_cuda: why it has no meaning on a CPU; empty: it has.
-        in_quick: whether ``--quick`` runs it. One that is left out takes minutes, and another part has its lines.
+        in_quick: whether ``--quick`` runs it without being asked for it by name. One that is left out takes minutes of
+            compilation, and another part has its lines.
     """
 
     name: str
@@ -60,7 +61,14 @@ PARTS = (
         ("bf16-mixed", "reduce-overhead"),
         only_cuda=_GRAPHS,
     ),
-    Part("step-compile", "Training step, float32 (TF32), compiled", _STEP, 150, ("32-true", "default")),
+    Part(
+        "step-compile",
+        "Training step, float32 (TF32), compiled",
+        _STEP,
+        150,
+        ("32-true", "default"),
+        in_quick=False,
+    ),
     Part(
         "step-graphs",
         "Training step, float32 (TF32), compiled, CUDA graphs",

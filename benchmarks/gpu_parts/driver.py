@@ -88,7 +88,7 @@ def _one(part: Part, plan: Plan, work: Path, left: float, log: IO[str]) -> Resul
     if part.only_cuda and not plan.device.startswith("cuda"):
         return Result(part, PASSED_OVER, part.only_cuda)
     if plan.quick and not part.in_quick:
-        return Result(part, PASSED_OVER, "takes minutes: left out by --quick, another part has its lines")
+        return Result(part, PASSED_OVER, f"takes minutes to compile: with --quick only by --parts {part.name}")
     if left < LEAST:
         return Result(part, NOT_RUN, f"no time left: --parts {part.name} runs it alone")
     limit = min(part.limit * (1 if plan.device.startswith("cuda") else ON_A_CPU), left)
