@@ -130,10 +130,12 @@ class Bench:
 
 @dataclass(frozen=True)
 class Step:
-    """What a training step took: seconds (median); flops counted, 0: not counted; peak: bytes of the device since the
-    timing began, without the weights of the model that stood by, or of the process since its start. loss: of the first
-    step; float32_loss: the same step, eager, in float32 without TF32 and with torchvision's deformable convolution, NaN:
-    not taken."""
+    """What a training step took.
+
+    seconds: the median. flops: counted, 0: not counted. peak: bytes of the device since the timing began, without the
+    weights of the model that stood by, or of the process since its start. loss: of the first step. float32_loss: of the
+    same step, eager, in float32 without TF32 and with torchvision's deformable convolution; NaN: not taken.
+    """
 
     phase: str
     label: str

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 import torchvision.ops
@@ -17,6 +15,7 @@ from tvface.networks import deformable
 
 SIDE, CHANNELS = 112, 128  # two features of 64 channels, side by side, at half of 224 px
 QUICK_SIDE, QUICK_CHANNELS = 28, 32
+GROUPS = 16
 RUNS = 20
 RESULTS = ("output", "to value", "to offset", "to weight", "to bias", "to mask")
 TOLERANCE = {"float32": 1e-4, "float32, TF32": 1e-2, "bfloat16": 3e-2}
@@ -35,11 +34,10 @@ def run(job: Job) -> None:
     """
     device = torch.device(job.device)
     side, channels = (QUICK_SIDE, QUICK_CHANNELS) if job.quick else (SIDE, CHANNELS)
-    given = [tensor.detach().to(device) for tensor in alignment_inputs(side, channels)]
-    with _warnings() as told:
-        chosen = deformable.choose(device)
-    reason = "; ".join(told)
-    job.note(f"{channels} -> 64 channels, 16 groups, 2 maps of {side} px; tvface runs {chosen}. {reason}".strip())
+    given = [tensor.detach().to(device) for tensor in alignment_inputs(side, channels, groups=GROUPS)]
+    choice = deformable.decide(device, width=channels // GROUPS)
+    chosen = choice.backend
+    job.note(f"{channels} -> 64 channels, {GROUPS} groups, 2 maps of {side} px; tvface runs {choice}")
     poor = []
     kinds = [("float32", torch.float32, False), ("bfloat16", torch.bfloat16, True)]
     if job.cuda:
@@ -64,7 +62,7 @@ def run(job: Job) -> None:
     if poor:
         raise AssertionError("; ".join(poor))
     if job.cuda and chosen != "triton":
-        raise RuntimeError(f"no fused kernel on this device, {chosen}'s was timed: {reason or 'no reason was told'}")
+        raise RuntimeError(f"the fused kernels do not run here, what was timed is {choice}")
 
 
 def own(
@@ -118,17 +116,3 @@ def _times(
     there = interleaved({name: forward(function) for name, function in sides.items()}, runs, device)
     back = interleaved({name: backward(function) for name, function in sides.items()}, runs, device)
     return {name: (there[name], back[name]) for name in sides}
-
-
-@contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """Collect what the choice warns of."""
-    told: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
-    log = logging.getLogger("tvface.networks.deformable")
-    log.addHandler(handler)
-    try:
-        yield told
-    finally:
-        log.removeHandler(handler)
