@@ -17,11 +17,12 @@ from tvface.settings import Settings
 from tvface.training.phases import PhaseTask
 
 SHARD = "temporal/coarse"
-STEPS, EVERY, KILLED_AT = 16, 6, 9
+STEPS, EVERY, KILLED_AT = 12, 4, 6
 QUICK_STEPS, QUICK_EVERY, QUICK_KILLED_AT = 6, 2, 3
-ROUNDING = 1e-3
+ROUNDING = 1e-2
 """Of a loss. A GPU adds in another order in every run, and Adam's first steps have the size of the rate however small a
-gradient is; two undisturbed runs are told beside."""
+gradient is: noise of 2e-6 in the pictures becomes 5e-3 of a loss within twelve steps. Two undisturbed runs are told
+beside."""
 
 
 def run(job: Job) -> None:
@@ -53,7 +54,7 @@ def run(job: Job) -> None:
     for name, curve in curves.items():
         job.row(run=name, **{"last loss": float(curve.iloc[-1]), "off the undisturbed run by": _apart(curve, wanted)})
     off, noise = _apart(curves["killed, went on"], wanted), _apart(curves["again"], wanted)
-    allowed = max(ROUNDING, 10 * noise) if job.cuda else 0.0
+    allowed = max(ROUNDING, 3 * noise) if job.cuda else 0.0
     assert off <= allowed, f"the losses are off by {off:.2g}, {allowed:.2g} is allowed"
 
 

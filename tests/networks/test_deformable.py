@@ -128,7 +128,7 @@ def test_triton_in_its_interpreter_equals_torchvision(tmp_path):
     assert written["fault"] == "", "the comparison before the first use finds no fault"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 @pytest.mark.skipif(not has_triton(), reason="the package triton is not installed")
 def test_triton_on_a_gpu_equals_torchvision(monkeypatch):
     monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)

@@ -18,7 +18,10 @@ from tvface.training.phases import PhaseTask
 pytestmark = pytest.mark.gpu
 
 BFLOAT16 = 0.05  # 8 bits of a factor, through a dozen layers
-FLOAT32 = 1e-3  # another order of summation, and some steps of Adam
+FIRST = 1e-4  # another order of summation
+# The same after some steps of Adam, which makes a step of full size of a gradient that is nothing but rounding: noise
+# of 2e-6 in the pictures becomes 5e-3 of a loss within twelve steps.
+FLOAT32 = 2e-2
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +44,20 @@ def trained(name: str, shard: str, device: str, initial: list[Path] | None = Non
     return rows[rows["term"] == "total"].set_index(["part", "step"])["value"]
 
 
+def same(found: pd.Series, wanted: pd.Series, first: float = FIRST, later: float = FLOAT32) -> None:
+    """Compare losses: those of the given weights, and those after steps."""
+    given = wanted.index.isin([("validation", 0), ("train", 1)])
+    pd.testing.assert_series_equal(found[given], wanted[given], rtol=first)
+    pd.testing.assert_series_equal(found, wanted, rtol=later)
+
+
 @pytest.mark.parametrize("model", ["deca", "temporal"])
 def test_every_phase_gives_the_losses_of_the_cpu(project, model):
     initial: list[Path] = []
     for phase in ("pretrain", "coarse", "detail"):
         wanted = trained(f"cpu-{phase}", f"{model}/{phase}", "cpu", initial)
         found = trained(f"cuda-{phase}", f"{model}/{phase}", "cuda", initial)
-        pd.testing.assert_series_equal(found, wanted, rtol=FLOAT32)
+        same(found, wanted)
         initial = [Path(f"cpu-{phase}", "weights.safetensors")]
 
 
@@ -56,7 +66,7 @@ def test_every_phase_gives_the_losses_of_the_cpu(project, model):
 def test_bfloat16_steps_are_near_those_of_float32(project, model, phase):
     wanted = trained("single", f"{model}/{phase}", "cuda")
     found = trained("half", f"{model}/{phase}", "cuda", precision="bf16-mixed")
-    pd.testing.assert_series_equal(found, wanted, rtol=BFLOAT16)
+    same(found, wanted, BFLOAT16, BFLOAT16)
 
 
 @pytest.mark.slow
@@ -67,7 +77,7 @@ def test_cuda_graphs_change_no_loss(project, precision):
     found = trained(
         "graphs", "temporal/coarse", "cuda", precision=precision, validate_every=2, compile="reduce-overhead"
     )
-    pd.testing.assert_series_equal(found, wanted, rtol=FLOAT32 if precision == "32-true" else BFLOAT16)
+    same(found, wanted, *((FIRST, FLOAT32) if precision == "32-true" else (BFLOAT16, BFLOAT16)))
 
 
 class Interrupted(Exception):
@@ -92,4 +102,4 @@ def test_a_training_that_was_interrupted_goes_on_with_the_losses_of_one_that_was
     seen[:] = [5]
     found = trained("parts", "temporal/coarse", "cuda", **more)
     assert [step for step in seen[1:] if step is not None] == [4, 5], "it went on after the checkpoint of step 4"
-    pd.testing.assert_series_equal(found, wanted, rtol=FLOAT32)
+    same(found, wanted)
