@@ -2,6 +2,7 @@
 
 ``benchmarks/landmarks.py`` and ``benchmarks/parsing.py`` judge the bundled networks on a folder of your own pictures,
 ``benchmarks/identities.py`` the embedders on a folder of your own videos and on a run of the embedded show.
+``benchmarks/gpu.py`` tells what a GPU can tell, in one command.
 """
 
 from benchmarks import kernels, rasterize, train_step

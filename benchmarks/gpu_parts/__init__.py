@@ -49,7 +49,7 @@ PARTS = (
     Part("step-bf16", "Training step, bfloat16", _STEP, 90, ("bf16-mixed", "none")),
     Part("training", "200 steps of the demo's training", f"{_HERE}.training:run", 110),
     Part("resume", "A training that is killed and goes on", f"{_HERE}.resume:run", 110),
-    Part("tests", "Tests that need a GPU", f"{_HERE}.gpu_tests:run", 120),
+    Part("tests", "Tests that need a GPU", f"{_HERE}.gpu_tests:run", 120, ("gpu and not slow",)),
     Part("detection", "Face detection beside facenet-pytorch", f"{_HERE}.networks:detection", 40),
     Part("fan", "2D-FAN beside face-alignment", f"{_HERE}.networks:fan", 40),
     Part("bisenet", "BiSeNet beside the published scripts", f"{_HERE}.networks:bisenet", 40),
@@ -61,6 +61,7 @@ PARTS = (
         ("bf16-mixed", "reduce-overhead"),
         only_cuda=_GRAPHS,
     ),
+    Part("tests-slow", "Tests that need a GPU and compile", f"{_HERE}.gpu_tests:run", 150, ("gpu and slow",)),
     Part(
         "step-compile",
         "Training step, float32 (TF32), compiled",

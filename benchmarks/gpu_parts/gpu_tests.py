@@ -1,4 +1,4 @@
-"""The tests that need a GPU: all marked ``gpu``, wherever they are."""
+"""The tests that need a GPU: all marked ``gpu``, wherever they are; the option is what pytest chooses by."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ def run(job: Job) -> None:
     # Only the files that hold one: others need packages that are not everywhere.
     files = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text(encoding="utf-8")]
     assert files, "no test is marked gpu"
-    told = job.work / "tests.xml"
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-ra", "-p", "no:cacheprovider", f"--junitxml={told}"]
+    (chosen,) = job.options
+    told = job.work / f"{chosen.replace(' ', '-')}.xml"
     names = [str(path.relative_to(ROOT)) for path in files]
-    status = subprocess.run([*command, "--continue-on-collection-errors", *names], check=False, cwd=ROOT).returncode
+    words = ["-m", chosen, "-vv", "-ra", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    command = [sys.executable, "-m", "pytest", *words, f"--junitxml={told}", *names]
+    status = subprocess.run(command, check=False, cwd=ROOT).returncode
+    assert told.is_file(), f"pytest ended with status {status} before it could tell"
     outcomes = []
     for case in ET.parse(told).getroot().iter("testcase"):
         outcome, why = _outcome(case)
         outcomes.append(outcome)
-        job.row(
-            test=f"{case.get('classname')}.{case.get('name')}", outcome=outcome, why=why, s=float(case.get("time", 0))
-        )
+        name, seconds = f"{case.get('classname')}.{case.get('name')}", float(case.get("time", 0))
+        job.row(test=name, outcome=outcome, why=why, s=seconds)
     counts = Counter(outcomes)
     job.note(", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) + f" in {len(names)} files")
     assert status == 0, f"pytest ended with status {status}: {counts['failed']} failed"
@@ -46,5 +48,5 @@ def _outcome(case: ET.Element) -> tuple[str, str]:
     for tag, outcome in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
         found = case.find(tag)
         if found is not None:
-            return outcome, (found.get("message") or "").splitlines()[0][:200]
+            return outcome, (found.get("message") or "").partition("\n")[0][:200]
     return "passed", ""
