@@ -29,6 +29,7 @@ def failing(job: Job) -> None:
 
 def hanging(job: Job) -> None:
     """Never ends."""
+    job.row(pid=os.getpid())
     while True:
         time.sleep(60)
 

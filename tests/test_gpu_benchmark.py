@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import gpu
-from benchmarks.gpu_parts import PARTS, Part
+from benchmarks.gpu_parts import PARTS, ROOT, Part
 from benchmarks.gpu_parts.driver import FAILED, NOT_RUN, OK, PASSED_OVER, Plan, run
 
 LONG = 300.0
@@ -74,11 +78,36 @@ def test_nothing_is_begun_when_the_time_is_up(tmp_path):
     assert parts["good"]["status"] == NOT_RUN and "--parts good" in parts["good"]["reason"]
 
 
+def ended(pid: int) -> bool:
+    """Whether a process is gone, or dead and not yet collected by whoever inherited it."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_driver_that_is_told_to_end_leaves_the_tables_and_no_process(tmp_path):
+    code = (
+        "from pathlib import Path; from tests.test_gpu_benchmark import *;"
+        f"run(Plan([fake('good'), fake('hanging')], 'cpu', False, Path({str(tmp_path)!r}), {LONG}))"
+    )
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    command = [sys.executable, "-u", "-c", code]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
+    assert driver.stdout is not None
+    pid = next(int(line.split()[-1]) for line in driver.stdout if line.startswith("[hanging] pid"))
+    driver.terminate()
+    assert driver.wait(60) == 128 + signal.SIGTERM
+    driver.stdout.close()
+    assert ended(pid)
+    (written,) = tmp_path.glob("*.json")
+    assert [part["name"] for part in json.loads(written.read_text())["parts"]] == ["good"]
+
+
 def test_what_a_part_leaves_behind_ends_with_it(tmp_path):
     parts, _, _ = outcome(tmp_path, fake("leaving"))
-    stat = Path(f"/proc/{parts['leaving']['rows'][0]['pid']}/stat")
-    # Gone, or dead and not yet collected by whoever inherited it.
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert ended(parts["leaving"]["rows"][0]["pid"])
 
 
 def test_what_has_no_meaning_on_a_cpu_is_passed_over(tmp_path):

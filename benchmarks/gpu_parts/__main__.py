@@ -6,12 +6,16 @@ import argparse
 import faulthandler
 import importlib
 import importlib.util
+import math
+import signal
 from pathlib import Path
 
 from benchmarks.gpu_parts.job import Job, PassedOver
 
 BEFORE_THE_END = 3
 """Seconds before the limit at which the stacks of all threads are printed: where a part hangs."""
+LONGER = 10
+"""Seconds after the limit at which the part ends by itself, where the driver was killed."""
 
 
 def main() -> int:
@@ -25,6 +29,7 @@ def main() -> int:
     parser.add_argument("--found", type=Path, required=True)
     parser.add_argument("--limit", type=float, required=True)
     given = parser.parse_args()
+    signal.alarm(math.ceil(given.limit) + LONGER)
     faulthandler.enable()
     faulthandler.dump_traceback_later(max(given.limit - BEFORE_THE_END, 1), exit=False)
     job = Job(given.device, given.quick, given.work, given.found, tuple(given.options))

@@ -14,8 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -66,7 +66,11 @@ def run(plan: Plan) -> list[Result]:
     written: list[Path] = []
     facts: dict[str, Any] = source(plan.commit)
     plan.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tvface-gpu-") as name, (Path(name) / "log").open("w+") as log:
+    with (
+        _leaving_on_sigterm(),
+        tempfile.TemporaryDirectory(prefix="tvface-gpu-") as name,
+        (Path(name) / "log").open("w+") as log,
+    ):
         for part in plan.parts:
             if facts.get("devices") == 0:
                 result = Result(part, NOT_RUN, "no CUDA device")
@@ -81,6 +85,20 @@ def run(plan: Plan) -> list[Result]:
                 path.unlink()
         _say("\n".join(str(path) for path in written), log)
     return results
+
+
+@contextmanager
+def _leaving_on_sigterm() -> Iterator[None]:
+    """Turn the signal into an exception, so that the part at work ends too."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _one(part: Part, plan: Plan, work: Path, left: float, log: IO[str]) -> Result:
