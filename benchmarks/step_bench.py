@@ -27,7 +27,7 @@ from tvface.networks.spynet import SPyNet, neighbour_flows
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.settings.model import Head, TemporalEncoder, Train
-from tvface.training.acceleration import accelerate
+from tvface.training.acceleration import accelerate, one_pass
 from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import PHASES, LossNetworks, PhaseTask
 from tvface.training.window import Window
@@ -118,10 +118,11 @@ class Bench:
         numbers = iter(range(1 << 30))
 
         def once() -> torch.Tensor:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-                total = torch.stack(list(task(self.window, next(numbers)).values())).sum()
             optimiser.zero_grad(set_to_none=True)
-            total.backward()
+            with one_pass(self.train):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+                    total = torch.stack(list(task(self.window, next(numbers)).values())).sum()
+                total.backward()
             optimiser.step()
             return total.detach()
 
@@ -162,7 +163,7 @@ class Race:
         }
         bench.model.load_weights(bench.start)
         bench.plain.load_weights(bench.start)
-        accelerate(bench.model, bench.train, bench.device)
+        self.notes = accelerate(bench.model, bench.train, bench.device)
         dtype = torch.bfloat16 if bench.given.precision == "bf16-mixed" else torch.float32
         self.dtype, self.rates = dtype, best_rates(bench.device, dtype)
 

@@ -1,5 +1,8 @@
 """The benchmarks run, and the plain reading of the paper that they time gives the product's codes."""
 
+from __future__ import annotations
+
+import contextlib
 import os
 import re
 
@@ -9,7 +12,7 @@ import skimage.data
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import gpu_hours, identities, kernels, peers, rasterize, rates, recaps, train_step, tvqa_scale
+from benchmarks import gpu_hours, identities, kernels, peers, rasterize, rates, recaps, timing, train_step, tvqa_scale
 from benchmarks.data_stages import Measured, table
 from benchmarks.episode_memory import growth
 from benchmarks.step_bench import counted
@@ -57,6 +60,29 @@ def test_work_is_counted_as_in_plain_torch(monkeypatch):
     monkeypatch.setenv(VARIABLE, "numba")
     assert counted(step) == plain.get_total_flops() == 3 * 2 * (2 * 8 * 8) * 64 * 32 * 9
     assert os.environ[VARIABLE] == "numba"
+
+
+def test_a_gpu_is_timed_by_events_between_two_waits(monkeypatch):
+    calls: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            calls.append("record")
+
+        def synchronize(self) -> None:
+            calls.append("wait for the event")
+
+        def elapsed_time(self, other: Event) -> float:
+            return 250.0  # ms
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: calls.append("wait for all"))
+    assert timing.seconds_of(lambda: calls.append("work"), torch.device("cuda")) == 0.25
+    assert calls == ["wait for all", "record", "work", "record", "wait for the event"]
 
 
 def test_arithmetic_is_left_as_it_was():

@@ -10,12 +10,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from benchmarks import gpu
-from benchmarks.gpu_parts import PARTS, ROOT, Part
+from benchmarks.gpu_parts import PARTS, ROOT, Part, card
 from benchmarks.gpu_parts.driver import FAILED, NOT_RUN, OK, PASSED_OVER, Plan, run
+from benchmarks.gpu_parts.job import Job
+from benchmarks.gpu_parts.tables import Table
 
 LONG = 300.0
 
@@ -115,6 +119,25 @@ def test_what_has_no_meaning_on_a_cpu_is_passed_over(tmp_path):
     parts, _, _ = outcome(tmp_path, only, long)
     assert parts["good"]["status"] == PASSED_OVER and parts["good"]["reason"] == "graphs need a GPU"
     assert parts["failing"]["status"] == PASSED_OVER and "only by --parts failing" in parts["failing"]["reason"]
+
+
+def test_the_card_is_described(tmp_path, monkeypatch):
+    properties = SimpleNamespace(name="NVIDIA H100 80GB HBM3", multi_processor_count=132, major=9, minor=0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (70 * 2**30, 80 * 2**30))
+    monkeypatch.setattr(card, "_driver", lambda: "580.1")
+    job = Job("cuda", False, tmp_path, tmp_path / "found")
+    card.run(job)
+    facts: dict[str, object] = {}
+    for line in job.found.read_text().splitlines():
+        facts |= json.loads(line)["fact"]
+    assert facts["card"] == "NVIDIA H100 80GB HBM3" and facts["capability"] == "9.0" and facts["memory_GiB"] == 80.0
+    assert Table({**facts, "date": "2026-11-27"}, "cuda", False, "", []).stem == "gpu-nvidia-h100-80gb-hbm3-2026-11-27"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="finds no CUDA device; `--device cpu --quick`"):
+        card.run(job)
 
 
 def test_parts_are_chosen_by_name_and_the_card_always():

@@ -47,6 +47,8 @@ def run(job: Job) -> None:
         f"B {given.batch}, T {given.frames}, {bench.train.image_size} px; the device's best here: "
         + ", ".join(f"{name} {value / 1e12:.4g} TFLOP/s" for name, value in race.rates.items())
     )
+    for name, text in race.notes.items():
+        job.note(f"{name.replace('_', ' ')}: {text}")
     poor: list[str] = []
     seconds: dict[str, dict[str, float]] = {label: {} for label in race.labels}
     for step in race.run(given.steps, given.warm_up):
