@@ -2,7 +2,7 @@
 
     python -m benchmarks.same_results BEFORE AFTER [--without settings] [--except 'render/*.mp4']
 
-BEFORE and AFTER are two ``results`` folders of the same configuration, made in two checkouts. Every file must stand in
+BEFORE and AFTER are two ``results`` folders of the same configuration, made in two checkouts. Every file must be in
 both. Compared are
 
 * Parquet manifests: columns, types and rows, exactly, and the whole provenance;
