@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tests.reference.checks.edges import near, undecided
-from tests.reference.checks.rounding import FORMULA, Result, repeated
+from tests.reference.checks.rounding import Result, repeated
 from tests.reference.checks.scene import IMAGE, Scene
 from tests.reference.checks.sheet import Sheet, beside
 from tests.reference.expressions import evaluate
@@ -70,7 +70,7 @@ def pictures(sheet: Sheet) -> None:
     """``render.npz`` and ``render_free.npz``."""
     scene = Scene(sheet)
     renderer = scene.renderer()
-    found = repeated(partial(_drawn, scene, renderer), amount=FORMULA)
+    found = repeated(partial(_drawn, scene, renderer))
     rendering, projected = found["rendering"].value, found["projected"]
     edges = undecided(projected, scene.faces.numpy(), IMAGE, IMAGE)
     _fragments(sheet, scene, renderer, edges)

@@ -28,56 +28,90 @@ from torch.utils._pytree import tree_leaves
 
 ROUNDING = 2e-6
 """Of the largest value: some 16 units in the last place, what it takes to write down and add up a result."""
-NETWORK, FORMULA = 2.0**-21, 2.0**-23
-"""Largest relative disturbance, evenly between plus and minus. An operation in float32 rounds by up to 2^-24; that of a
-network by more, for it adds up thousands of terms, and its rectifiers must be seen to go both ways."""
+HALF = 2.0**-24
+"""What an operation in float32 rounds by at most, relative to its result."""
+AMOUNT = 2
+"""Times HALF: by how much the result of every operation is disturbed, evenly between plus and minus."""
 RUNS = 2
-TIMES = 2
-"""The largest of two moves is a draw as well: another may be twice as far."""
+TIMES = 3
+"""The largest of few moves is a draw as well: another may be a few times as far."""
 PARTS = 64
 
 # Results that are whole numbers, which a disturbance would turn into others, or copies of what is disturbed already.
-_EXACT = frozenset(
-    "round floor ceil trunc sign abs neg relu threshold_backward maximum minimum max min amax amin clamp clamp_min "
-    "clamp_max max_pool2d_with_indices topk sort where masked_fill clone copy _to_copy cat stack index index_select "
-    "gather flip roll repeat constant_pad_nd slice_backward select_backward ones_like zeros_like full_like".split()
-)
-_PATTERN = 1 << 20  # factors that are drawn; a result takes them from a place of its own on, in a circle
+_EXACT = frozenset({
+    "_to_copy", "abs", "amax", "amin", "cat", "ceil", "clamp", "clamp_max", "clamp_min", "clone", "constant_pad_nd",
+    "copy", "flip", "floor", "full_like", "gather", "index", "index_select", "masked_fill", "max",
+    "max_pool2d_with_indices", "maximum", "min", "minimum", "neg", "ones_like", "relu", "repeat", "roll", "round",
+    "select_backward", "sign", "slice_backward", "sort", "stack", "threshold_backward", "topk", "trunc", "where",
+    "zeros_like",
+})  # fmt: skip
+_PATTERN = 1 << 18  # numbers that are drawn, to be used from any place on, in a circle
 
 
 class Disturbed(TorchDispatchMode):
     """Inside it, float32 results of torch's operations are off in their last digits; the same way for the same seed.
 
-    Exact zeros stay, and so does float64.
+    Every result is off by up to AMOUNT times HALF of itself. Where n terms are added up, rounding goes a random walk of
+    n steps, as far as the typical size of such a sum times the root of n, times HALF: by so much sums are off as well,
+    convolutions, matrix products and their gradients among them. Exact zeros stay, and so does float64.
     """
 
-    def __init__(self, seed: int, amount: float) -> None:
+    def __init__(self, seed: int) -> None:
         super().__init__()
         self._generator = torch.Generator().manual_seed(seed)
-        self._factors = 1 + amount * (torch.rand(_PATTERN, generator=self._generator) * 2 - 1)
+        self._pattern = (torch.rand(_PATTERN, generator=self._generator) * 2 - 1).repeat(2)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation, then disturb what it returns."""
         result = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
         is_view = any(returned.alias_info is not None for returned in func._schema.returns)
-        if is_view or func.overloadpacket.__name__ in _EXACT:
-            return result
-        if not any(_is_float(leaf) for leaf in tree_leaves((args, kwargs))):
-            return result  # a new tensor, or one of whole numbers or truth values
-        for leaf in tree_leaves(result):
-            if _is_float(leaf) and leaf.dtype == torch.float32:
-                self._move(leaf)
+        if is_view or name in _EXACT or not any(map(_is_float, tree_leaves((args, kwargs)))):
+            return result  # without a float among the arguments: a new tensor, or one of truth values
+        for place, leaf in enumerate(tree_leaves(result)):
+            if _is_float(leaf) and leaf.dtype == torch.float32 and leaf.numel():
+                self._move(leaf, _walk(name, args, place, leaf))
         return result
 
-    def _move(self, tensor: torch.Tensor) -> None:
+    def _move(self, tensor: torch.Tensor, walk: float) -> None:
         start = int(torch.randint(_PATTERN, (1,), generator=self._generator))
-        factors = self._factors.roll(-start)
-        if torch.ops.aten.is_non_overlapping_and_dense(tensor):
-            for part in tensor.as_strided((tensor.numel(),), (1,)).split(_PATTERN):
-                part.mul_(factors[: len(part)])
+        pattern = self._pattern[start : start + _PATTERN]
+        channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+        if tensor.is_contiguous() or channels_last:
+            pieces = tensor.as_strided((tensor.numel(),), (1,)).split(_PATTERN)
         else:
-            repeats = -(-tensor.numel() // _PATTERN)
-            tensor.mul_(factors.repeat(repeats)[: tensor.numel()].reshape(tensor.shape))
+            pieces = (tensor,)
+            pattern = pattern.repeat(-(-tensor.numel() // _PATTERN))
+        for piece in pieces:
+            drawn = pattern[: piece.numel()].reshape(piece.shape)
+            if walk:
+                drawn = drawn * (piece.abs() * (AMOUNT * HALF) + walk)
+                piece.add_(drawn.masked_fill_(piece == 0, 0.0))
+            else:
+                piece.addcmul_(piece, drawn, value=AMOUNT * HALF)
+
+
+def _walk(name: str, args: Any, place: int, result: torch.Tensor) -> float:
+    """Return how far rounding moves the sums that a result consists of; 0 where it consists of none."""
+    count = _terms(name, args, place)
+    if name in ("sum", "mean"):
+        count = args[0].numel() // result.numel()
+        typical = float(args[0].square().sum() / result.numel()) ** 0.5 / (1 if name == "sum" else count)
+    elif count:
+        typical = float(result.square().mean()) ** 0.5
+    return HALF * count**0.5 * typical if count else 0.0
+
+
+def _terms(name: str, args: Any, place: int) -> int:
+    """Return over how many terms each entry of a convolution, of a matrix product or of their gradients sums."""
+    if name == "convolution":
+        return args[1][0].numel()
+    if name == "convolution_backward":  # gradients to input, weight, bias
+        out, weight = args[0], args[2]
+        return weight.numel() // weight.shape[1] if place == 0 else out.numel() // out.shape[1]
+    if name in ("mm", "bmm"):
+        return args[0].shape[-1]
+    return args[1].shape[-1] if name in ("addmm", "baddbmm") else 0
 
 
 def _is_float(value: Any) -> bool:
@@ -98,13 +132,11 @@ class Result(NamedTuple):
     others: tuple[Any, ...]
 
 
-def repeated(
-    compute: Callable[[], Mapping[str, Any]], runs: int = RUNS, amount: float = NETWORK
-) -> dict[str, Result]:
+def repeated(compute: Callable[[], Mapping[str, Any]], runs: int = RUNS) -> dict[str, Result]:
     """Return what ``compute`` returns, by name, undisturbed and from ``runs`` disturbed runs."""
     value, others = compute(), []
     for seed in range(runs):
-        with Disturbed(seed, amount):
+        with Disturbed(seed):
             others.append(compute())
     return {name: Result(value[name], tuple(other[name] for other in others)) for name in value}
 

@@ -49,9 +49,9 @@ COSINES = 4  # units in the last place that a mean of cosines near 1 may be off
 class _FaceModel(FaceModel):
     """A model whose training step starts from the codes of the original's step.
 
-    Codes differ from processor to processor in their last digits, which is a hundredth of a pixel in the pictures:
-    there, pixels change their face and samples their texel, and gradients move by percents. The file holds most codes;
-    with them the step behind the encoder is compared as closely as float32 allows. The encoder's own are compared apart.
+    Codes differ from processor to processor in their last digits, which is a thousandth of a pixel in the pictures: a
+    few pixels change their face there, more samples their texel, and gradients move by percents. The file holds most
+    of the codes: from them on the step is compared as closely as float32 allows, and the encoder's own codes apart.
     """
 
     stored: dict[str, torch.Tensor]
@@ -156,7 +156,7 @@ class _Steps:
         for key in keys:
             name = key.removeprefix(start)
             terms = found.get(f"terms of {name}")
-            sheet.norm(key, found[name], None if terms is None else moved_sum(terms.value, terms.others))
+            sheet.norm(key, found[name], None if terms is None else moved_sum(terms))
 
     def _step(
         self,

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from tests.reference.checks.edges import near, undecided
 from tests.reference.checks.rendering import interpolated_grey
-from tests.reference.checks.rounding import FORMULA, Result, repeated
+from tests.reference.checks.rounding import Result, repeated
 from tests.reference.checks.scene import IMAGE, UV, Scene
 from tests.reference.checks.sheet import Sheet
 from tvface.losses.detail_photometric import WINDOWS, detail_photometric_loss, face_window, uv_window
@@ -39,7 +39,7 @@ def uv_space(sheet: Sheet) -> None:
     sheet.exact("dense_last_triangle", triangles[-1])
     sheet.exact("dense_index_sum", triangles.sum())
 
-    found = repeated(partial(_detailed, scene, renderer), amount=FORMULA)
+    found = repeated(partial(_detailed, scene, renderer))
     for name in ("detail_normals", "detail_normals_zero_disp", "uv_shading", "uv_texture", "grad_uv_texture_uv_z"):
         # Where the dense grid runs over a border of the layout, the cross products around a pixel nearly cancel.
         sheet.tensor(name, found[name], 5)
