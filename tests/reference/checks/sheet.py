@@ -40,13 +40,17 @@ class Missing(Exception):
 
 
 class Line(NamedTuple):
-    """One quantity: name, largest absolute error, that over the largest value, tolerance in words, verdict."""
+    """One quantity: name, largest absolute error, that over the largest value, tolerance in words, verdict.
+
+    share: the tolerance over the largest value, nan where there is none.
+    """
 
     name: str
     absolute: float
     relative: float
     tolerance: str
     passed: bool
+    share: float = float("nan")
 
     def __str__(self) -> str:
         verdict = "ok  " if self.passed else "FAIL"
@@ -92,7 +96,8 @@ class Sheet:
         relative = absolute / scale if scale > 0 else absolute
         # A comparison with not-a-number is false, so it fails.
         passed = bool(absolute <= allowed)
-        self.lines.append(Line(f"{self.name}: {name}", absolute, relative, tolerance or f"{allowed:.3g}", passed))
+        words, share = tolerance or f"{allowed:.3g}", allowed / scale if scale > 0 else float("nan")
+        self.lines.append(Line(f"{self.name}: {name}", absolute, relative, words, passed, share))
 
     def compare(
         self,
