@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.reference.checks.sheet import DOUBLE, Sheet, as_array
+from tests.reference.checks.rounding import as_array, norm
+from tests.reference.checks.sheet import DOUBLE, Sheet
 from tvface.head.model import axis_angle_of_euler
 from tvface.losses.detail_photometric import detail_photometric_loss
 from tvface.losses.displacement import displacement_loss
@@ -22,12 +23,6 @@ from tvface.losses.smoothness import smoothness_loss
 from tvface.losses.symmetry import erode, symmetry_loss
 
 ONES = (1.0,) * 68
-
-
-def norm(gradient: torch.Tensor | None) -> float:
-    """Return the Euclidean norm, summed in float64."""
-    assert gradient is not None
-    return float(gradient.double().norm())
 
 
 def scalar(

@@ -10,7 +10,8 @@ import torch
 
 from tests.reference import fill
 from tests.reference.arrays import filled
-from tests.reference.checks.sheet import Sheet, as_array
+from tests.reference.checks.rounding import as_array
+from tests.reference.checks.sheet import Sheet
 from tvface.networks.bisenet import BiSeNet, from_yakhyo
 from tvface.networks.loading import load_strictly
 from tvface.networks.normalise import imagenet_normalise

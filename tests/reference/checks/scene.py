@@ -17,9 +17,6 @@ from tvface.head.flame import read_displacement, read_embedding, read_mask, read
 from tvface.rendering.renderer import Renderer
 
 IMAGE, UV = 224, 256
-# A disturbance of the vertices in the last bit moved the original's arrays by up to this part of their largest value
-# (README of the files). Seen here: gradients do so, pictures move by less than 5e-5 and only where faces are slivers.
-LAST_BIT = 1.2e-4
 
 
 class Scene:

@@ -1,4 +1,8 @@
-"""Compare quantities with a reference file, and write down how far off they are."""
+"""Compare quantities with a reference file, and write down how far off they are.
+
+How far a quantity may be off follows from what float32 can hold of it: :mod:`tests.reference.checks.rounding`. Which
+pixels float32 leaves undecided: :mod:`tests.reference.checks.edges`.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from tests.reference.arrays import Reference
+from tests.reference.checks.rounding import (
+    ROUNDING,
+    TIMES,
+    Moved,
+    Result,
+    as_array,
+    magnitude,
+    moved,
+    moved_norm,
+    norm,
+)
 
-RELATIVE = 1e-5  # of the quantity's largest value, float32
-ROUNDING = 2e-6  # instead of it where the file states the noise, which then covers all but the last bits
-DOUBLE = 1e-6  # of the largest value: float64 against what the files call ``.f64``, which is rounded to float32
+RELATIVE = 1e-5  # of the largest value, float32: a few operations in a row, no sum that cancels
 NOISE = 10  # times the original's own float32 noise, where the file states it
+FEW = 2e-3  # of the pixels may lie within float32 of an edge
+DOUBLE = 1e-6  # of the largest value: float64 against what the files call ``.f64``, which is rounded to float32
 
 
 class Missing(Exception):
@@ -24,13 +40,17 @@ class Missing(Exception):
 
 
 class Line(NamedTuple):
-    """One quantity: name, largest absolute error, that over the largest value, tolerance in words, verdict."""
+    """One quantity: name, largest absolute error, that over the largest value, tolerance in words, verdict.
+
+    share: the tolerance over the largest value, nan where there is none.
+    """
 
     name: str
     absolute: float
     relative: float
     tolerance: str
     passed: bool
+    share: float = float("nan")
 
     def __str__(self) -> str:
         verdict = "ok  " if self.passed else "FAIL"
@@ -76,57 +96,69 @@ class Sheet:
         relative = absolute / scale if scale > 0 else absolute
         # A comparison with not-a-number is false, so it fails.
         passed = bool(absolute <= allowed)
-        self.lines.append(Line(f"{self.name}: {name}", absolute, relative, tolerance or f"{allowed:.3g}", passed))
+        words, share = tolerance or f"{allowed:.3g}", allowed / scale if scale > 0 else float("nan")
+        self.lines.append(Line(f"{self.name}: {name}", absolute, relative, words, passed, share))
 
     def compare(
         self,
         key: str,
         ours: Any,
         *,
-        relative: float = RELATIVE,
+        noise: Moved | None = None,
+        relative: float | None = None,
         absolute: float = 0.0,
         label: str | None = None,
-        outliers: float = 0.0,
-        far: float = np.inf,
         scale: float | None = None,
+        counted: np.ndarray | None = None,
     ) -> None:
         """Compare with the array stored under ``key``.
 
-        relative: of the largest value stored; absolute: beside it.
-        outliers: part of the entries that may be off by more, up to ``far`` of the largest value; the error given is
-            that of the others.
+        ours: array or number; a :class:`~tests.reference.checks.rounding.Result` brings its own ``noise``.
+        noise: how far disturbed runs moved it; widens the tolerance by the rule of that module.
+        relative: of the largest value stored, by default RELATIVE, with a noise ROUNDING; absolute: beside it.
         scale: the largest value, where the stored array is only a part.
+        counted: boolean array of the same shape; other entries are left out.
         """
+        if isinstance(ours, Result):
+            ours, noise = ours.value, moved(ours, counted)
         theirs = np.asarray(self.reference[key], np.float64)
         mine = as_array(ours).astype(np.float64)
         label = label or key
         if mine.shape != theirs.shape:
-            self.lines.append(
-                Line(f"{self.name}: {label}", np.nan, np.nan, f"shape {theirs.shape}, ours {mine.shape}", False)
-            )
+            words = f"shape {theirs.shape}, ours {mine.shape}"
+            self.lines.append(Line(f"{self.name}: {label}", np.nan, np.nan, words, False))
             return
         scale = float(np.abs(theirs).max(initial=0.0)) if scale is None else scale
-        difference = np.abs(mine - theirs).ravel()
-        allowed = relative * scale + absolute
-        words = f"{allowed:.3g}"
-        if outliers:
-            count = int(outliers * difference.size)
-            words += f", {far * scale:.3g} for {count} of {difference.size}"
-            if difference.max(initial=0.0) <= far * scale:
-                difference = np.sort(difference)[: difference.size - count]
-        self.add(label, float(difference.max(initial=0.0)), scale, allowed, words)
+        off = magnitude(mine - theirs if counted is None else (mine - theirs)[counted])
+        relative = (RELATIVE if noise is None else ROUNDING) if relative is None else relative
+        least = relative * scale + absolute
+        self.add(label, off.largest, scale, least + (0.0 if noise is None else TIMES * noise.largest))
+        if noise is not None and mine.size > 3:  # not of one number, nor of three statistics
+            self.add(f"{label} (root mean square)", off.typical, scale, least + TIMES * noise.typical)
+
+    def norm(self, key: str, gradient: Result, further: Moved | None = None) -> None:
+        """Compare the Euclidean norm of a gradient; ``further``: how far it moves by another estimate."""
+        noise = moved_norm(gradient)
+        self.compare(key, norm(gradient.value), noise=noise if further is None else max(noise, further))
 
     def exact(self, key: str, ours: Any, *, label: str | None = None) -> None:
         """Compare whole numbers, which must be the same."""
         self.compare(key, ours, relative=0.0, label=label)
 
-    def bits(self, key: str, mask: torch.Tensor, *, pixels: int = 0) -> None:
-        """Compare a mask with ``<key>.bits`` and ``<key>.sum``; ``pixels`` may differ."""
-        ours = as_array(mask).astype(bool).ravel()
-        theirs = np.unpackbits(self.reference[f"{key}.bits"], count=ours.size).astype(bool)
-        self.add(f"{key}.bits", float((ours != theirs).sum()), float(ours.size), pixels, f"{pixels} px")
+    def bits(self, key: str, mask: torch.Tensor, *, undecided: np.ndarray | None = None) -> None:
+        """Compare a mask with ``<key>.bits`` and ``<key>.sum``; pixels that are ``undecided`` may differ."""
+        ours = as_array(mask).astype(bool)
+        theirs = np.unpackbits(self.reference[f"{key}.bits"], count=ours.size).astype(bool).reshape(ours.shape)
+        loose = np.zeros(ours.shape, bool) if undecided is None else np.broadcast_to(undecided, ours.shape)
+        wrong, free = (ours != theirs) & ~loose, int(loose.sum())
+        self.add(f"{key}.bits", float(wrong.sum()), float(ours.size), 0, f"0 px{beside(loose)}")
         total = int(self.reference[f"{key}.sum"])
-        self.add(f"{key}.sum", abs(int(ours.sum()) - total), float(total), pixels, f"{pixels} px")
+        self.add(f"{key}.sum", abs(int(ours.sum()) - total), float(total), free, f"{free} px")
+
+    def few(self, what: str, undecided: np.ndarray) -> None:
+        """Write a line that fails if so many pixels are undecided that a comparison of the others says little."""
+        free, allowed = int(undecided.sum()), FEW * undecided.size
+        self.add(f"{what}: pixels within float32 of an edge", free, undecided.size, allowed, f"{allowed:.0f} px")
 
     def tensor(
         self,
@@ -134,42 +166,48 @@ class Sheet:
         ours: Any,
         take: Callable[[np.ndarray], np.ndarray] | int | None = None,
         *,
+        undecided: np.ndarray | None = None,
         relative: float | None = None,
-        outliers: float = 0.0,
-        far: float = np.inf,
         label: str | None = None,
     ) -> None:
         """Compare a whole array with all that the file stores of it: a part, and mean, deviation and largest value.
 
-        In float64 the part is compared with ``<key>.f64``. The file's ``<key>.noise`` widens the float32 tolerance.
+        In float64 the part is compared with ``<key>.f64``. The float32 tolerance is widened by the file's
+        ``<key>.noise``, and by how far disturbed runs moved a :class:`~tests.reference.checks.rounding.Result`.
 
-        relative: of the largest value; by default RELATIVE, or ROUNDING where there is a noise.
+        relative: of the largest value; by default RELATIVE, or ROUNDING where there is a noise of either kind.
+        undecided: pixels, along the last two axes, that are left out.
         take: how the stored ``<key>.sub`` was taken; a number is the step along the last two axes. A part under
             ``<key>`` itself follows the file's own ``<key>.slices``.
         """
-        array = as_array(ours)
+        array = as_array(ours.value if isinstance(ours, Result) else ours)
         if array.dtype == np.float64 and f"{key}.f64" in self.reference:
             stored = self.reference.part(key, array)
             scale = float(np.abs(array).max())
             name = label or f"{key}.f64"
             self.compare(f"{key}.f64", stored, relative=DOUBLE, label=name, scale=scale)
             return
-        noise = self.noise(key)
-        if relative is None:
-            relative = ROUNDING if noise > 0 else RELATIVE
-        scale = float(np.abs(array).max())
-        if f"{key}.stats" in self.reference:
-            scale = float(self.reference[f"{key}.stats"][2])
-        options: dict[str, Any] = {"relative": relative, "absolute": noise, "scale": scale}
+        stats = self.reference[f"{key}.stats"] if f"{key}.stats" in self.reference else None  # noqa: SIM401
+        stated = self.noise(key)
+        if relative is None and stated > 0:
+            relative = ROUNDING
+        counted = None if undecided is None else ~np.broadcast_to(undecided, array.shape)
+        options: dict[str, Any] = {
+            "relative": relative,
+            "absolute": stated,
+            "scale": float(np.abs(array).max() if stats is None else stats[2]),
+            "noise": moved(ours, counted) if isinstance(ours, Result) else None,
+        }
         if key in self.reference:
-            self.compare(key, self.reference.part(key, array), outliers=outliers, far=far, label=label, **options)
+            chosen = None if counted is None else self.reference.part(key, counted)
+            self.compare(key, self.reference.part(key, array), label=label, counted=chosen, **options)
         if f"{key}.sub" in self.reference:
-            part = array[..., ::take, ::take] if isinstance(take, int) else take(array) if take else array
-            self.compare(f"{key}.sub", part, outliers=outliers, far=far, **options)
-        if f"{key}.stats" in self.reference:
-            stats = summary(array)
-            # The largest value may be one of the outliers.
-            self.compare(f"{key}.stats", stats, outliers=1 / 3 if outliers else 0.0, far=far, **options)
+            part, chosen = (None if a is None else _taken(a, take) for a in (array, counted))
+            self.compare(f"{key}.sub", part, counted=chosen, **options)
+        if stats is not None:
+            if counted is not None:
+                options["absolute"] += _slack(array, ~counted, stats)
+            self.compare(f"{key}.stats", summary(array), **options)
 
     def noise(self, key: str) -> float:
         """Return what float32 may add to the tolerance: a multiple of ``<key>.noise``, 0 where the file has none."""
@@ -200,9 +238,22 @@ def seed_of(text: str, where: str) -> int:
     return int(next(value for value in found[-1] if value))
 
 
-def as_array(value: Any) -> np.ndarray:
-    """Return a tensor, array or number as an array."""
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+def beside(undecided: np.ndarray) -> str:
+    """Say how many pixels are not counted."""
+    return f" beside {int(undecided.sum())} within float32 of an edge" if undecided.any() else ""
+
+
+def _slack(array: np.ndarray, undecided: np.ndarray, stats: np.ndarray) -> float:
+    """What undecided pixels may do to mean and deviation if each may take the value of any pixel around it."""
+    window = (1,) * (array.ndim - 2) + (3, 3)
+    span = ndimage.maximum_filter(array, window) - ndimage.minimum_filter(array, window)
+    return float((span * undecided).sum()) / array.size * max(1.0, stats[2] / stats[1])
+
+
+def _taken(array: np.ndarray, take: Callable[[np.ndarray], np.ndarray] | int | None) -> np.ndarray:
+    if isinstance(take, int):
+        return array[..., ::take, ::take]
+    return take(array) if take else array
 
 
 def summary(array: np.ndarray) -> np.ndarray:

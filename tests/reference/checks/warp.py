@@ -8,7 +8,8 @@ import torch
 from torchvision import ops
 
 from tests.reference.arrays import filled
-from tests.reference.checks.sheet import Sheet, as_array
+from tests.reference.checks.rounding import as_array
+from tests.reference.checks.sheet import Sheet
 from tvface.networks import deformable
 from tvface.networks.alignment import SecondOrderDeformableAlignment
 from tvface.networks.propagation import SecondOrderPropagation
