@@ -132,7 +132,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results"), help="of a finished demo")
-    parser.add_argument("--model", choices=("deca", "temporal"), default="temporal")
+    parser.add_argument("--model", choices=("deca", "temporal"), default="deca")
     parser.add_argument("--work", type=Path, default=Path("results/picture"), help="folder for what is made on the way")
     parser.add_argument("--out", type=Path, default=Path("docs/result.webp"))
     parser.add_argument("--people", type=int, default=4)
