@@ -12,6 +12,8 @@ STAMP := $(VENV)/.tvface-installed
 CORES ?= all
 PYTHON ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Containers often forbid Python to keep compiled modules: every job, a process of its own, would compile thousands anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env demo test lint bench weights lock files
 

@@ -53,7 +53,8 @@ class Checkout:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the copy, with the package of the copy."""
-        unwanted = ("PYTHONPATH", assets.FOLDER_VARIABLE)
+        # The last would make every job compile the copy's package anew.
+        unwanted = ("PYTHONPATH", assets.FOLDER_VARIABLE, "PYTHONDONTWRITEBYTECODE")
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,

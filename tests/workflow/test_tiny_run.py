@@ -109,14 +109,19 @@ def test_an_archive_in_another_folder_is_read_again_and_its_episodes_stay(tiny: 
     pictures = _pictures(tiny, 2 * 6)
     members = [split_archive.clip(name, pictures[6 * i : 6 * i + 6]) for i, name in enumerate(clips)]
     split_archive.split(folder, split_archive.tar_of([one for clip in members for one in clip]))
-    sheet = "".join(f"castle\tcastle_s01e01\tarchive:{clip}\n" for clip in clips)
-    (folder / "sheet.tsv").write_text(f"show\tepisode\tsource\n{sheet}", encoding="utf-8")
-    changes = {"archive": str(folder), "sheet": str(folder / "sheet.tsv"), "synth": {"enabled": False}}
-    run = TinyRun(Checkout(tmp_path / "the editor's cut"), changes)
+    film = folder / "The one with Bob's cat.mp4"
+    shutil.copy(tiny.made_by("synth", tiny.episodes[0])["video"], film)
+    rows = [("castle", "castle_s01e01", f"archive:{clip}") for clip in clips] + [("own", "own_s01e01", str(film))]
+    sheet = folder / "sheet.tsv"
+    sheet.write_text("\n".join("\t".join(row) for row in [("show", "episode", "source"), *rows]), encoding="utf-8")
+    base = {"archive": str(folder), "sheet": str(sheet), "synth": {"enabled": False}}
+    run = TinyRun(Checkout(tmp_path / tiny.folder.name), base)
     run.snakemake("frames")
     before = run.state()
     assert {job_of(path) for path in before} == {"archive", "frames"}
-    assert len(read(run.made_by("frames", "castle_s01e01")["manifest"], FRAMES).rows) == len(pictures)
+    found = {episode: read(run.made_by("frames", episode)["manifest"], FRAMES).rows for episode in run.episodes}
+    assert len(found["castle_s01e01"]) == len(pictures)
+    assert len(found["own_s01e01"]) == round(tiny.settings.synth.seconds * tiny.settings.frames.fps)
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved)
     run.snakemake("frames", changes={"archive": str(moved)})
