@@ -114,19 +114,21 @@ def _one(part: Part, plan: Plan, work: Path, left: float, log: IO[str]) -> Resul
     words = [part.target, *part.options, "--device", plan.device, *["--quick"] * plan.quick]
     words += ["--work", str(work), "--found", str(found), "--limit", f"{limit:.1f}"]
     start = time.monotonic()
-    status = _process([sys.executable, "-m", "benchmarks.gpu_parts", *words], part.name, limit, log)
+    # Sizes of --quick leave nothing to a second thread, and one waits for nobody on a busy machine.
+    more = {"OMP_NUM_THREADS": "1"} if plan.quick and not plan.device.startswith("cuda") else {}
+    status = _process([sys.executable, "-m", "benchmarks.gpu_parts", *words], part.name, limit, log, more)
     result = _result(part, found, status, limit)
     result.seconds = time.monotonic() - start
     return result
 
 
-def _process(command: list[str], name: str, limit: float, log: IO[str]) -> int | None:
+def _process(command: list[str], name: str, limit: float, log: IO[str], more: dict[str, str]) -> int | None:
     """Run a command and show its lines as they come; returns its status, None: it was stopped at its limit.
 
     Whatever it has started ends with it.
     """
     paths = [str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **more}
     process = subprocess.Popen(
         command,
         cwd=ROOT,
