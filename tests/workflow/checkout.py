@@ -47,7 +47,6 @@ class Checkout:
             env={key: value for key, value in os.environ.items() if key not in unwanted},
             capture_output=True,
             text=True,
-            timeout=300,
             check=False,
         )
 

@@ -100,8 +100,8 @@ def _failure(name: str, what: str) -> Line:
     return Line(name, float("nan"), float("nan"), what, False)
 
 
-def check_file(folder: Folder, name: str) -> list[Line | Skipped]:
-    """Check one known file; an absent or broken one gives a failed line."""
+def check_file(folder: Folder, name: str, kind: type[Sheet] = Sheet) -> list[Line | Skipped]:
+    """Check one known file on a sheet of this kind; an absent or broken one gives a failed line."""
     path = folder.root / name
     if not path.is_file() and name in (*LICENSED, "net/spynet_sintel_final.npz"):
         return [Skipped(name, "not in this folder: made from files under a licence that forbids to pass them on")]
@@ -118,7 +118,7 @@ def check_file(folder: Folder, name: str) -> list[Line | Skipped]:
         reference = Reference(path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         return [_failure(name, f"unreadable: {error!r}")]
-    sheet = Sheet(name, folder, reference)
+    sheet = kind(name, folder, reference)
     module, _, function = CHECKS[name].partition(".")
     check = getattr(import_module(f"{__name__}.{module}"), function)
     try:

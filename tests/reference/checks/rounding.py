@@ -132,10 +132,10 @@ class Result(NamedTuple):
     others: tuple[Any, ...]
 
 
-def repeated(compute: Callable[[], Mapping[str, Any]], runs: int = RUNS) -> dict[str, Result]:
-    """Return what ``compute`` returns, by name, undisturbed and from ``runs`` disturbed runs."""
+def repeated(compute: Callable[[], Mapping[str, Any]], runs: int | None = None) -> dict[str, Result]:
+    """Return what ``compute`` returns, by name, undisturbed and from ``runs`` disturbed runs, by default RUNS."""
     value, others = compute(), []
-    for seed in range(runs):
+    for seed in range(RUNS if runs is None else runs):
         with Disturbed(seed):
             others.append(compute())
     return {name: Result(value[name], tuple(other[name] for other in others)) for name in value}
