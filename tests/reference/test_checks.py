@@ -8,7 +8,7 @@ from tests.reference.checks.sheet import Folder
 
 # The others are derived from files under DECA's licence, or need weights for research only.
 HELD = [name for name in checks.KNOWN if (ROOT / name).is_file()]
-# No tolerance is wider than these parts of a quantity's largest value: of one entry, and of norms and root mean squares.
+# No tolerance is wider than these parts of the largest value: of one entry; of norms and root mean squares.
 WIDEST, WIDEST_TYPICAL = 0.5, 0.03
 UNHELD = (
     "zero_code_vertices_minus_template_absmax",  # nothing but rounding
