@@ -4,7 +4,8 @@
 
 FOLDER has the sub-folders ``deca`` and ``net`` (layout: their README.md). One line per quantity: verdict, file and
 name, largest absolute error, that error over the quantity's largest value, tolerance. The exit status is 1 if one
-fails, if a known file is missing or cannot be read, or if a file holds a quantity that was not checked.
+fails, if a known file is missing or cannot be read, or if a file holds a quantity that was not checked. How the
+tolerances come about: README.md beside this file.
 """
 
 from __future__ import annotations

@@ -131,4 +131,4 @@ def test_training_starts_from_a_file_and_says_so(project: Path) -> None:  # noqa
     trained = load_file(out["weights"])
     held = torch.load(path, weights_only=True)
     assert torch.equal(trained["coarse_encoder.encoder.layer2.1.conv2.weight"], held["layer2.1.conv2.weight"])
-    assert provenance["settings"]["train"]["warm_start"] == {"features": None, "deca": None, "resnet50": str(path)}
+    assert provenance["settings"]["train"]["warm_start"] == {"features": None, "deca": None, "resnet50": path.name}
