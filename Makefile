@@ -56,13 +56,13 @@ bench: env
 
 # Some two hours on two cores, by the times on the cards. The shipped weights' own commands are on their cards in resources/weights.
 weights: env
-	$(BIN)/python -m tvface.compact.crops --out .cache/crops --count 20000 --seed 0
-	$(BIN)/python -m tvface.compact.train landmarks --crops .cache/crops --steps 9000
-	$(BIN)/python -m tvface.compact.train parser --crops .cache/crops --steps 2500
-	$(BIN)/python -m tvface.compact.faces --out .cache/faces --people 1800 --seed 0
-	$(BIN)/python -m tvface.compact.train identity --crops .cache/faces --steps 1800 --batch 64 --held-out 200
-	$(BIN)/python -m tvface.compact.features deca --crops .cache/crops --steps 3000
-	$(BIN)/python -m tvface.compact.features temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2
+	$(BIN)/python -m tvface.bundled.crops --out .cache/crops --count 20000 --seed 0
+	$(BIN)/python -m tvface.bundled.train landmarks --crops .cache/crops --steps 9000
+	$(BIN)/python -m tvface.bundled.train parser --crops .cache/crops --steps 2500
+	$(BIN)/python -m tvface.bundled.faces --out .cache/faces --people 1800 --seed 0
+	$(BIN)/python -m tvface.bundled.train identity --crops .cache/faces --steps 1800 --batch 64 --held-out 200
+	$(BIN)/python -m tvface.bundled.features deca --crops .cache/crops --steps 3000
+	$(BIN)/python -m tvface.bundled.features temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2
 
 lock: env
 	echo 'uv==$(shell $(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)' | $(BIN)/uv pip compile --quiet --universal \

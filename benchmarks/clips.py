@@ -21,7 +21,9 @@ import pandas as pd
 from jitter import BOX, jitter
 from views import framed
 
-from tvface import landmarkers, layout, parsers
+from tvface import landmarkers, parsers
+from tvface.conventions.face_mask import face_mask
+from tvface.dag import layout
 from tvface.episodes import list_episodes
 from tvface.evaluation.pose import head_angles
 from tvface.landmarkers.base import Landmarker
@@ -35,7 +37,6 @@ from tvface.media import drawing
 from tvface.media.images import Image, read_image
 from tvface.media.video import SUFFIXES
 from tvface.parsers.base import Parser
-from tvface.parsers.face import face_mask
 from tvface.settings import Settings, parse_settings
 
 STAGES = ("frames", "faces", "identities", "sequences", "landmarks", "masks")

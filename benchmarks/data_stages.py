@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tvface.assets import ROOT
+from tvface.assets.registry import ROOT
+from tvface.dag.layout import outputs
 from tvface.episodes import parse_clip
-from tvface.layout import outputs
 from tvface.manifests import read
 from tvface.manifests.frames import FRAMES
 from tvface.media.tarstore import read_bytes

@@ -25,8 +25,8 @@ import torch
 from numpy.typing import NDArray
 
 from tvface import detectors, embedders
-from tvface.assets import MissingAsset
-from tvface.compact.rims import INNER, ellipse
+from tvface.assets.registry import MissingAsset
+from tvface.bundled.rims import INNER, ellipse
 from tvface.embedders.base import SIDE, Embedder, unit
 from tvface.embedders.crops import aligned_crop, box_crop
 from tvface.evaluation import footage

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from views import framed
 
 from tvface import detectors, flow, landmarkers
-from tvface.evaluation.points import PARTS, eye_distance, temporal_noise
+from tvface.conventions.boxes import centre_and_sides
+from tvface.conventions.points68 import PARTS, eye_distance
+from tvface.evaluation.points import temporal_noise
 from tvface.evaluation.stillness import face_motion, stillest_run
-from tvface.landmarkers.geometry import centre_and_sides
 from tvface.media.images import Image, decode, encode_jpeg, shrink, warp_crop
 from tvface.media.video import VideoReader
 from tvface.mining.crop_paths import CropPath, crop_paths

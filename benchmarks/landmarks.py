@@ -17,7 +17,8 @@ import numpy as np
 from views import pictures, view
 
 from tvface import landmarkers
-from tvface.evaluation.points import PARTS, normalised_mean_error
+from tvface.conventions.points68 import PARTS
+from tvface.evaluation.points import normalised_mean_error
 from tvface.media import drawing
 from tvface.settings import parse_settings
 

@@ -17,9 +17,9 @@ import numpy as np
 from views import view
 
 from tvface import parsers
+from tvface.conventions.face_mask import face_mask
 from tvface.evaluation.regions import class_iou, confusion, mask_iou
 from tvface.media import drawing
-from tvface.parsers.face import face_mask
 from tvface.settings import parse_settings
 
 # CelebAMask-HQ's classes 0..18 in zllrunning's numbers: background, skin, nose, glasses, eyes, brows, ears, mouth,

@@ -35,8 +35,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, t
 
 from benchmarks.peers_chains import Found, PlainChain, TvfaceChain, Workers
 from benchmarks.peers_stages import RANDOM, Spec, apart
-from tvface.device import arithmetic, name_of
 from tvface.media.video import VideoReader
+from tvface.runtime.device import arithmetic, name_of
 
 STAGES = ("decode", "detection", "landmarks", "masks")
 

@@ -29,9 +29,9 @@ from benchmarks.peers_stages import (
     regions,
 )
 from benchmarks.timing import synchronise
+from tvface.conventions.face_mask import PAPER_TOOL, face_mask
 from tvface.landmarkers import compact as compact_landmarker
 from tvface.parsers import compact as compact_parser
-from tvface.parsers.face import PAPER_TOOL, face_mask
 
 _STAGES = ("detection", "landmarks", "masks")
 

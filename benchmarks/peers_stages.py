@@ -20,13 +20,14 @@ from torch import nn
 from torchvision.transforms import functional as transforms
 
 from tests.reference.fill import fill
-from tvface import assets, detectors
-from tvface.landmarkers.geometry import window_transform
+from tvface import detectors
+from tvface.assets import registry as assets
+from tvface.conventions.boxes import window_transform
+from tvface.conventions.face_mask import PAPER_TOOL, face_mask
 from tvface.media.images import warp_crop
 from tvface.networks.bisenet import BiSeNet
 from tvface.networks.loading import load_bisenet
 from tvface.parsers import bisenet as bisenet_parser
-from tvface.parsers.face import PAPER_TOOL, face_mask
 from tvface.settings.data import Faces
 from tvface.settings.labels import Landmarks, Masks
 

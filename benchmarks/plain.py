@@ -14,12 +14,12 @@ import torchvision.ops
 from torch import nn
 from torch.nn import functional as F
 
+from tvface.model.face_model import FaceModel
+from tvface.model.window import Window
 from tvface.networks.alignment import TAPS, SecondOrderDeformableAlignment
 from tvface.networks.spynet import SPyNet
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.warp import flow_warp
-from tvface.training.model import FaceModel
-from tvface.training.window import Window
 
 
 def half_size(frames: torch.Tensor) -> torch.Tensor:

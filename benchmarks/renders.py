@@ -2,7 +2,7 @@
 
     python benchmarks/renders.py [--count 400] [--seed 0] [--boxes ideal] [--weights FILE] [--draw sheet.png]
 
-Crops of the training generator (``tvface.compact.crops``) from a random stream of its own: no seed gives crops that any
+Crops of the training generator (``tvface.bundled.crops``) from a random stream of its own: no seed gives crops that any
 training used. Their faces are framed as ``sequences`` and the label stages frame them, around MTCNN's box or around the
 one that it would give ideally (``box_of_points`` of the true points). Landmark error is the mean distance of the 68
 points to the truth, over
@@ -28,18 +28,19 @@ import torch
 from views import View, framed
 
 from tvface import detectors
-from tvface.compact.weights import FOLDER, LANDMARKS, PARSER, load_bundle
-from tvface.evaluation.points import PARTS, calibration_error, eye_distance, reliability
+from tvface.bundled.renders import Render, renders
+from tvface.conventions.boxes import box_of_points
+from tvface.conventions.face_mask import face_mask
+from tvface.conventions.points68 import PARTS, eye_distance
+from tvface.evaluation.points import calibration_error, reliability
 from tvface.evaluation.pose import head_angles
 from tvface.evaluation.regions import mask_iou
-from tvface.evaluation.renders import Render, renders
 from tvface.head import generic
 from tvface.landmarkers import compact as landmarks
-from tvface.landmarkers.geometry import box_of_points
 from tvface.media import drawing
 from tvface.media.images import Image
+from tvface.networks.bundles import FOLDER, LANDMARKS, PARSER, load_bundle
 from tvface.parsers import compact as parsing
-from tvface.parsers.face import face_mask
 from tvface.settings import Settings, parse_settings
 from tvface.settings.model import Head
 

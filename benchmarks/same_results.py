@@ -39,7 +39,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tvface.manifests.base import METADATA_KEY, digest
+from tvface.files.digests import digest
+from tvface.manifests.base import METADATA_KEY
 
 LEFT_OUT = ("logs", "benchmarks", "checkpoints")
 VERSIONS = re.compile(r'<h2 id="provenance">.*?</table>', re.DOTALL)

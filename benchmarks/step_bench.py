@@ -21,6 +21,8 @@ from benchmarks.plain import PlainFaceModel, half_size
 from benchmarks.rates import arithmetic, best_rates
 from benchmarks.timing import timed
 from tvface.head.generic import build
+from tvface.model.face_model import FaceModel, ModelSpec
+from tvface.model.window import Window
 from tvface.networks.alignment import SecondOrderDeformableAlignment
 from tvface.networks.deformable import VARIABLE
 from tvface.networks.spynet import SPyNet, neighbour_flows
@@ -28,9 +30,7 @@ from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.settings.model import Head, TemporalEncoder, Train
 from tvface.training.acceleration import accelerate, one_pass
-from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import PHASES, LossNetworks, PhaseTask
-from tvface.training.window import Window
 
 PAPER_STEPS = {"pretrain": 1_500_000, "coarse": 75_000, "detail": 1_500_000}  # 10,000 + 500 + 10,000 epochs of 150
 SMALL = {

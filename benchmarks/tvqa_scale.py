@@ -35,10 +35,10 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, the project root is not on the path
 
 from benchmarks.data_stages import STAGES, link_clip, measured, show_pictures, tvface
-from tvface.assets import ROOT
+from tvface.assets.registry import ROOT
+from tvface.dag.layout import OUTPUTS, SHARD
 from tvface.episodes import Episode, list_episodes
 from tvface.episodes.sheet import sheet_text
-from tvface.layout import OUTPUTS, SHARD
 from tvface.settings import parse_settings
 
 SHOWS = {"castle": (173, 4698, 8), "friends": (226, 5337, 10)}  # episodes, clips, seasons

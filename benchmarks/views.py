@@ -49,8 +49,10 @@ def framed(
     context: float,
     square: tuple[NDArray[np.float64], float] | None = None,
 ) -> View:
-    """Frame a face as :class:`tvface.stages.context.Surroundings` does; ``square`` is centre and side of the crop, by
-    default those of the box."""
+    """Frame a face as :class:`tvface.mining.surroundings.Surroundings` does.
+
+    ``square`` is centre and side of the crop, by default those of the box.
+    """
     centre, side = crop_square(box, settings.sequences) if square is None else square
     size = settings.sequences.image_size
     pad = round(size * (context - 1) / 2)

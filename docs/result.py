@@ -20,16 +20,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from tvface.files.atomic import atomic
 from tvface.head.data import HeadData
-from tvface.manifests import atomic, read
+from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
 from tvface.media.images import warp_crop
 from tvface.media.video import VideoReader
+from tvface.model.face_model import Codes, FaceModel
+from tvface.model.inference import decode
+from tvface.model.published import trained_model
 from tvface.settings import Settings, load
-from tvface.single import chosen_weights, reconstruct_video
-from tvface.training.inference import decode
-from tvface.training.model import Codes, FaceModel
-from tvface.training.published import trained_model
+from tvface.video.reconstruct import chosen_weights, reconstruct_video
 
 LIMIT = 2_000_000  # bytes
 GAP = 4  # px between people

@@ -9,12 +9,12 @@ from snakemake.exceptions import WorkflowError
 # The package is importable from the checkout without being installed, also inside a rule's conda environment.
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
-from tvface.assets import AssetError
+from tvface.assets.registry import AssetError
 from tvface.episodes import list_episodes, synthetic_episodes
-from tvface.layout import archive_parts, cast_pictures, decisions
+from tvface.dag.layout import archive_parts, cast_pictures, decisions
 from tvface.settings import SettingsError, parse_settings, read_yaml
-from tvface.stages.needs import require
-from tvface.stages.table import PHASES, stage_code, stage_settings
+from tvface.dag.needs import require
+from tvface.dag.stages import PHASES, stage_code, stage_settings
 
 try:
     # Of two equal keys Snakemake takes the last and says nothing.
@@ -36,7 +36,7 @@ ARCHIVED = [name for name, episode in EPISODES.items() if episode.kind == "archi
 # Their stores are there, of these very clips.
 TAKEN = set()
 if ARCHIVED:
-    from tvface.stages.archive_stores import finished_episodes
+    from tvface.episodes.archive_stores import finished_episodes
 
     TAKEN = finished_episodes(SETTINGS, EPISODES.values())
 MODELS = list(SETTINGS.train.models)

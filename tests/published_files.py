@@ -233,7 +233,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
 
 def main(folder: Path) -> None:
     """Write every file under its registered name."""
-    from tvface.assets import asset
+    from tvface.assets.registry import asset
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, write in WRITERS.items():

@@ -43,7 +43,7 @@ _PAGE = re.compile(r"(?<![\w./*{}<>$-])[\w./-]*\w\.(?:md|rst)\b")
 ALLOWED = {
     ".gitignore": ("/data/", "a pattern, anchored at the root of the project"),
     "tests/media/test_archive.py": ("C:/windows", "a member of a hostile archive, which must not be written there"),
-    "tests/test_assets.py": ("/tmp/", "a member of a hostile archive, which must not be written there"),
+    "tests/assets/test_registry.py": ("/tmp/", "a member of a hostile archive, which must not be written there"),
     "src/tvface/networks/torchscript.py": ("/data", "the end of a member's name in TorchScript archives"),
     "tests/networks/test_torchscript.py": ("/data", "the end of a member's name in TorchScript archives"),
 }
@@ -146,7 +146,7 @@ def test_the_tree_holds_none() -> None:
         "see docs B3",
         "in BasicVSR++ (A1.8)",
         "section 5.3 of the fact sheet",
-        "python -m tvface.compact.crops --out /tmp/compact_crops",
+        "python -m tvface.bundled.crops --out /tmp/compact_crops",
         "--crops=/work/exp/crops3",
         '"start": "/home/somebody/runs/weights.safetensors"',
         "(/Users/somebody/tvface)",
@@ -182,7 +182,7 @@ def test_honest_lines_pass(line: str) -> None:
 
 def test_pages_are_looked_up_from_the_root_and_from_beside() -> None:
     known = {"README.md", "docs/synthetic.md", "workflow/report/report.rst"}
-    assert not unknown_pages("docs/synthetic.md, README.md, synthetic.md", "src/tvface/cli.py", known)
+    assert not unknown_pages("docs/synthetic.md, README.md, synthetic.md", "src/tvface/cli/main.py", known)
     assert not unknown_pages('"../workflow/report/report.rst", <weights>.md, *.md', "rules/report.smk", known)
     assert len(unknown_pages("spec/data.md, deca.md, docs/gone.md, ../README.rst", "docs/a.md", known)) == 4
 

@@ -23,6 +23,7 @@ from tvface.head import flame
 from tvface.head.data import HeadData, HeadError
 from tvface.head.dense_template import read_dense_template
 from tvface.head.flame_albedo import albedo_from_file
+from tvface.model.weights_files import WeightsError, read_spec
 from tvface.networks import fan
 from tvface.networks.files import CheckpointError
 from tvface.networks.loading import load_bisenet, load_vgg19, load_vggface2, read_deca
@@ -32,7 +33,6 @@ from tvface.networks.torchscript import read_torchscript
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.networks.warm_start import load_imagenet_encoder, read_basicvsr
-from tvface.training.weights import WeightsError, read_spec
 
 
 class Harmful:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from benchmarks import same_results
-from tvface.manifests import Column, Provenance, Schema, digest, write
+from tvface.files.digests import digest
+from tvface.manifests import Column, Provenance, Schema, write
 from tvface.media.tarstore import TarWriter
 
 ROWS = Schema(

@@ -23,7 +23,7 @@ from benchmarks.peers_stages import (
     network,
 )
 from benchmarks.timing import interleaved
-from tvface.device import arithmetic, name_of
+from tvface.runtime.device import arithmetic, name_of
 
 FRAMES, QUICK_FRAMES, RUNS = 64, 2, 5
 WIDTH, HEIGHT = 640, 360

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.gpu_parts import ROOT
 from benchmarks.gpu_parts.job import Job
 from tests.training.footage import Sequence_, write_episode
-from tvface.manifests.base import atomic
+from tvface.files.atomic import atomic
 from tvface.settings import Settings, load
 from tvface.stages import dataset
 from tvface.synthetic.crops import PERSON_EVERY

@@ -2,6 +2,6 @@
 
 import sys
 
-from tvface.cli import main
+from tvface.cli.main import main
 
 sys.exit(main())

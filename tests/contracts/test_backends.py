@@ -5,8 +5,9 @@ import pytest
 import skimage.data
 import torch
 
-from tvface import assets, detectors, embedders, flow, landmarkers, parsers
-from tvface.registry import REGISTRIES, Declared, Weighted, backend, declared, needed_files
+from tvface import detectors, embedders, flow, landmarkers, parsers
+from tvface.assets import registry as assets
+from tvface.assets.backends import REGISTRIES, Declared, Weighted, backend, declared, needed_files
 from tvface.settings import Settings, SettingsError
 
 SETTINGS = Settings()

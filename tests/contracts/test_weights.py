@@ -13,16 +13,18 @@ import pytest
 import torch
 
 from tests.published_files import WRITERS
-from tvface import asset_loading, assets, landmarkers
-from tvface.assets import AssetError, MissingAsset
-from tvface.compact.weights import LANDMARKS, save_bundle
+from tvface import landmarkers
+from tvface.assets import registry as assets
+from tvface.assets.backends import Declared, declared
+from tvface.assets.head_needs import located as head_files
+from tvface.assets.registry import AssetError, MissingAsset
+from tvface.cli import asset_loading
+from tvface.dag.job import require_planned
+from tvface.dag.needs import needs, require
 from tvface.flow import create
-from tvface.head.needs import located as head_files
+from tvface.networks.bundles import LANDMARKS, save_bundle
 from tvface.networks.compact import CompactLandmarks
-from tvface.registry import Declared, declared
 from tvface.settings import Settings, SettingsError, parse_settings
-from tvface.stages.needs import needs, require
-from tvface.workflow import require_planned
 
 MINE = '''
 import numpy as np

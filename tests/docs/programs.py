@@ -17,8 +17,8 @@ import yaml
 from snakemake.cli import parse_args
 
 from tests.docs.pages import ROOT
+from tvface.dag.stages import STAGES
 from tvface.settings import SettingsError, load, merge, parse_settings, read_yaml
-from tvface.stages.table import STAGES
 
 
 class Accepted(BaseException):
@@ -92,7 +92,7 @@ def _snakemake(arguments: list[str]) -> None:
 
 
 def _tvface(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from tvface.options import settings_of
+    from tvface.cli.options import settings_of
 
     if arguments == ["--help"]:
         return

@@ -7,7 +7,8 @@ import pytest
 from skimage import data
 
 from tvface import detectors, embedders
-from tvface.embedders.crops import TEMPLATE, aligned_crop, similarity
+from tvface.conventions.similarity import similarity
+from tvface.embedders.crops import TEMPLATE, aligned_crop
 from tvface.media.video import VideoReader
 from tvface.settings.data import Faces
 

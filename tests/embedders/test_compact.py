@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from tvface import embedders
-from tvface.compact.faces import make
-from tvface.compact.weights import FOLDER, IDENTITY, load_bundle, save_bundle
+from tvface.bundled.faces import make
 from tvface.embedders.base import SIDE
 from tvface.embedders.compact import Backend
 from tvface.evaluation.verification import pairs, verify
 from tvface.head import generic
+from tvface.networks.bundles import FOLDER, IDENTITY, load_bundle, save_bundle
 from tvface.networks.compact import CompactIdentity, CompactParser
 from tvface.settings.data import Faces
 from tvface.settings.model import Head
@@ -61,4 +61,4 @@ def test_the_shipped_file_is_small_and_names_its_making() -> None:
     bundle = load_bundle(path)
     assert isinstance(bundle.net, CompactIdentity) and bundle.about["people"] > 1000
     card = path.with_suffix(".md").read_text()
-    assert bundle.sha256 in card and "tvface.compact.faces" in card
+    assert bundle.sha256 in card and "tvface.bundled.faces" in card

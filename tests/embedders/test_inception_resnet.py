@@ -5,7 +5,8 @@ import pytest
 import torch
 from facenet_pytorch import InceptionResnetV1
 
-from tvface import assets, embedders
+from tvface import embedders
+from tvface.assets import registry as assets
 from tvface.embedders import inception_resnet
 from tvface.embedders.crops import box_crop
 from tvface.networks.loading import CheckpointError

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests import split_archive
-from tvface.cli import main
-from tvface.configuration import config_text
+from tvface.cli.main import main
 from tvface.episodes import list_episodes
 from tvface.settings import Settings, parse_settings
+from tvface.settings.files import config_text
 
 CLIPS = (
     "castle_s01e01_seg02_clip_00",

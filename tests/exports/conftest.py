@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.training.conftest import TINY, bumpy_head
+from tvface.model.face_model import FaceModel, ModelSpec
+from tvface.model.weights_files import save_weights
 from tvface.settings import Settings, merge, parse_settings
-from tvface.training.model import FaceModel, ModelSpec
-from tvface.training.weights import save_weights
 
 
 @pytest.fixture

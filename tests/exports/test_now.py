@@ -14,9 +14,9 @@ from tvface.exports.neutral import ExportError
 from tvface.exports.now import POINTS, box_transform, export_now, read_box
 from tvface.head.data import HeadError
 from tvface.media.images import encode_png, read_image, warp_crop
-from tvface.training.model import FaceModel
-from tvface.training.weights import load_weights, read_spec
-from tvface.training.window import Window
+from tvface.model.face_model import FaceModel
+from tvface.model.weights_files import load_weights, read_spec
+from tvface.model.window import Window
 
 LINES = ("s1/neutral/IMG_1.jpg", "s1/neutral/IMG.2.jpg", "s2/selfie/IMG_1.jpg")
 BOX = {"left": 20.0, "right": np.float32(60), "top": np.int64(10), "bottom": 54}

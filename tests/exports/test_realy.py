@@ -8,14 +8,14 @@ import torch
 
 from tests.training.conftest import bumpy_head
 from tvface import detectors
+from tvface.conventions.squares import square_transform
 from tvface.detectors.base import Detections
 from tvface.exports.neutral import ExportError
 from tvface.exports.realy import export_realy
 from tvface.media.images import encode_png, warp_crop
-from tvface.mining.crop_paths import square_transform
-from tvface.training.inference import neutral_heads
-from tvface.training.model import FaceModel
-from tvface.training.weights import load_weights, read_spec
+from tvface.model.face_model import FaceModel
+from tvface.model.inference import neutral_heads
+from tvface.model.weights_files import load_weights, read_spec
 
 
 class Fixed:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tvface import landmarkers, parsers
-from tvface.assets import MissingAsset
-from tvface.landmarkers.base import MIRROR
+from tvface.assets.registry import MissingAsset
+from tvface.conventions.points68 import MIRROR
 from tvface.settings import SettingsError
 from tvface.settings.labels import Landmarks, Masks
 
@@ -46,7 +46,7 @@ def test_one_new_file_is_a_new_backend(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_missing_weights_stop_with_file_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tvface.assets.candidates", lambda row: iter([tmp_path / row.file]))
+    monkeypatch.setattr("tvface.assets.registry.candidates", lambda row: iter([tmp_path / row.file]))
     with pytest.raises(MissingAsset, match="2DFAN4-11f355bf06"):
         landmarkers.create("fan", Landmarks(), torch.device("cpu"))
     with pytest.raises(MissingAsset, match="79999_iter"):

@@ -11,18 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tvface.manifests import (
-    Column,
-    ManifestError,
-    Provenance,
-    Schema,
-    atomic,
-    digest,
-    parents,
-    read,
-    read_provenance,
-    write,
-)
+from tvface.files.atomic import atomic
+from tvface.files.digests import digest
+from tvface.manifests import Column, ManifestError, Provenance, Schema, parents, read, read_provenance, write
 
 SCHEMA = Schema(
     "trial",

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tvface.mining.crop_paths import crop_paths, square_transform
+from tvface.conventions.squares import square_transform
+from tvface.mining.crop_paths import crop_paths
 
 
 def faces() -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tvface.mining.tracks import centre_shift, iou, link
+from tvface.conventions.boxes import centre_shift, iou
+from tvface.mining.tracks import link
 from tvface.settings.data import Tracks
 
 A, B = np.eye(4)[0], np.eye(4)[1]

@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.reference.fill import fill, image
-from tvface.device import arithmetic, name_of
 from tvface.networks.bisenet import BiSeNet, Scores
 from tvface.networks.fan import LastHeatmaps
 from tvface.networks.inference import folded, prepared
 from tvface.parsers.bisenet import largest
+from tvface.runtime.device import arithmetic, name_of
 
 
 def relative(found: torch.Tensor, expected: torch.Tensor) -> float:

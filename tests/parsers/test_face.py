@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tvface.parsers.face import PAPER_TEXT, face_mask
+from tvface.conventions.face_mask import PAPER_TEXT, face_mask
 
 
 def test_glasses_are_in_the_tools_mask_and_not_in_the_texts() -> None:

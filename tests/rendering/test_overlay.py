@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from tests.training.conftest import bumpy_head
+from tvface.conventions.squares import square_transform
 from tvface.head.camera import project
-from tvface.mining.crop_paths import square_transform
 from tvface.rendering.overlay import LARGEST, MARGIN, canvas, paste, shape_layer
 from tvface.rendering.renderer import Renderer
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tvface.configuration import config_text, schema_text
 from tvface.settings import Settings, as_mapping, load, parse_settings
+from tvface.settings.files import config_text, schema_text
 from tvface.settings.model import Train
 from tvface.settings.page import settings_page
 
@@ -59,7 +59,7 @@ def test_other_configurations_parse_on_top_of_the_demo(name: str) -> None:
 
 
 def test_the_demo_needs_no_weights_of_others() -> None:
-    from tvface.stages.needs import needs
+    from tvface.dag.needs import needs
 
     assert {need.asset.url for need in needs(load([ROOT / "config.yaml"]))} <= {""}
 

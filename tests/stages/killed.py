@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
+from tvface.model.window import Window
 from tvface.settings import parse_settings
 from tvface.stages import train
 from tvface.training.phases import PhaseTask
-from tvface.training.window import Window
 
 
 def waiting_before(last: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training.footage import sliding, write_episode
-from tvface.assets import MissingAsset
+from tvface.assets.registry import MissingAsset
 from tvface.manifests import ManifestError, read
 from tvface.manifests.dataset import DATASET, DATASET_SHARD
 from tvface.media.tarstore import read_bytes

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from tests.stages.show import Face, Show, talking
-from tvface.cli import main
-from tvface.layout import decisions
+from tvface.cli.main import main
+from tvface.dag.layout import decisions
 from tvface.manifests import read
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES

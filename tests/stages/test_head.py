@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.head import synthetic_flame
-from tvface import assets
+from tvface.assets import registry as assets
+from tvface.dag.needs import needs
 from tvface.head.data import HeadData, HeadError
 from tvface.settings import parse_settings
 from tvface.stages import head
-from tvface.stages.needs import needs
 
 
 def test_generic_head_with_provenance(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_frame_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_auto_is_the_best_device() -> None:
-    from tvface.stages.context import device
+    from tvface.mining.surroundings import device
 
     assert device(parse_settings({"device": "cpu"})) == torch.device("cpu")
     expected = "cuda" if torch.cuda.is_available() else "cpu"

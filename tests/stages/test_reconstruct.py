@@ -15,12 +15,12 @@ from tvface.manifests.base import Provenance
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.reconstruct import RECONSTRUCT
 from tvface.media.tarstore import read_bytes
+from tvface.model.clips import load_clips
+from tvface.model.face_model import Codes, FaceModel
+from tvface.model.inference import encode_clip, reconstruct_images
+from tvface.model.weights_files import load_weights, read_spec
 from tvface.settings import SettingsError, merge, parse_settings
 from tvface.stages import reconstruct, train
-from tvface.training.data import load_clips
-from tvface.training.inference import encode_clip, reconstruct_images
-from tvface.training.model import Codes, FaceModel
-from tvface.training.weights import load_weights, read_spec
 
 from tests.training.conftest import project, tiny  # noqa: F401  isort: skip
 

@@ -24,10 +24,10 @@ from tvface.manifests.sequences import CANDIDATES, SEQUENCES
 from tvface.manifests.synth import TRUTH_FACES, TRUTH_FRAMES
 from tvface.manifests.train import TRAIN
 from tvface.media.images import encode_png
+from tvface.model.face_model import FaceModel, ModelSpec
+from tvface.model.weights_files import save_weights
 from tvface.settings import parse_settings
 from tvface.stages import evaluate, render
-from tvface.training.model import FaceModel, ModelSpec
-from tvface.training.weights import save_weights
 
 pytestmark = pytest.mark.filterwarnings("error")
 

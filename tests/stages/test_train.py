@@ -20,13 +20,13 @@ from tvface.manifests import read, write
 from tvface.manifests.base import Provenance
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.train import TRAIN
+from tvface.model.clips import DataError
+from tvface.model.weights_files import WeightsError
 from tvface.networks import deformable
 from tvface.settings import Settings, SettingsError, merge, parse_settings
 from tvface.stages import train
-from tvface.training.data import DataError
 from tvface.training.loop import TrainingDiverged
 from tvface.training.phases import PhaseTask
-from tvface.training.weights import WeightsError
 
 # The project and tiny fixtures live with the training tests.
 from tests.training.conftest import project, tiny  # noqa: F401  isort: skip

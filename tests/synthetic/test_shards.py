@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tvface.cli import main
+from tvface.cli.main import main
+from tvface.files.digests import digest
 from tvface.head import generic
 from tvface.head.data import HeadData
-from tvface.manifests.base import digest, read
+from tvface.manifests.base import read
 from tvface.manifests.crops import CROPS
 from tvface.synthetic import shards
 from tvface.synthetic.crops import CropMaker

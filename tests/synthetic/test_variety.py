@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tvface.conventions.annotation import CORNERS, INSET, as_annotated
 from tvface.synthetic.atlas import SKIN
-from tvface.synthetic.convention import CORNERS, INSET, as_annotated
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.skin import SkinPainter

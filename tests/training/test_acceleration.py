@@ -13,20 +13,21 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from tests.training.conftest import TINY, bumpy_head
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.model.clips import load_clips
+from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.networks import deformable
 from tvface.networks.detail_decoder import DetailDecoder
 from tvface.networks.propagation import SecondOrderPropagation
 from tvface.networks.resnet import ResNetEncoder
 from tvface.networks.temporal_encoder import TemporalEncoder
+from tvface.runtime.logging import logger
 from tvface.settings import merge, parse_settings
 from tvface.settings.model import TemporalEncoder as TemporalSettings
-from tvface.stages.base import logger
 from tvface.training import loop
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.data import Sampler, load_clips
-from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.sampler import Sampler
 
 SMALL = TemporalSettings(
     width=4, layers=(1, 1, 1, 1), hidden=8, channels=4, blocks=1, rnn_layers=1, deform_groups=2, flow="stored"

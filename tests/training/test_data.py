@@ -6,22 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from tvface.conventions.pixels import normalise, to_pixels
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
-from tvface.training.augmentation import mirror, move
-from tvface.training.data import (
-    CPU,
-    Clip,
-    DataError,
-    Sampler,
-    fixed_windows,
-    load_clips,
-    normalise,
-    resize_flow,
-    stack,
-    starts_of,
-    to_pixels,
-)
+from tvface.model.clips import CPU, Clip, DataError, load_clips, resize_flow, stack, starts_of
+from tvface.model.window_transforms import mirror, move
+from tvface.training.sampler import Sampler, fixed_windows
 
 
 def clip(name: str = "c", frames: int = 6, crossing: tuple[int, ...] = ()) -> Clip:

@@ -15,12 +15,13 @@ from torch import nn
 from tests.training.conftest import bumpy_head
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.model.clips import load_clips
+from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.networks import deformable
 from tvface.settings import as_mapping, parse_settings
 from tvface.training.acceleration import accelerate
-from tvface.training.data import Sampler, load_clips
-from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.sampler import Sampler
 
 CASES = (("deca", "coarse"), ("temporal", "detail"))
 STEPS = 3

@@ -6,13 +6,14 @@ from lightning_fabric import Fabric
 from tests.training.conftest import bumpy_head
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.model.clips import load_clips
+from tvface.model.face_model import FaceModel, ModelSpec
+from tvface.runtime.logging import logger
 from tvface.settings.model import Phase
-from tvface.stages.base import logger
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.data import Sampler, load_clips
 from tvface.training.loop import TrainingDiverged, fit
-from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.sampler import Sampler
 
 POISONED = 4  # step, counted from 0
 

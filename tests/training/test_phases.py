@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from tests.training.conftest import bumpy_head
-from tvface import assets
+from tvface.assets import registry as assets
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.model.clips import load_clips
+from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.settings.model import Original
-from tvface.training.data import Sampler, load_clips
-from tvface.training.model import FaceModel, ModelSpec
 from tvface.training.phases import LossNetworks, PhaseTask, permutations
+from tvface.training.sampler import Sampler
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from torch.nn.modules.module import register_module_forward_hook
 from tests.training.conftest import TINY
 from tvface.manifests import read
 from tvface.manifests.train import TRAIN
+from tvface.model.face_model import FaceModel
 from tvface.networks import deformable
 from tvface.networks.detail_decoder import DetailDecoder
 from tvface.networks.resnet import RegressionHead
 from tvface.settings import merge, parse_settings
 from tvface.stages import train
-from tvface.training.model import FaceModel
 from tvface.training.phases import PHASES, PhaseTask
 from tvface.training.precision import NetworksInBfloat16
 

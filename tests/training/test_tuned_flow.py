@@ -8,20 +8,21 @@ from torch.nn import functional as F
 
 from tests.reference.fill import fill
 from tests.training.conftest import TINY, bumpy_head
-from tvface import assets
+from tvface.assets import registry as assets
+from tvface.assets.training_needs import starts
+from tvface.dag.needs import require
+from tvface.dag.stages import stage_settings
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
+from tvface.model.clips import load_clips
+from tvface.model.face_model import FaceModel, ModelSpec
+from tvface.model.published import warm_start
 from tvface.networks.loading import CheckpointError
 from tvface.networks.spynet import SPyNet
 from tvface.settings import SettingsError, merge, parse_settings
-from tvface.stages.needs import require
-from tvface.stages.table import stage_settings
-from tvface.training.data import Sampler, load_clips
 from tvface.training.loop import learning_rate
-from tvface.training.model import FaceModel, ModelSpec
-from tvface.training.needs import starts
 from tvface.training.phases import LossNetworks, PhaseTask
-from tvface.training.published import warm_start
+from tvface.training.sampler import Sampler
 
 
 def tuned(**changes):

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.checkout import Checkout
+from tvface.dag.layout import inputs, outputs
+from tvface.dag.stages import PHASES, STAGES
 from tvface.episodes import list_episodes
-from tvface.layout import inputs, outputs
+from tvface.episodes.archive_stores import Stores, identity
 from tvface.media.parts import find_parts
 from tvface.settings import load, parse_settings
-from tvface.stages.archive_stores import Stores, identity
-from tvface.stages.table import PHASES, STAGES
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +122,10 @@ def test_target_by_name(checkout: Checkout) -> None:
 def test_commands_read_and_write_what_the_rules_do(
     checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`tvface <stage>` uses tvface.layout, Snakemake the rules: both name the same files for every job."""
+    """`tvface <stage>` uses tvface.dag.layout, Snakemake the rules: both name the same files for every job."""
     checkout.pretend()
     monkeypatch.chdir(checkout.folder)
-    monkeypatch.setattr("tvface.assets.ROOT", checkout.folder)
+    monkeypatch.setattr("tvface.assets.registry.ROOT", checkout.folder)
     settings = load(["config.yaml"])
     made = {row["output_file"]: row for row in checkout.summary() if row["rule"] not in ("-", "")}
     trained = {path.split("/train/")[1]: row["input-file(s)"] for path, row in made.items() if "/train/" in path}

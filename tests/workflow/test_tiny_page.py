@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.workflow.tiny import TinyRun
+from tvface.dag.stages import STAGES
 from tvface.manifests import read
 from tvface.manifests.evaluate import EVALUATE
 from tvface.manifests.render import RENDER
 from tvface.media.images import decode
-from tvface.stages.table import STAGES
 
 VOID = {"meta", "img"}
 

@@ -16,11 +16,11 @@ import pytest
 from tests import split_archive
 from tests.workflow.checkout import Checkout
 from tests.workflow.tiny import TinyRun, changed, job_of, made_anew
+from tvface.dag.stages import STAGES
 from tvface.manifests import read
 from tvface.manifests.frames import FRAMES
 from tvface.media.images import encode_jpeg, read_image
 from tvface.settings import merge, nested
-from tvface.stages.table import STAGES
 
 ALL: tuple[str, ...] = ()
 

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.workflow.tiny import TinyRun
-from tvface.layout import inputs
+from tvface.dag.layout import inputs
+from tvface.dag.stages import PHASES, stage_code, stage_settings
+from tvface.files.digests import digest
 from tvface.manifests import read, read_all
-from tvface.manifests.base import METADATA_KEY, digest
+from tvface.manifests.base import METADATA_KEY
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.evaluate import EVALUATE
 from tvface.manifests.reconstruct import RECONSTRUCT
@@ -26,7 +28,6 @@ from tvface.manifests.train import TRAIN
 from tvface.media.images import decode, decode_labels
 from tvface.media.tarstore import read_bytes
 from tvface.reporting.model_figures import LABEL_WIDTH
-from tvface.stages.table import PHASES, stage_code, stage_settings
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # Ranges that a number may have, by its unit or, where it has none, by its name.

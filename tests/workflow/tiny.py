@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from tests.workflow.checkout import Checkout
+from tvface.dag.layout import outputs
+from tvface.dag.stages import PHASES, STAGES
 from tvface.episodes import list_episodes
-from tvface.layout import outputs
-from tvface.manifests.base import digest
+from tvface.files.digests import digest
 from tvface.settings import Settings, load, merge
-from tvface.stages.table import PHASES, STAGES
 
 CONFIGURATION = "workflow/configs/ci.yaml"
 

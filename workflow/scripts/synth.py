@@ -4,6 +4,6 @@ import sys
 
 sys.path.insert(0, f"{snakemake.scriptdir}/../../src")
 
-from tvface.workflow import execute
+from tvface.dag.job import execute
 
 execute("synth", snakemake, snakemake.wildcards.episode)

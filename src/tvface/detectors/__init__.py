@@ -1,10 +1,13 @@
-"""Detectors: boxes and five points of every face of a picture. One module per backend; see :mod:`tvface.registry`."""
+"""Detectors: boxes and five points of every face of a picture. One module per backend.
+
+See :mod:`tvface.assets.backends`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tvface import registry
+from tvface.assets import backends
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +20,7 @@ SUPPORT = ("area", "base", "cascade", "mtcnn_networks")  # modules of this packa
 
 def available() -> list[str]:
     """Return the names that ``faces.detector`` may take."""
-    return registry.available(__name__)
+    return backends.available(__name__)
 
 
 def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Detector:
@@ -28,5 +31,5 @@ def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> De
     """
     import torch  # here, so that asking which backends there are does not import it
 
-    made: Detector = registry.backend("detectors", name)(settings, torch.device(device))
+    made: Detector = backends.backend("detectors", name)(settings, torch.device(device))
     return made

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.assets.backends import Weighted
 from tvface.media.images import Image
-from tvface.registry import Weighted
 
 
 @dataclass(frozen=True)

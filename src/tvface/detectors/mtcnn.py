@@ -16,7 +16,7 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from tvface.detectors.base import Detections, Detector, require_one_size
 from tvface.detectors.cascade import Cascade
 from tvface.detectors.mtcnn_networks import CropNetwork, ProposalNetwork
-from tvface.manifests.base import digest
+from tvface.files.digests import digest
 from tvface.media.images import Image
 from tvface.networks.inference import prepared
 from tvface.settings.data import Faces

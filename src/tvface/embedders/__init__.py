@@ -1,10 +1,10 @@
-"""Embedders: identity vectors of faces. One module per backend; see :mod:`tvface.registry`."""
+"""Embedders: identity vectors of faces. One module per backend; see :mod:`tvface.assets.backends`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tvface import registry
+from tvface.assets import backends
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ SUPPORT = ("base", "crops")  # modules of this package that are no backends
 
 def available() -> list[str]:
     """Return the names that ``faces.embedder`` may take."""
-    return registry.available(__name__)
+    return backends.available(__name__)
 
 
 def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Embedder:
@@ -25,11 +25,11 @@ def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Em
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        tvface.assets.MissingAsset: its weights are not there.
+        tvface.assets.registry.MissingAsset: its weights are not there.
     """
     import torch  # here, so that asking which backends there are does not import it
 
-    made: Embedder = registry.backend("embedders", name)(settings, torch.device(device))
+    made: Embedder = backends.backend("embedders", name)(settings, torch.device(device))
     return made
 
 
@@ -39,5 +39,5 @@ def distances(name: str) -> type[Embedder]:
     Raises:
         SettingsError: no such backend; the message lists the valid names.
     """
-    found: type[Embedder] = registry.backend("embedders", name)
+    found: type[Embedder] = backends.backend("embedders", name)
     return found

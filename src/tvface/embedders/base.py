@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tvface.registry import Weighted
+from tvface.assets.backends import Weighted
 
 SIDE = 160  # pixels of the crops that embedders take
 

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tvface.compact.weights import IDENTITY, Bundle, load_with_report
+from tvface.assets.reports import LoadReport
 from tvface.embedders.base import Embedder, unit
+from tvface.networks.bundles import IDENTITY, Bundle, load_with_report
 from tvface.networks.compact import CompactIdentity
-from tvface.networks.reports import LoadReport
 from tvface.settings.data import Faces
 
 _BATCH = 64
@@ -30,7 +30,7 @@ class Backend(Embedder):
     """Sum of the vectors of a crop and its mirror image, of unit length."""
 
     dimension = 128
-    # Of 60 synthetic people it was not trained on, 5 takes of 8 faces each (`tvface.compact.distances`): 99 % of the
+    # Of 60 synthetic people it was not trained on, 5 takes of 8 faces each (`tvface.bundled.distances`): 99 % of the
     # faces lie within 0.76 of their take's mean, 99 % of the pairs of a take within 1.03; the best pairwise F0.5 of
     # people, clustered in shows of ten, is at 0.78.
     track_distance = 0.80

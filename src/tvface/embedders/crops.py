@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.conventions.similarity import similarity
 from tvface.embedders.base import SIDE
 from tvface.media.images import Image, warp_crop
 
@@ -49,22 +50,6 @@ def box_crop(rgb: Image, box: NDArray[np.floating], margin: int) -> Image:
     """
     left, top, right, bottom = box_window(box, rgb.shape, margin)
     return np.asarray(cv2.resize(rgb[top:bottom, left:right], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the (2, 3) rotation, scale and shift that best map (N, 2) ``source`` on ``target`` (least squares).
-
-    No reflection. Points that coincide give a pure shift.
-    """
-    a = np.asarray(source, np.float64)
-    b = np.asarray(target, np.float64)
-    centre_a, centre_b = a.mean(0), b.mean(0)
-    # In the plane a rotation with scale is one complex factor.
-    za, zb = (a - centre_a) @ np.array([1, 1j]), (b - centre_b) @ np.array([1, 1j])
-    power = float((np.abs(za) ** 2).sum())
-    factor = complex((np.conj(za) * zb).sum() / power) if power > 0 else 1 + 0j
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.hstack([linear, (centre_b - linear @ centre_a)[:, None]])
 
 
 def aligned_crop(rgb: Image, points5: NDArray[np.floating]) -> Image:

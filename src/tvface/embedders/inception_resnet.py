@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tvface.assets.reports import LoadReport
 from tvface.embedders.base import Embedder
 from tvface.networks.loading import load_inception_resnet
-from tvface.networks.reports import LoadReport
 from tvface.settings.data import Faces
 
 _BATCH = 64

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.conventions.boxes import iou
 from tvface.embedders.base import unit
 from tvface.evaluation.verification import Verification, verify
 from tvface.mining.decisions import Decisions, Track, joined
-from tvface.mining.tracks import iou
 
 Distances = NDArray[np.float64]
 

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tvface.conventions.points68 import eye_distance
 from tvface.evaluation.geometry import align_similarity
-from tvface.evaluation.points import apply_transform, eye_distance, invert_transform, jitter, normalised_mean_error
+from tvface.evaluation.points import apply_transform, invert_transform, jitter, normalised_mean_error
 from tvface.evaluation.table import MetricTable
 from tvface.head.camera import project
 from tvface.head.data import HeadData

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-OUTER_EYES = (36, 45)
-PARTS = {
-    "jaw": slice(0, 17),
-    "brows": slice(17, 27),
-    "nose": slice(27, 36),
-    "eyes": slice(36, 48),
-    "mouth": slice(48, 68),
-}
-
-
-def eye_distance(points: np.ndarray) -> np.ndarray:
-    """Return the distance of the outer eye corners of (N, 68, 2) points, shape (N,)."""
-    return np.linalg.norm(points[:, OUTER_EYES[0]] - points[:, OUTER_EYES[1]], axis=-1)
+from tvface.conventions.points68 import eye_distance
 
 
 def normalised_mean_error(points: np.ndarray, truth: np.ndarray) -> np.ndarray:

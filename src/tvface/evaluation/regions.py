@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tvface.parsers.base import CLASSES
+from tvface.conventions.classes import CLASSES
 
 
 def mask_iou(first: np.ndarray, second: np.ndarray) -> float:

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvface import layout
+from tvface.dag import layout
+from tvface.files.atomic import atomic
+from tvface.files.digests import digest
 from tvface.head.data import HeadData, HeadError
-from tvface.manifests.base import atomic, digest
 from tvface.media.images import Image, MediaError
 from tvface.media.meshes import plain_obj
+from tvface.model.face_model import FaceModel
+from tvface.model.inference import neutral_heads
+from tvface.model.published import trained_model
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings, SettingsError
-from tvface.stages.base import logger, progress
-from tvface.training.inference import neutral_heads
-from tvface.training.model import FaceModel
-from tvface.training.published import trained_model
 
 log = logger("export")
 _NAMED = 20

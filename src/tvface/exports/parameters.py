@@ -32,17 +32,17 @@ import torch
 from numpy.typing import NDArray
 
 from tvface import __version__
-from tvface.codes_store import CodesStore
+from tvface.conventions.pixels import to_pixels
 from tvface.head.data import HeadData
 from tvface.media.npz import NpzWriter
-from tvface.training.data import to_pixels
-from tvface.training.model import Codes, FaceModel
+from tvface.model.codes_store import CodesStore
+from tvface.model.face_model import Codes, FaceModel
 
 Array = NDArray[Any]
 
 
 def rows_of(codes: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the rows which stem from codes: arrays (N, ...) by the names of :class:`tvface.training.model.Codes`."""
+    """Return the rows which stem from codes: arrays (N, ...) by the names of :class:`tvface.model.face_model.Codes`."""
     pose = np.asarray(codes["pose"], np.float32)
     zero = np.zeros((len(pose), 3), np.float32)
     named = {

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 
 from tvface import detectors
-from tvface.device import torch_device
+from tvface.conventions.squares import crop_squares, square_transform
 from tvface.exports.neutral import ExportError, Outcome, Picture, claim, load_model, report, write_neutral
 from tvface.media.images import Image, read_image, warp_crop
-from tvface.mining.crop_paths import crop_squares, square_transform
+from tvface.runtime.device import torch_device
 from tvface.settings import Settings
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")

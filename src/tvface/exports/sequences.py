@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tvface import layout
+from tvface.dag import layout
 from tvface.exports.neutral import ExportError
 from tvface.exports.parameters import put_description, rows_of
 from tvface.head.data import HeadData
@@ -17,8 +17,8 @@ from tvface.manifests.reconstruct import RECONSTRUCT
 from tvface.manifests.sequences import SEQUENCES
 from tvface.media.images import read_image
 from tvface.media.npz import NpzWriter
+from tvface.runtime.logging import logger
 from tvface.settings import Settings
-from tvface.stages.base import logger
 
 _CODES = ("shape", "texture", "expression", "pose", "camera", "light", "detail")
 _KEY = ["sequence", "position"]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tvface.registry import Weighted
+from tvface.assets.backends import Weighted
 
 
 class FlowBackend(Weighted, ABC):

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tvface.assets.reports import LoadReport
+from tvface.assets.spynet_names import torch7_level
 from tvface.flow.base import FlowBackend
 from tvface.networks.loading import load_spynet, load_strictly
-from tvface.networks.reports import LoadReport
 from tvface.networks.spynet import SPyNet
 from tvface.networks.spynet_files import read_level
-from tvface.networks.spynet_names import torch7_level
 from tvface.settings.model import Flow
 
 _BATCH = 32
@@ -24,7 +24,7 @@ class Backend(FlowBackend):
 
     needs = ("spynet",)
     path_option = "weights"
-    parts = "tvface.networks.spynet_names:weight_files"
+    parts = "tvface.assets.spynet_names:weight_files"
 
     def __init__(self, settings: Flow, device: torch.device) -> None:
         """Load the weights; ``settings.levels`` as in :class:`tvface.networks.spynet.SPyNet`."""

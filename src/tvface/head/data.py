@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tvface.manifests.base import atomic
+from tvface.files.atomic import atomic
 
 CONTOUR_ROWS = 79  # yaw 0..39, then -1..-39 (FLAME's table)
 JOINTS = ("root", "neck", "jaw", "eye", "eye")

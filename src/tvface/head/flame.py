@@ -14,11 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tvface.assets.head_needs import located
 from tvface.head.data import HeadData, HeadError
 from tvface.head.dense_template import read_dense_template
 from tvface.head.flame_albedo import albedo_from_file, plain_albedo
 from tvface.head.flame_regions import label_map
-from tvface.head.needs import located
 from tvface.head.unpickle import as_array, check_file, read_object_npy, read_pickle
 from tvface.settings.model import Head
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tvface.assets.reports import LoadReport
 from tvface.head import flame
 from tvface.head.dense_template import KEYS as DENSE_KEYS
 from tvface.head.dense_template import read_dense_template
 from tvface.head.flame_albedo import albedo_from_file
 from tvface.head.human import stored
 from tvface.head.unpickle import read_object_npy, read_pickle
-from tvface.networks.reports import LoadReport
 
 FLAME_FACES = 9976
 

@@ -1,10 +1,10 @@
-"""Landmarkers: 68 points per crop. One module per backend; see :mod:`tvface.registry`."""
+"""Landmarkers: 68 points per crop. One module per backend; see :mod:`tvface.assets.backends`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tvface import registry
+from tvface.assets import backends
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ SUPPORT = ("base", "geometry")  # modules of this package that are no backends
 
 def available() -> list[str]:
     """Return the names that ``landmarks.backend`` may take."""
-    return registry.available(__name__)
+    return backends.available(__name__)
 
 
 def create(name: str, settings: Landmarks, device: torch.device | str = "cpu") -> Landmarker:
@@ -25,9 +25,9 @@ def create(name: str, settings: Landmarks, device: torch.device | str = "cpu") -
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        tvface.assets.MissingAsset: its weights are not there.
+        tvface.assets.registry.MissingAsset: its weights are not there.
     """
     import torch  # here, so that asking which backends there are does not import it
 
-    made: Landmarker = registry.backend("landmarkers", name)(settings, torch.device(device))
+    made: Landmarker = backends.backend("landmarkers", name)(settings, torch.device(device))
     return made

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from tvface.landmarkers.geometry import box_of_points, centre_and_sides
-from tvface.registry import Weighted
+from tvface.assets.backends import Weighted
+from tvface.conventions.boxes import box_of_points, centre_and_sides
 
 Points = NDArray[np.float32]
 
@@ -66,22 +66,3 @@ class Landmarker(Weighted, ABC):
         moved = np.linalg.norm(self.find(crops, beside)[0] - points, axis=-1).mean(1)
         side = np.ptp(points, axis=1).mean(1)
         return np.asarray(moved / np.maximum(side, 1.0), np.float32)
-
-
-def _mirror() -> NDArray[np.int64]:
-    order = np.arange(68)
-    pairs = (
-        [(i, 16 - i) for i in range(8)]  # jaw
-        + [(17 + i, 26 - i) for i in range(5)]  # brows
-        + [(31, 35), (32, 34)]  # nose wings
-        + [(36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)]  # eyes
-        + [(48, 54), (49, 53), (50, 52), (55, 59), (56, 58)]  # outer lips
-        + [(60, 64), (61, 63), (65, 67)]  # inner lips
-    )
-    for left, right in pairs:
-        order[left], order[right] = right, left
-    return order
-
-
-# The point that each point becomes in the mirrored picture.
-MIRROR = _mirror()

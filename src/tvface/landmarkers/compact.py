@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tvface.compact.weights import LANDMARKS, Bundle, load_with_report
-from tvface.device import arithmetic, name_of
-from tvface.landmarkers.base import MIRROR, Landmarker
-from tvface.landmarkers.geometry import centre_and_sides, unwindow, window_transform
+from tvface.assets.reports import LoadReport
+from tvface.conventions.boxes import centre_and_sides, unwindow, window_transform
+from tvface.conventions.points68 import MIRROR
+from tvface.landmarkers.base import Landmarker
 from tvface.media.images import warp_crop
+from tvface.networks.bundles import LANDMARKS, Bundle, load_with_report
 from tvface.networks.compact import CompactLandmarks, soft_argmax
 from tvface.networks.inference import folded, prepared
-from tvface.networks.reports import LoadReport
+from tvface.runtime.device import arithmetic, name_of
 from tvface.settings.labels import Landmarks
 
 

@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tvface.device import arithmetic, name_of
-from tvface.landmarkers.base import MIRROR, Landmarker
-from tvface.landmarkers.geometry import centre_and_sides
+from tvface.assets.reports import LoadReport
+from tvface.conventions.boxes import centre_and_sides
+from tvface.conventions.points68 import MIRROR
+from tvface.landmarkers.base import Landmarker
 from tvface.networks import fan as network
 from tvface.networks.inference import prepared
-from tvface.networks.reports import LoadReport
+from tvface.runtime.device import arithmetic, name_of
 from tvface.settings.labels import Landmarks
 
 CROP = 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tvface.device import constant
+from tvface.runtime.device import constant
 
 _HEAVIER = {
     2.0: (5, 6, 10, 11),

@@ -8,13 +8,9 @@ for which reason. The same inputs give the same bytes: no time, host or user is 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tvface.manifests.relative import project_path, without_absolute_paths
+from tvface.files.atomic import atomic
+from tvface.files.digests import digest
+from tvface.files.relative import project_path, without_absolute_paths
 
 METADATA_KEY = b"tvface"
 _VERSIONED = (
@@ -112,30 +110,6 @@ class Manifest:
     @property
     def dropped(self) -> dict[str, int]:
         return dict(self.provenance["dropped"])
-
-
-def digest(path: str | Path) -> str:
-    """Return the sha256 of a file in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that replaces it only if the block succeeds."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def library_versions() -> dict[str, str]:

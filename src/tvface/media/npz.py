@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from tvface.manifests.base import atomic
+from tvface.files.atomic import atomic
 
 # A fixed time: the zip format would otherwise store the present one, and the same arrays would give other bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from tvface.manifests.base import atomic, project_path
+from tvface.files.atomic import atomic
+from tvface.files.relative import project_path
 
 
 class TarWriter:

@@ -13,7 +13,7 @@ import av
 import cv2
 import numpy as np
 
-from tvface.manifests.base import atomic
+from tvface.files.atomic import atomic
 from tvface.media.images import Image, MediaError
 from tvface.media.sound import Sound
 

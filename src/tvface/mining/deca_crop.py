@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.transform import warp
 
-from tvface.embedders.crops import similarity
+from tvface.conventions.similarity import similarity
 
 TRAIN_SCALES = (1.4, 1.8)  # the side over the landmark box's mean side is drawn from this range in training
 TEST_SCALE = 1.25

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tvface.embedders.crops import similarity
+from tvface.conventions.similarity import similarity
 from tvface.settings.data import Sequences
 
 

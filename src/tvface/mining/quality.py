@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tvface.conventions.boxes import area
 from tvface.media.images import Image
 from tvface.mining.shots import luma
-from tvface.mining.tracks import area
 from tvface.settings.data import Sequences
 
 Array = NDArray[np.float64]

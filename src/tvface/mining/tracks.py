@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from tvface.conventions.boxes import area, centre_shift, iou
 from tvface.settings.data import Tracks
 
 _FORBIDDEN = 1e6
@@ -98,26 +99,3 @@ def _assign(
         if cost[row, column] < _FORBIDDEN:
             chosen[row] = alive[column]
     return chosen
-
-
-def area(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the areas of (N, 4) boxes x0, y0, x1, y1; inverted ones have none."""
-    size = np.maximum(np.asarray(boxes, np.float64)[:, 2:] - np.asarray(boxes, np.float64)[:, :2], 0)
-    return np.asarray(size[:, 0] * size[:, 1], np.float64)
-
-
-def iou(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the (N, M) intersection over union of (N, 4) and (M, 4) boxes."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)
-    union = area(a)[:, None] + area(b)[None] - common
-    return np.asarray(np.divide(common, union, out=np.zeros_like(common, dtype=np.float64), where=union > 0))
-
-
-def centre_shift(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the (N, M) distances of box centres in units of the mean of the two box sides."""
-    centres = [(boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (a, b)]
-    apart = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=-1)
-    sides = (np.sqrt(area(a))[:, None] + np.sqrt(area(b))[None]) / 2
-    return np.asarray(apart / np.maximum(sides, 1e-9), np.float64)

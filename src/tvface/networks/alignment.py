@@ -14,9 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tvface.device import single_precision
 from tvface.networks import deformable
 from tvface.networks.warp import at_least_float32
+from tvface.runtime.device import single_precision
 
 TAPS = 9
 SLOPE = 0.1

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import torch
 
-from tvface.device import name_of
 from tvface.networks import deformable_grid, deformable_numba
+from tvface.runtime.device import name_of
 
 BACKENDS = ("auto", "numba", "triton", "torchvision", "grid")
 VARIABLE = "TVFACE_DEFORMABLE"

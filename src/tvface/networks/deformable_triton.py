@@ -21,9 +21,9 @@ import torch
 import triton
 import triton.language as tl
 
-from tvface.device import name_of
 from tvface.networks import deformable
 from tvface.networks import deformable_triton_kernels as kernels
+from tvface.runtime.device import name_of
 
 PIXELS = 32
 """Pixels per program."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tvface.device import single_precision
 from tvface.networks.warp import at_least_float32
+from tvface.runtime.device import single_precision
 
 CHANNELS = (128, 64, 64, 32, 16)
 """Channels behind each doubling, from 8x8 to 256x256."""

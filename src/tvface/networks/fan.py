@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from tvface.assets.reports import LoadReport
 from tvface.networks.loading import load_fan
-from tvface.networks.reports import LoadReport
 
 STACKS = 4
 POINTS = 68

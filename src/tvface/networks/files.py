@@ -20,7 +20,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from tvface.networks.reports import some
+from tvface.assets.reports import some
 
 State = dict[str, torch.Tensor]
 

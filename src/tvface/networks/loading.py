@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from tvface.assets.reports import LoadReport, some
 from tvface.networks.bisenet import BiSeNet, from_yakhyo
 from tvface.networks.files import (
     CheckpointError,
@@ -22,7 +23,6 @@ from tvface.networks.files import (
     read_numpy_pickle,
     read_tensors,
 )
-from tvface.networks.reports import LoadReport, some
 from tvface.networks.spynet_files import read_spynet
 from tvface.networks.torchscript import read_torchscript
 

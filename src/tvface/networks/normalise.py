@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tvface.device import constant
+from tvface.runtime.device import constant
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tvface.device import single_precision
 from tvface.networks.initialise import fan_out_normal
 from tvface.networks.warp import at_least_float32
+from tvface.runtime.device import single_precision
 
 EXPANSION = 4
 """Output channels of a bottleneck per inner channel."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tvface.assets.spynet_names import SpynetFilesError, weight_files
 from tvface.networks.files import CheckpointError, State, as_state, read_checkpoint, read_tensors
-from tvface.networks.spynet_names import SpynetFilesError, weight_files
 from tvface.networks.torch7 import TorchObject, read_torch7
 
 CONVOLUTIONS = 5
@@ -20,7 +20,7 @@ _NAME = re.compile(r"^(?:basic_module|moduleBasic|netBasic)\.(\d)\.\w+\.(\d)(\.c
 
 
 def spynet_files(path: Path) -> list[Path]:
-    """Return the files that make SPyNet's weights: :func:`tvface.networks.spynet_names.weight_files`, all there.
+    """Return the files that make SPyNet's weights: :func:`tvface.assets.spynet_names.weight_files`, all there.
 
     Raises:
         CheckpointError: a level is missing, or a folder holds none or several tags.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from tvface.device import constant
 from tvface.networks.resnet import ResNet
+from tvface.runtime.device import constant
 
 MEAN_BGR = (91.4953, 103.8827, 131.0912)
 SIDE = 224

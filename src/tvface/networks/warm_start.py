@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from tvface.assets.reports import LoadReport
 from tvface.networks.files import CheckpointError, State, as_state, read_checkpoint, read_tensors
 from tvface.networks.loading import load_strictly
-from tvface.networks.reports import LoadReport
 from tvface.networks.temporal_encoder import TemporalEncoder
 
 _TRUNK = ("layer1.", "layer2.", "layer3.", "layer4.")

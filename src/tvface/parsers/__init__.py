@@ -1,10 +1,10 @@
-"""Parsers: 19 classes per pixel. One module per backend; see :mod:`tvface.registry`."""
+"""Parsers: 19 classes per pixel. One module per backend; see :mod:`tvface.assets.backends`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tvface import registry
+from tvface.assets import backends
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ SUPPORT = ("base", "face")  # modules of this package that are no backends
 
 def available() -> list[str]:
     """Return the names that ``masks.backend`` may take."""
-    return registry.available(__name__)
+    return backends.available(__name__)
 
 
 def create(name: str, settings: Masks, device: torch.device | str = "cpu") -> Parser:
@@ -25,9 +25,9 @@ def create(name: str, settings: Masks, device: torch.device | str = "cpu") -> Pa
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        tvface.assets.MissingAsset: its weights are not there.
+        tvface.assets.registry.MissingAsset: its weights are not there.
     """
     import torch  # here, so that asking which backends there are does not import it
 
-    made: Parser = registry.backend("parsers", name)(settings, torch.device(device))
+    made: Parser = backends.backend("parsers", name)(settings, torch.device(device))
     return made

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from tvface.device import arithmetic, name_of
+from tvface.assets.reports import LoadReport
 from tvface.networks.bisenet import BiSeNet, Scores
 from tvface.networks.inference import folded, prepared
 from tvface.networks.loading import load_bisenet
 from tvface.networks.normalise import imagenet_normalise
-from tvface.networks.reports import LoadReport
 from tvface.parsers.base import Parser
+from tvface.runtime.device import arithmetic, name_of
 from tvface.settings.labels import Masks
 
 SIDE = 512

@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from tvface.compact.weights import PARSER, Bundle, load_with_report
-from tvface.device import arithmetic, name_of
+from tvface.assets.reports import LoadReport
+from tvface.conventions.classes import MIRROR
+from tvface.networks.bundles import PARSER, Bundle, load_with_report
 from tvface.networks.compact import CompactParser
 from tvface.networks.inference import folded, prepared
-from tvface.networks.reports import LoadReport
-from tvface.parsers.base import MIRROR, Parser
+from tvface.parsers.base import Parser
+from tvface.runtime.device import arithmetic, name_of
 from tvface.settings.labels import Masks
 
 

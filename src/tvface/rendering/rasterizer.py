@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tvface.device import constant
 from tvface.rendering import rasterizer_numba, rasterizer_torch
+from tvface.runtime.device import constant
 
 BACKENDS = ("auto", "numba", "torch", "pytorch3d")
 # DECA's shift of the depth: without it every vertex behind the image plane z = 0 would take its faces with it.

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tvface.device import constant
 from tvface.rendering.normals_numba import face_normal_sums
+from tvface.runtime.device import constant
 
 # Real spherical harmonics of bands 0-2 convolved with the clamped cosine (Ramamoorthi and Hanrahan, "An efficient
 # representation for irradiance environment maps", 2001): pi, 2 pi / 3 and pi / 4 per band, the first divided by pi as

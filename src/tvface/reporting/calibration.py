@@ -13,11 +13,11 @@ import yaml
 from matplotlib.figure import Figure
 
 from tvface import embedders
+from tvface.dag.layout import decisions, face_manifests, require_made
 from tvface.embedders.base import unit
 from tvface.evaluation.calibration import Calibration, Choice, Known, choose
-from tvface.layout import decisions, face_manifests, require_made
+from tvface.files.atomic import atomic
 from tvface.manifests import read
-from tvface.manifests.base import atomic
 from tvface.manifests.faces import FACES
 from tvface.mining.decisions import Constraints, Track, read_decisions
 from tvface.settings import Settings, SettingsError, merge, nested

@@ -22,11 +22,11 @@ from tvface.manifests.reconstruct import RECONSTRUCT
 from tvface.media import drawing
 from tvface.media.images import read_image
 from tvface.media.video import write_video
+from tvface.model.face_model import Codes, FaceModel, ModelSpec
+from tvface.model.inference import decode
+from tvface.model.weights_files import load_weights, read_spec
 from tvface.rendering.renderer import sample
 from tvface.settings import Settings
-from tvface.training.inference import decode
-from tvface.training.model import Codes, FaceModel, ModelSpec
-from tvface.training.weights import load_weights, read_spec
 
 LABEL_WIDTH = 150
 VIDEO_RATE = 3.0

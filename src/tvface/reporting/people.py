@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import pandas as pd
 
-from tvface.layout import face_manifests, outputs, require_made
+from tvface.dag.layout import face_manifests, outputs, require_made
+from tvface.files.atomic import atomic
 from tvface.manifests import read
-from tvface.manifests.base import atomic
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES

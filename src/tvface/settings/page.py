@@ -7,8 +7,8 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tvface.configuration import scalar_text
 from tvface.settings import Settings, as_mapping
+from tvface.settings.files import scalar_text
 
 HEAD = """# Settings
 

@@ -19,14 +19,16 @@ from typing import Any
 
 import pandas as pd
 
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.episodes import Episode, EpisodeError, list_episodes, parse_clip
+from tvface.episodes.archive_stores import Stores, identity, is_finished
 from tvface.manifests import Manifest, ManifestError, Provenance, read, write
 from tvface.manifests.archive import ARCHIVE, CONTENTS, STORED
 from tvface.media.archive import Member, members
 from tvface.media.parts import ArchiveError, Part, PartStream, find_parts
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import ByteProgress
 from tvface.settings import Settings
-from tvface.stages.archive_stores import Stores, identity, is_finished
-from tvface.stages.base import ByteProgress, Paths, logger, provenance, stage_run
 
 NUMBERED = re.compile(r"(\d+)\.jpe?g", re.IGNORECASE)
 _NAMED = 20

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tvface.dag.provenance import Paths, provenance, stage_run
+from tvface.files.atomic import atomic
 from tvface.flow import create
 from tvface.flow.base import sequence_flow
-from tvface.manifests import Manifest, ManifestError, atomic, read, write
+from tvface.manifests import Manifest, ManifestError, read, write
 from tvface.manifests.dataset import DATASET, DATASET_SHARD
 from tvface.manifests.landmarks import LANDMARKS
 from tvface.manifests.masks import MASKS
@@ -24,10 +26,11 @@ from tvface.manifests.sequences import SEQUENCES
 from tvface.media.images import read_image
 from tvface.media.tarstore import TarWriter
 from tvface.mining.recaps import recaps
+from tvface.mining.split import PARTS, assign
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings, SettingsError
 from tvface.settings.model import Dataset
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
-from tvface.training.split import PARTS, assign
 
 _DISJOINT = {
     "identity+episode": (("show", "person"), ("show", "episode")),
@@ -290,6 +293,6 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def _device(settings: Settings) -> str:
-    from tvface.device import torch_device  # torch is slow to import, and only running the stage needs it
+    from tvface.runtime.device import torch_device  # torch is slow to import, and only running the stage needs it
 
     return str(torch_device(settings.device))

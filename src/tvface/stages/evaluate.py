@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.evaluation import footage, labels, models
 from tvface.evaluation.curves import curve_metrics
 from tvface.evaluation.table import MetricTable
+from tvface.files.atomic import atomic
 from tvface.head.data import HeadData
-from tvface.manifests import atomic, read, read_all, write
+from tvface.manifests import read, read_all, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.evaluate import EVALUATE
 from tvface.manifests.faces import FACES
@@ -25,7 +27,6 @@ from tvface.manifests.sequences import SEQUENCES
 from tvface.manifests.synth import TRUTH_FACES, TRUTH_FRAMES
 from tvface.manifests.train import TRAIN
 from tvface.settings import Settings
-from tvface.stages.base import Paths, provenance, stage_run
 
 
 @stage_run("evaluate")

@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 
 from tvface import detectors, embedders
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.detectors.base import Detections
-from tvface.device import torch_device
 from tvface.embedders.base import SIDE, Embedder
 from tvface.embedders.crops import aligned_crop, box_crop
 from tvface.manifests import read, write
@@ -21,8 +21,10 @@ from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
 from tvface.media.images import Image, read_image
 from tvface.mining.tracks import link
+from tvface.runtime.device import torch_device
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 
 _FROM_FRAMES = ("show", "episode", "clip", "frame", "source_frame", "time_s", "shot", "scene", "width", "height")
 _PLACE = ("image_file", "image_offset", "image_length")

@@ -16,17 +16,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.episodes import Episode, find_episode
-from tvface.manifests import project_path, read, write
+from tvface.files.relative import project_path
+from tvface.manifests import read, write
 from tvface.manifests.archive import STORED
 from tvface.manifests.frames import FRAMES
 from tvface.media.images import Image, MediaError, encode_jpeg, read_image, shrink
 from tvface.media.tarstore import TarWriter
 from tvface.media.video import VideoReader
 from tvface.mining.shots import find_shots, luma, thumbnail
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings
 from tvface.settings.data import Frames
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 
 TVQA_FPS = 3.0
 _NUMBERED = re.compile(r"(\d+)\.jpe?g", re.IGNORECASE)

@@ -13,14 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tvface.assets.head_needs import needs
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.head import generic, human
 from tvface.head.data import HeadData
 from tvface.head.flame import convert
-from tvface.head.needs import needs
 from tvface.manifests.base import library_versions
+from tvface.runtime.logging import logger
 from tvface.settings import Settings
 from tvface.settings.model import Head
-from tvface.stages.base import Paths, logger, provenance, stage_run
 
 
 @stage_run("head")

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tvface import detectors, embedders
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.embedders.base import unit
 from tvface.embedders.crops import aligned_crop, box_crop
 from tvface.manifests import read, write
@@ -18,8 +19,8 @@ from tvface.manifests.identities import IDENTITIES
 from tvface.media.images import read_image
 from tvface.mining.decisions import DROPPED, Constraints, read_decisions
 from tvface.mining.people import names_from_gallery, people, seen_together
+from tvface.runtime.logging import logger
 from tvface.settings import Settings, SettingsError
-from tvface.stages.base import Paths, logger, provenance, stage_run
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 log = logger("identities")

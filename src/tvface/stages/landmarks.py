@@ -12,13 +12,15 @@ import pandas as pd
 import torch
 
 from tvface import landmarkers, manifests
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.landmarkers.base import Landmarker
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.landmarks import LANDMARKS
 from tvface.manifests.sequences import SEQUENCES
+from tvface.mining.surroundings import Surroundings, device, path_of
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
-from tvface.stages.context import Surroundings, device, path_of
 
 
 @stage_run("landmarks")

@@ -16,16 +16,19 @@ import torch
 from numpy.typing import NDArray
 
 from tvface import manifests, parsers
+from tvface.conventions.classes import CLASSES
+from tvface.conventions.face_mask import face_mask
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.masks import MASKS
 from tvface.manifests.sequences import SEQUENCES
 from tvface.media.images import encode_png
 from tvface.media.tarstore import TarWriter
-from tvface.parsers.base import CLASSES, Parser
-from tvface.parsers.face import face_mask
+from tvface.mining.surroundings import Surroundings, device, path_of
+from tvface.parsers.base import Parser
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
-from tvface.stages.context import Surroundings, device, path_of
 
 
 @stage_run("masks")

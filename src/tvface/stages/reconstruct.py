@@ -10,21 +10,25 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tvface.device import torch_device
+from tvface.conventions.pixels import to_pixels
+from tvface.dag.provenance import Paths, provenance, stage_run
+from tvface.files.digests import digest
 from tvface.head.data import HeadData
-from tvface.manifests import digest, read, write
+from tvface.manifests import read, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.reconstruct import RECONSTRUCT
 from tvface.media import meshes
 from tvface.media.images import encode_png
 from tvface.media.tarstore import TarWriter
+from tvface.mining.split import PARTS
+from tvface.model.clips import Clip, load_clips
+from tvface.model.face_model import Codes, FaceModel
+from tvface.model.inference import Reconstruction, decode, encode_clip
+from tvface.model.weights_files import load_weights, read_spec
+from tvface.runtime.device import torch_device
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings, SettingsError
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
-from tvface.training.data import Clip, load_clips, to_pixels
-from tvface.training.inference import Reconstruction, decode, encode_clip
-from tvface.training.model import Codes, FaceModel
-from tvface.training.split import PARTS
-from tvface.training.weights import load_weights, read_spec
 
 _MESHES = ("obj_file", "obj_offset", "obj_length", "glb_file", "glb_offset", "glb_length")
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tvface.manifests import project_path, read, read_all, write
+from tvface.dag.provenance import Paths, provenance, stage_run
+from tvface.files.relative import project_path
+from tvface.manifests import read, read_all, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
@@ -29,8 +31,8 @@ from tvface.reporting import data_pictures
 from tvface.reporting.curves import training_curves
 from tvface.reporting.model_figures import draw_models
 from tvface.reporting.quality import collect, label_scores
+from tvface.runtime.logging import logger
 from tvface.settings import Settings
-from tvface.stages.base import Paths, logger, provenance, stage_run
 
 # Pictures of the data half show at most this many episodes.
 EPISODES_SHOWN = 4

@@ -19,12 +19,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
-from tvface.manifests import atomic, read
+from tvface.dag.provenance import STAGES, Paths, stage_run
+from tvface.files.atomic import atomic
+from tvface.manifests import read
 from tvface.manifests.base import METADATA_KEY
 from tvface.manifests.evaluate import EVALUATE
 from tvface.manifests.render import RENDER
 from tvface.settings import Settings, merge
-from tvface.stages.base import STAGES, Paths, stage_run
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "reporting" / "page.html.j2"
 

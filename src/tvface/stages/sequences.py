@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tvface import embedders
+from tvface.conventions.boxes import area
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.embedders.base import unit
 from tvface.manifests import read, write
 from tvface.manifests.faces import FACES
@@ -23,10 +25,10 @@ from tvface.mining.chains import Chain, capped, choose, contiguity
 from tvface.mining.decisions import DROPPED
 from tvface.mining.motion import movement
 from tvface.mining.recaps import recaps
-from tvface.mining.tracks import area
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings
 from tvface.settings.data import Sequences
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 
 _BOX = ["x0", "y0", "x1", "y1"]
 _PLACE = ["image_file", "image_offset", "image_length"]

@@ -15,15 +15,17 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.head.data import HeadData
 from tvface.head.generic import build
 from tvface.manifests import write
 from tvface.manifests.synth import TRUTH_FACES, TRUTH_FRAMES
 from tvface.media.tarstore import TarWriter
 from tvface.media.video import write_video
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings import Settings
 from tvface.settings.model import Head
-from tvface.stages.base import Paths, logger, progress, provenance, stage_run
 from tvface.synthetic.casting import cast_people
 from tvface.synthetic.film import FilmedFrame, film
 from tvface.synthetic.script import SHOW, episode_name, write_script

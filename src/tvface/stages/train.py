@@ -13,25 +13,29 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
-from tvface import assets
-from tvface.device import torch_device
+from tvface.assets import registry as assets
+from tvface.assets.training_needs import starts
+from tvface.dag.provenance import Paths, provenance, stage_code, stage_run, stage_settings
+from tvface.dag.stages import PHASES, only
+from tvface.files.digests import digest
 from tvface.head.data import HeadData
-from tvface.manifests import digest, read, write
+from tvface.manifests import read, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.train import TRAIN
+from tvface.model import published
+from tvface.model.clips import DataError, load_clips
+from tvface.model.face_model import FaceModel, ModelSpec
+from tvface.model.weights_files import load_weights, save_weights
+from tvface.runtime.device import torch_device
+from tvface.runtime.logging import logger
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
-from tvface.stages.base import Paths, logger, provenance, stage_code, stage_run, stage_settings
-from tvface.stages.table import PHASES, only
-from tvface.training import phases, published
+from tvface.training import phases
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.data import DataError, Sampler, load_clips
 from tvface.training.loop import fit
-from tvface.training.model import FaceModel, ModelSpec
-from tvface.training.needs import starts
 from tvface.training.precision import NetworksInBfloat16
-from tvface.training.weights import load_weights, save_weights
+from tvface.training.sampler import Sampler
 
 
 @stage_run("train")

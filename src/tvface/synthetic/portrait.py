@@ -14,8 +14,8 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
+from tvface.files.atomic import atomic
 from tvface.head.data import HeadData
-from tvface.manifests.base import atomic
 from tvface.synthetic import kernels
 from tvface.synthetic.atlas import EMPTY, SKIN, Atlas, build_atlas
 from tvface.synthetic.frontal import sample

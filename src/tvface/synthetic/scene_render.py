@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from tvface.conventions.annotation import as_annotated
 from tvface.synthetic import kernels
-from tvface.synthetic.convention import as_annotated
 from tvface.synthetic.light import SH_FACTORS, PointLight
 from tvface.synthetic.person import Posed, Surface
 

@@ -19,14 +19,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tvface.dag.code import code_digest
+from tvface.files.atomic import atomic
+from tvface.files.digests import digest
 from tvface.head import generic
 from tvface.head.data import HeadData
-from tvface.manifests.base import Provenance, atomic, digest, write
+from tvface.manifests.base import Provenance, write
 from tvface.manifests.crops import CROPS
+from tvface.runtime.threads import one_thread
 from tvface.settings.model import Head
-from tvface.stages.code import code_digest
 from tvface.synthetic.crops import PERSON_EVERY
-from tvface.synthetic.threads import one_thread
 from tvface.synthetic.truth import LAYERS, Shot, ShotMaker, check_layers
 
 HEAD, INDEX = "head.npz", "index.parquet"

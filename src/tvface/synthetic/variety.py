@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tvface.synthetic.convention import evenly
+from tvface.conventions.annotation import evenly
 from tvface.synthetic.traits import Traits
 
 # Mean and standard deviation of the named identity columns in the training crops; all others have SPREAD around 0.

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from tvface.model.face_model import FaceModel
 from tvface.networks import deformable
 from tvface.networks.alignment import SecondOrderDeformableAlignment
 from tvface.settings.model import Train
-from tvface.training.model import FaceModel
 
 
 def accelerate(model: FaceModel, settings: Train, device: torch.device, processes: int = 1) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from tvface.manifests.base import atomic
+from tvface.files.atomic import atomic
 
 _NAME = re.compile(r"step_(\d+)\.pt")
 

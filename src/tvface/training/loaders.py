@@ -7,15 +7,15 @@ from pathlib import Path
 
 from torch import nn
 
+from tvface.assets.reports import LoadReport
+from tvface.model.weights_files import load_weights, read_spec
 from tvface.networks.detail_decoder import DetailDecoder
 from tvface.networks.loading import load_strictly, load_vgg19, load_vggface2, read_deca
-from tvface.networks.reports import LoadReport
 from tvface.networks.resnet import ResNetEncoder
 from tvface.networks.temporal_encoder import TemporalEncoder
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.networks.warm_start import load_basicvsr, load_deca_encoder, load_features, load_imagenet_encoder
-from tvface.training.weights import load_weights, read_spec
 
 CODES, DETAIL = 236, 128
 

@@ -15,13 +15,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from tvface.model.clips import Clip
+from tvface.model.window import Window
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
 from tvface.settings.model import Phase, Train
-from tvface.stages.base import logger, progress
 from tvface.training.acceleration import one_pass
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.data import Clip, fixed_windows
+from tvface.training.sampler import fixed_windows
 from tvface.training.schedule import learning_rate
-from tvface.training.window import Window
 
 _log = logger("train")
 

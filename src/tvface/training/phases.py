@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from tvface import assets
-from tvface.device import moved, single_precision
+from tvface.assets import registry as assets
+from tvface.conventions.loss_terms import NETWORKS, TERMS
 from tvface.losses.detail_photometric import detail_photometric_loss, face_window
 from tvface.losses.displacement import displacement_loss
 from tvface.losses.eye import eye_loss
@@ -29,17 +29,17 @@ from tvface.losses.photometric import photometric_loss
 from tvface.losses.regularisation import code_energy, light_loss
 from tvface.losses.smoothness import smoothness_loss
 from tvface.losses.symmetry import symmetry_loss
+from tvface.model.face_model import Codes, FaceModel
+from tvface.model.window import Window
 from tvface.networks.loading import load_vgg19, load_vggface2
 from tvface.networks.vgg19 import EARLY_LAYERS, NAMED_LAYERS, Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.rendering.renderer import Rendering, sample
 from tvface.rendering.shading import sh_shading, vertex_normals
+from tvface.runtime.device import moved, single_precision
+from tvface.runtime.logging import logger
 from tvface.settings.model import Original, Phase, Weights
-from tvface.stages.base import logger
 from tvface.training.loop import Task
-from tvface.training.model import Codes, FaceModel
-from tvface.training.terms import NETWORKS, TERMS
-from tvface.training.window import Window
 
 _SUMMED = ("shape", "expression", "texture", "mrf", "symmetry")
 """Terms that are a sum over the batch; the others are means (as in DECA's ``trainer.py``)."""

@@ -14,7 +14,7 @@ class NetworksInBfloat16(MixedPrecision):
     Fabric's own plugin casts every tensor among a module's arguments first: landmarks and flow, which are coordinates
     that bfloat16 rounds to a pixel, and the images that the losses compare. It also cannot: a window is a frozen
     dataclass. Autocast casts what a layer multiplies when it multiplies it, and
-    :func:`tvface.device.single_precision` says where it does not.
+    :func:`tvface.runtime.device.single_precision` says where it does not.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -12,7 +12,7 @@ from tests.reference.checks.pictures import digest, photograph, verified
 from tests.reference.checks.rounding import as_array
 from tests.reference.checks.sheet import Sheet
 from tests.reference.expressions import subscript
-from tvface.landmarkers.base import MIRROR
+from tvface.conventions.points68 import MIRROR
 from tvface.landmarkers.fan import S3FD_SCALE, Backend, cut, peaks, to_picture, window, window_corners
 from tvface.networks import fan
 from tvface.settings.labels import Landmarks

@@ -12,10 +12,10 @@ from tests.reference import fill
 from tests.reference.arrays import filled
 from tests.reference.checks.rounding import as_array
 from tests.reference.checks.sheet import Sheet
+from tvface.conventions.face_mask import PAPER_TOOL, resized_face_mask
 from tvface.networks.bisenet import BiSeNet, from_yakhyo
 from tvface.networks.loading import load_strictly
 from tvface.networks.normalise import imagenet_normalise
-from tvface.parsers.face import PAPER_TOOL, resized_face_mask
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 

@@ -18,13 +18,13 @@ from tests.reference.checks.head import albedo_arrays, head_data
 from tests.reference.checks.rounding import Result, moved_sum, repeated
 from tests.reference.checks.sheet import RELATIVE, Sheet, seed_of
 from tests.reference.expressions import subscript
+from tvface.model.face_model import Codes, FaceModel, ModelSpec
+from tvface.model.window import Window
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.rendering.renderer import sample
 from tvface.settings.model import CoarsePhase, DetailPhase, Original, Phase, PretrainPhase, Weights
 from tvface.training import phases
-from tvface.training.model import Codes, FaceModel, ModelSpec
-from tvface.training.window import Window
 
 # Names of tvface's terms in the file.
 NAMES = {

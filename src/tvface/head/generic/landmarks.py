@@ -146,7 +146,7 @@ def jaw_embedding() -> tuple[Embedding, Embedding]:
     At yaw 0 and on the side that turns towards the viewer the points are the 3D jaw. On the far side they follow the
     silhouette as annotators of pictures do: along the ray from the middle of the face through the point, the outermost
     visible skin, reached within the first twelve degrees. Each half between ear and chin is then divided evenly as it
-    shows at that yaw, which is what the annotators do (see :mod:`tvface.synthetic.convention`).
+    shows at that yaw, which is what the annotators do (see :mod:`tvface.conventions.annotation`).
     """
     faces, bary, position = _samples()
     static = np.concatenate([JAW, JAW[-2::-1] * (-1, 1, 1)])

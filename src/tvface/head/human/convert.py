@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tvface.assets import ROOT
+from tvface.assets.registry import ROOT
 from tvface.head.human import card, cut, identity, landmarks, people, rig, shapes, stored, units, uv
 from tvface.head.human.sliders import SliderSpace
 from tvface.head.human.smoothing import Smoother

@@ -1,0 +1,256 @@
+"""Make the training faces of the bundled identity network.
+
+    python -m tvface.bundled.faces --out .cache/faces --people 3600
+
+Every person has a face and a texture of their own and two looks: clothes, stubble, spectacles, hats and make-up change,
+hair and skin stay, as within a season of a show. Every second person has the skin tone and the hair of the one before,
+so that these alone do not tell people apart. A person comes in takes, each with its own light, background, distance,
+pose and damage, and a take in a few faces. With more faces per take the takes are tracks as long as real ones, and
+the distances of the embedders are chosen on those (:mod:`tvface.bundled.distances`).
+
+The crops are cut as the pipeline cuts them, from five points with a detector's errors. People of the embedded show are
+not among them: its textures come from other seeds, and its two portraits are not used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from tvface.bundled.crops import HEAD, write_head
+from tvface.bundled.people import People
+from tvface.conventions.similarity import similarity
+from tvface.embedders.base import SIDE
+from tvface.embedders.crops import TEMPLATE, aligned_crop
+from tvface.files.atomic import atomic
+from tvface.head.data import HeadData
+from tvface.runtime.threads import one_thread
+from tvface.synthetic.backgrounds import random_background
+from tvface.synthetic.crops import CropMaker
+from tvface.synthetic.degrade import degrade
+from tvface.synthetic.hair import procedural_texture
+from tvface.synthetic.light import expose, random_light
+from tvface.synthetic.occluders import occlude
+from tvface.synthetic.person import Person
+from tvface.synthetic.scene_render import Camera, render_scene
+from tvface.synthetic.traits import Traits, draw_traits, rgb
+from tvface.synthetic.variety import draw_identity, vary
+
+log = logging.getLogger("tvface.bundled")
+
+SIZE = 96  # of the stored crops, and the network's input
+TEXELS = 256  # two per pixel of the largest face
+TAKES, FACES = 5, 2  # per person, per take
+ALIKE = 0.5  # of the people share skin and hair with the one before
+WIDE = 1.4  # side of the rendered picture in sides of the crop: the crop may be turned and moved
+EYES = (14.0, 60.0)  # pixels between the eyes in the picture
+# Errors of a detector's five points in eye distances; MTCNN on the embedded show: .04 to .06 per point.
+POINT_ERROR, SHIFT_ERROR, SCALE_ERROR, TURN_ERROR = 0.04, 0.02, 0.03, 1.5  # the last in degrees
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """A person: ``shape`` code and two ``looks`` (traits of equal seed)."""
+
+    shape: np.ndarray
+    looks: tuple[Traits, Traits]
+
+
+def draw_person(names: Sequence[str], like: Identity | None, rng: np.random.Generator) -> Identity:
+    """Draw a person, with the skin tone and hair of ``like`` if given.
+
+    Half of the faces spread evenly around the generic head and a quarter has its brows, as the embedded show's people;
+    the others have the proportions and brows of :mod:`tvface.synthetic.variety`.
+    """
+    seed = int(rng.integers(2**31))
+    traits = draw_traits(seed)
+    if like is not None:
+        own = like.looks[0]
+        traits = dataclasses.replace(
+            traits,
+            skin=own.skin,
+            darkness=own.darkness,
+            hair_colour=own.hair_colour,
+            hair_style=own.hair_style,
+            brow_colour=own.brow_colour,
+        )
+    if rng.random() < 0.75:
+        traits = vary(traits)
+    shape = draw_identity(names, rng) if rng.random() < 0.5 else rng.normal(0, 0.9, len(names))
+    return Identity(shape, (traits, _other_look(traits, rng)))
+
+
+def _other_look(traits: Traits, rng: np.random.Generator) -> Traits:
+    """Change what people change from day to day."""
+    cloth = rng.uniform(0.06, 0.85) * (1 - rng.uniform(0, 0.7) * rng.uniform(0, 1, 3))
+    look = dataclasses.replace(
+        traits,
+        cloth=rgb(cloth),
+        cloth_stripes=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.3 else 0.0,
+        stubble=float(np.clip(traits.stubble + rng.normal(0, 0.2), 0, 0.8)) if traits.stubble else 0.0,
+        hat="",
+    )
+    if traits.spectacles == "sun" or (traits.spectacles and rng.random() < 0.25):
+        look = dataclasses.replace(look, spectacles="")
+    elif not traits.spectacles and rng.random() < 0.08:
+        look = dataclasses.replace(look, spectacles=str(rng.choice(["round", "square"])))
+    if rng.random() < 0.4:
+        look = dataclasses.replace(look, eye_shadow=0.0, liner=0.0, liner_below=0.0, smoke=0.0)
+    return look
+
+
+def five_points(points: np.ndarray) -> np.ndarray:
+    """Return eyes, nose tip and corners of the mouth (5, 2) of the 68 points (68, 2)."""
+    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
+
+
+def detected(five: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Move five points (5, 2) as a detector's lie: each for itself, and all together."""
+    eyes = np.linalg.norm(TEMPLATE[1] - TEMPLATE[0]) / np.sqrt(np.linalg.det(similarity(five, TEMPLATE)[:, :2]))
+    middle = five.mean(0)
+    angle = np.radians(rng.normal(0, TURN_ERROR))
+    turn = np.exp(rng.normal(0, SCALE_ERROR)) * np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    )
+    moved = (five - middle) @ turn.T + middle + rng.normal(0, SHIFT_ERROR, 2) * eyes
+    return np.asarray(moved + rng.normal(0, POINT_ERROR, (5, 2)) * eyes)
+
+
+class FaceMaker(CropMaker):
+    """Draws takes of people; all randomness comes from the generators passed in."""
+
+    def __init__(self, head: HeadData) -> None:
+        super().__init__(head, SIZE, texels=TEXELS)
+
+    def people(self, identity: Identity) -> tuple[Person, Person]:
+        """Return the identity in its two looks."""
+        first, second = (
+            Person(
+                self.stage,
+                identity.shape,
+                procedural_texture(self.painter, self.stage.head.faces, look.seed, look),
+            )
+            for look in identity.looks
+        )
+        return first, second
+
+    def take(self, person: Person, rng: np.random.Generator, count: int = FACES) -> list[np.ndarray]:
+        """Return ``count`` faces of one take: (SIZE, SIZE, 3) uint8 RGB each."""
+        side = round(float(np.exp(rng.uniform(*np.log(EYES)))) * WIDE * SIDE / (TEMPLATE[1, 0] - TEMPLATE[0, 0]))
+        background = random_background(side, side, rng)
+        light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.22, 0.62))
+        distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
+        place = np.array([*rng.normal(0, 0.12, 2) * distance, -distance])
+        yaw = rng.uniform(-46, 46) if rng.random() < 0.5 else rng.normal(0, 14)
+        pitch, mood = rng.normal(0, 9), self.expression(rng)
+        faces = []
+        damage = int(rng.integers(2**31))  # one camera, one recording
+        for _ in range(count):
+            image, points = self._picture(person, (yaw, pitch), mood, place, light, background, rng)
+            image = degrade(image, np.random.default_rng(damage))
+            crop = aligned_crop(image, detected(five_points(points), rng))
+            faces.append(np.asarray(cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8))
+        return faces
+
+    def _picture(
+        self,
+        person: Person,
+        pose: tuple[float, float],
+        mood: np.ndarray,
+        place: np.ndarray,
+        light: np.ndarray,
+        background: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        joints = self.joints(rng)
+        yaw, pitch, roll = np.clip(rng.normal((*pose, 0), (7, 5, 8)), (-50, -35, -35), (50, 30, 35))
+        neck = Rotation.from_euler("YX", [0.3 * yaw, 0.3 * pitch], degrees=True)
+        whole = Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True)
+        joints[:3], joints[3:6] = (whole * neck.inv()).as_rotvec(), neck.as_rotvec()
+        change = rng.uniform(0, 0.7)
+        posed = person.place((1 - change) * mood + change * self.expression(rng), joints, place)
+        size = len(background)
+        plain = five_points(Camera(1.0, 1, 1, (0.0, 0.0)).project(posed.landmarks)[:, :2])
+        to_crop = similarity(plain, TEMPLATE)
+        focal = size / WIDE / SIDE * float(np.sqrt(np.linalg.det(to_crop[:, :2])))
+        centre = np.linalg.solve(to_crop[:, :2], np.full(2, (SIDE - 1) / 2) - to_crop[:, 2])
+        off = rng.normal(0, 0.12 if rng.random() < 0.06 else 0.02, 2) * size  # some at the picture's edge
+        axis = (size - 1) / 2 + off - centre * focal
+        frame = render_scene([posed], Camera(focal, size, size, (float(axis[0]), float(axis[1]))), light, background)
+        image = frame.image
+        if rng.random() < 0.12:
+            image, _, _ = occlude(image, frame.labels, rng)
+        return image, frame.points[0].astype(np.float64)
+
+
+def make(head: HeadData, count: int, seed: int, per_take: int = FACES) -> People:
+    """Return all faces of ``count`` people, numbered from 0; equal arguments give equal faces."""
+    maker = FaceMaker(head)
+    rng = np.random.default_rng([seed, 0xFACE])
+    images, person, take = [], [], []
+    before: Identity | None = None
+    for number in range(count):
+        identity = draw_person(maker.shape_names, before if rng.random() < ALIKE else None, rng)
+        looks = maker.people(identity)
+        for index in range(TAKES):
+            faces = maker.take(looks[index % 2], rng, per_take)
+            images += faces
+            person += [number] * len(faces)
+            take += [index] * len(faces)
+        before = identity
+    return People(np.stack(images), np.array(person, np.int32), np.array(take, np.int32))
+
+
+def _shard(task: tuple[Path, int, int, int]) -> Path:
+    path, count, seed, per_take = task
+    if not path.is_file():  # a stopped run goes on where it was
+        with one_thread():
+            made = make(HeadData.load(path.parent / HEAD), count, seed, per_take)
+        with atomic(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, images=made.images, person=made.person, take=made.take)
+    return path
+
+
+def write(
+    folder: Path, people: int, seed: int, processes: int, per_shard: int = 50, per_take: int = FACES
+) -> Iterator[Path]:
+    """Write shards for :func:`tvface.bundled.people.load`; yields each path when its shard is there.
+
+    Raises:
+        SamplesError: the folder holds crops of another head.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_head(folder)
+    tasks = [
+        (folder / f"people_{index:04d}.npz", min(per_shard, people - start), seed * 100_003 + index, per_take)
+        for index, start in enumerate(range(0, people, per_shard))
+    ]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(_shard, tasks)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: write faces."""
+    parser = argparse.ArgumentParser(prog="python -m tvface.bundled.faces", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--people", type=int, default=3600)
+    parser.add_argument("--faces", type=int, default=FACES, help="per take: more for distances between tracks")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    for path in write(given.out, given.people, given.seed, given.processes, per_take=given.faces):
+        log.info("%s", path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Which weight and licensed files the jobs of a run load. Snakemake asks, so that a missing one stops the run early.
+
+Every part of the pipeline says itself what it loads, and finds it by :func:`tvface.assets.registry.located` here as
+there: backends in their class (:mod:`tvface.assets.backends`), the head and the training in
+:mod:`tvface.assets.head_needs` and :mod:`tvface.assets.training_needs`, which import nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tvface.assets import head_needs as of_head
+from tvface.assets import registry as assets
+from tvface.assets import training_needs as of_training
+from tvface.assets.backends import REGISTRIES, available, declared, needed_files
+from tvface.assets.registry import MissingAsset, Need, describe_missing
+from tvface.dag.stages import PHASES, STAGES, lookup
+from tvface.settings import Settings
+
+
+def needs(settings: Settings, stage: str | None = None, shard: str | None = None) -> list[Need]:
+    """Return every file that the jobs of a run load, each once, in data-flow order.
+
+    Args:
+        stage: of these jobs only; None: of all stages.
+        shard: of the job of this shard only; None: of all jobs of the stage.
+    """
+    found: dict[Path, Need] = {}
+    for name in STAGES if stage is None else (stage,):
+        for need in _of_stage(settings, name, shard):
+            found.setdefault(need.path, need)
+    return list(found.values())
+
+
+def require(settings: Settings, stage: str, shard: str | None = None) -> list[Path]:
+    """Return the files that a job loads (without ``shard``: all jobs of the stage), after checking them.
+
+    Everything that is missing in the whole run is listed at once; nothing is raised if only other jobs miss files.
+
+    Raises:
+        MissingAsset: the job misses a file; the message names file, licence, address, place and the setting that
+            avoids it.
+        AssetError: a file is there but is a saved web page or was cut short.
+        SettingsError: a backend is not registered.
+    """
+    mine = needs(settings, stage, shard)
+    assets.check((need.asset, need.path) for need in mine if need.path.is_file())
+    if any(not need.path.is_file() for need in mine):
+        missing = [need for need in needs(settings) if not need.path.is_file()]
+        raise MissingAsset("files are missing that these settings ask for\n" + "\n".join(map(_line, missing)))
+    return [need.path for need in mine]
+
+
+def _of_stage(settings: Settings, stage: str, shard: str | None) -> Iterator[Need]:
+    if stage == "head":
+        yield from of_head.needs(settings.head)
+    elif stage == "train":
+        for model, phase in [shard.split("/")] if shard else [(m, p) for m in settings.train.models for p in PHASES]:
+            yield from of_training.needs(settings, model, phase)
+    elif STAGES[stage].loads(settings, shard):
+        for package in STAGES[stage].backends:
+            yield from _of_backend(settings, stage, package)
+
+
+def _of_backend(settings: Settings, stage: str, package: str) -> Iterator[Need]:
+    setting = REGISTRIES[package]
+    name, block = lookup(settings, setting), lookup(settings, setting.rpartition(".")[0])
+    others = " or ".join(other for other in available(f"tvface.{package}") if other != name)
+    for files in needed_files(declared(package, name), block):
+        yield from (Need(row, stage, path, f"{setting}: {name}", f"{setting}: {others}") for row, path in files)
+
+
+def _line(need: Need) -> str:
+    return (
+        f"- {need.asset.name} (stage {need.stage}, because of {need.setting}): "
+        f"{describe_missing(need.asset, need.path)}\n    without it: {need.avoid}"
+    )

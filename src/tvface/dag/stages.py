@@ -1,0 +1,245 @@
+"""The table of stages: which settings and which source decide what each one makes.
+
+The rules' parameters, the digest of the code, the provenance in the manifests and what a running stage is able to read
+(:func:`only`) all come from :data:`STAGES`. Snakemake reads this module while it builds the DAG, so it imports nothing
+heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tvface.assets.backends import REGISTRIES
+from tvface.dag.code import code_digest
+from tvface.settings import Settings, SettingsError, as_mapping
+from tvface.settings.view import matching, view
+
+MODELS = ("deca", "temporal")
+PHASES = ("pretrain", "coarse", "detail")
+
+# Settings that change how fast or where a job runs, or which jobs there are, and not what a job makes: a stage that
+# lists one under `free` may read it, and a change of it runs nothing again.
+FREE: Mapping[str, str] = {
+    "device": "where the networks run; the results agree up to rounding",
+    "results": "where files go; each job is told its own",
+    "videos": "which episodes there are; a job's inputs say what its own is made of",
+    "tvqa": "as videos",
+    "archive": "as videos",
+    "shows": "as videos",
+    "sheet": "as videos; the clips of an episode are a parameter of its rules",
+    "synth.enabled": "as videos",
+    "synth.episodes": "as videos; an episode of the embedded show does not depend on how many there are",
+    "faces.batch": "pictures per call of the network; the results agree up to rounding",
+    "landmarks.batch": "as faces.batch",
+    "masks.batch": "as faces.batch",
+    "train.models": "which trainings there are; each runs by itself",
+    "train.threads": "processor threads; the results agree up to rounding",
+    "train.checkpoint_every": "how often a training saves itself, not what it learns",
+    "train.keep_checkpoints": "as train.checkpoint_every",
+}
+_EPISODES = ("results", "videos", "tvqa", "archive", "shows", "sheet", "synth.enabled", "synth.episodes")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its name, the settings that decide what it makes, and what selects its registered backends.
+
+    ``reads`` are dotted names in :class:`Settings`, of single settings, of blocks, or ``block.*`` for what stands
+    directly in a block; ``{model}`` and ``{phase}`` stand for those of the shard. ``where`` maps patterns of shards to
+    more of them. ``free`` are settings of :data:`FREE` that it reads too; they count for nothing, also inside a block
+    of ``reads``. A change elsewhere does not run the stage again, because it cannot be read.
+
+    ``shard`` says what one job works on (empty: on the whole run). ``backends`` are registries whose chosen backend it
+    uses, and ``loads`` tells whether a job loads their weights, from the settings and the shard (None: whether any job
+    does). ``data`` are packages whose files (templates) the stage reads without importing them.
+    """
+
+    name: str
+    about: str
+    reads: tuple[str, ...]
+    shard: str = ""
+    free: tuple[str, ...] = ()
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    backends: tuple[str, ...] = ()
+    loads: Callable[[Settings, str | None], bool] = lambda settings, shard: True
+    data: tuple[str, ...] = ()
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "synth",
+            "render the embedded show",
+            ("synth", "seed"),
+            shard="episode",
+            free=("synth.enabled", "synth.episodes"),
+        ),
+        Stage("head", "build or convert the head model", ("head",)),
+        Stage(
+            "archive",
+            "take the episodes of the sample sheet out of TVQA's split archive",
+            ("archive",),
+            free=tuple(name for name in _EPISODES if name != "archive"),
+        ),
+        Stage("frames", "sample footage into frame stores", ("frames",), shard="episode", free=_EPISODES),
+        Stage(
+            "faces",
+            "detect, embed and track faces",
+            ("faces",),
+            shard="episode",
+            free=("device", "faces.batch"),
+            backends=("detectors", "embedders"),
+        ),
+        Stage(
+            "identities",
+            "cluster tracks into people",
+            # Pictures of a cast go through detector and embedder as the footage did.
+            ("identities.threshold", "identities.min_faces", "identities.cast", "faces"),
+            shard="show",
+            free=("faces.batch",),
+            backends=("detectors", "embedders"),
+            loads=lambda settings, shard: settings.identities.cast is not None,
+        ),
+        Stage(
+            "sequences",
+            "mine sequences of one moving, clear face",
+            ("sequences", "faces.embedder", "faces.tracks.distance"),
+            shard="episode",
+            backends=("embedders",),
+            loads=lambda settings, shard: False,  # the embedder's calibrated distances do
+        ),
+        Stage(
+            "landmarks",
+            "find 68 points per crop",
+            ("landmarks",),
+            shard="episode",
+            free=("device", "landmarks.batch"),
+            backends=("landmarkers",),
+        ),
+        Stage(
+            "masks",
+            "parse crops into classes",
+            ("masks",),
+            shard="episode",
+            free=("device", "masks.batch"),
+            backends=("parsers",),
+        ),
+        Stage(
+            "dataset",
+            "join, flow, split",
+            (),
+            shard="episode",
+            free=("device",),
+            where={
+                "": ("dataset.split", "dataset.recap_distance", "dataset.flow.backend", "dataset.flow.size"),
+                "?*": ("dataset.flow", "dataset.min_confidence", "dataset.max_instability", "dataset.min_face"),
+            },
+            backends=("flow",),
+            loads=lambda settings, shard: shard != "",
+        ),
+        Stage(
+            "train",
+            "train one model through one phase",
+            (
+                *("train.*", "train.original", "train.{model}", "train.{phase}", "masks.classes", "seed"),
+                *("head.n_shape", "head.n_texture", "head.n_expression"),
+            ),
+            shard="model/phase",
+            free=("device", "train.models", "train.threads", "train.checkpoint_every", "train.keep_checkpoints"),
+            # Later phases start from the weights of the phase before.
+            where={
+                "*/pretrain": tuple(f"train.warm_start.{name}" for name in ("features", "deca", "resnet50")),
+                "temporal/pretrain": ("train.warm_start.basicvsr", "dataset.flow.weights"),
+            },
+        ),
+        Stage("reconstruct", "codes and meshes", ("reconstruct", "masks.classes"), shard="model", free=("device",)),
+        Stage(
+            "evaluate",
+            "numbers",
+            (
+                *("evaluate", "faces.detector", "faces.embedder", "sequences.image_size", "landmarks.backend"),
+                *("masks.backend", "masks.classes"),
+            ),
+        ),
+        # The thresholds of `sequences` and `dataset` stand in the histograms.
+        Stage("render", "figures", ("render", "report.pictures", "sequences", "dataset")),
+        Stage(
+            "report",
+            "one HTML page",
+            (
+                *("report.title", "head.model", "faces.embedder", "landmarks.backend", "masks.backend"),
+                *("dataset.flow.backend", "train.coarse.weights", "train.detail.weights"),
+            ),
+            data=("tvface.reporting",),
+        ),
+    )
+}
+
+
+def lookup(settings: Any, dotted: str) -> Any:
+    """Return the setting with this dotted name."""
+    for part in dotted.split("."):
+        settings = getattr(settings, part)
+    return settings
+
+
+def keys(name: str, shard: str = "") -> tuple[str, ...]:
+    """Return what the table declares for a job of a stage, ``free`` left out: dotted names, blocks and ``block.*``.
+
+    Raises:
+        SettingsError: ``shard`` is none of the stage.
+    """
+    stage = STAGES[name]
+    words = _words(stage, shard)
+    more = [key for pattern, chosen in stage.where.items() if fnmatchcase(shard, pattern) for key in chosen]
+    return tuple(key.format(**words) for key in (*stage.reads, *more))
+
+
+def _words(stage: Stage, shard: str) -> dict[str, str]:
+    """Return model and phase of a training's shard; of others nothing, their names stand in no setting."""
+    if stage.shard != "model/phase":
+        return {}
+    model, _, phase = shard.partition("/")
+    if model not in MODELS or phase not in PHASES:
+        raise SettingsError(
+            f"{stage.name}: '{shard}' is not <model>/<phase> with a model of {', '.join(MODELS)} and a phase of "
+            f"{', '.join(PHASES)}"
+        )
+    return {"model": model, "phase": phase}
+
+
+def decisive(name: str, shard: str = "") -> frozenset[str]:
+    """Return the settings, one by one, that decide what a job of a stage makes."""
+    declared = {found for key in keys(name, shard) for found in matching(Settings, key)}
+    return frozenset(declared.difference(STAGES[name].free))
+
+
+def only(settings: Settings, name: str, shard: str = "") -> Settings:
+    """Return a view of the settings for one job of a stage: what the table declares for it, and what is free.
+
+    Reading anything else raises :class:`tvface.settings.view.UndeclaredSetting`.
+    """
+    return _view(settings, decisive(name, shard) | set(STAGES[name].free), name)
+
+
+def stage_settings(name: str, settings: Settings, shard: str = "") -> dict[str, Any]:
+    """Return the settings that decide what a job of a stage makes, as nested plain values."""
+    return dict(as_mapping(_view(settings, decisive(name, shard), name)))
+
+
+def _view(settings: Settings, names: frozenset[str], name: str) -> Settings:
+    remedy = (
+        f"add it to `reads` of '{name}' in STAGES, in tvface/dag/stages.py (or, if it changes nothing that the stage "
+        "makes, to its `free`)"
+    )
+    return view(settings, names, f"stage {name}", remedy)
+
+
+def stage_code(name: str, settings: Settings) -> str:
+    """Return the digest of the source that makes this stage's results, with the chosen backends only."""
+    chosen = {package: lookup(settings, REGISTRIES[package]) for package in STAGES[name].backends}
+    return code_digest(f"tvface.stages.{name}", chosen, STAGES[name].data)

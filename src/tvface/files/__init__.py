@@ -1,0 +1,1 @@
+"""Files on disk: atomic writing, digests, relative paths, what first bytes say."""

@@ -1,0 +1,1 @@
+"""The face model: codes, windows, inference, weights files, published weights."""

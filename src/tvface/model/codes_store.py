@@ -1,0 +1,86 @@
+"""Codes of a video on disk, one file per block of frames: a long video needs no more memory than a short one."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvface.files.atomic import atomic
+
+Rows = dict[str, NDArray[Any]]
+
+
+class CodesStore:
+    """Rows of all tracks, block by block: ``track``, ``frame``, ``time_s``, ``transform`` and the codes.
+
+    The rows of a track within a block stand together in order of time.
+    """
+
+    CODES = ("shape", "texture", "expression", "pose", "camera", "light", "detail")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shapes: dict[int, NDArray[np.float32]] = {}
+
+    def clear(self) -> None:
+        """Forget all blocks."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def has(self, number: int) -> bool:
+        """Return whether the block is there."""
+        return self._path(number).is_file()
+
+    def add(self, number: int, rows: Mapping[str, NDArray[Any]]) -> None:
+        """Store the rows of a block; a block without faces has none."""
+        with atomic(self._path(number)) as temporary, open(temporary, "wb") as file:
+            np.savez(file, allow_pickle=False, **rows)
+
+    def finish(self, count: int) -> None:
+        """Say that the video has this many blocks and no more come."""
+        with atomic(self._folder / "complete") as temporary:
+            temporary.write_text(str(count))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block of the video is there."""
+        marker = self._folder / "complete"
+        return marker.is_file() and all(self.has(number) for number in range(int(marker.read_text())))
+
+    def __len__(self) -> int:
+        """Blocks that are there."""
+        return sum(1 for _ in self._folder.glob("[0-9]*.npz"))
+
+    def tracks(self, number: int) -> Iterator[Rows]:
+        """Yield the rows of each track in a block, with its shared shape if :meth:`share_identity` was called."""
+        with np.load(self._path(number), allow_pickle=False) as archive:
+            rows = dict(archive)
+        if not rows:
+            return
+        starts = np.flatnonzero(np.diff(rows["track"], prepend=-1))
+        for start, stop in zip(starts, [*starts[1:], len(rows["track"])], strict=True):
+            own = {name: array[start:stop] for name, array in rows.items()}
+            shape = self._shapes.get(int(own["track"][0]))
+            if shape is not None:
+                own["shape"] = np.broadcast_to(shape, own["shape"].shape).copy()
+            yield own
+
+    def share_identity(self) -> None:
+        """Give all frames of a track the mean of their shape codes from now on."""
+        sums: dict[int, Any] = defaultdict(float)
+        counts: dict[int, int] = defaultdict(int)
+        self._shapes = {}
+        for number in range(len(self)):
+            for rows in self.tracks(number):
+                track = int(rows["track"][0])
+                sums[track] = sums[track] + rows["shape"].sum(0, dtype=np.float64)
+                counts[track] += len(rows["shape"])
+        self._shapes = {track: (total / counts[track]).astype(np.float32) for track, total in sums.items()}
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.npz"

@@ -1,0 +1,115 @@
+"""Apply a model to whole sequences, in evaluation mode and without gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tvface.flow.base import resized
+from tvface.model.clips import Clip, resize_flow, stack
+from tvface.model.face_model import Codes, Detail, FaceModel, Geometry
+from tvface.model.window import Window
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Codes (with detail), heads and detail of the N frames of one sequence, on the model's device."""
+
+    codes: Codes
+    geometry: Geometry
+    detail: Detail
+
+
+@torch.no_grad()
+def encode(model: FaceModel, window: Window) -> Codes:
+    """Return the codes of a window of one or more sequences, detail included."""
+    model.eval()
+    window = window.to(next(model.parameters()).device)
+    return model.encode_coarse(window).replaced(detail=model.encode_detail(window))
+
+
+@torch.no_grad()
+def decode(model: FaceModel, codes: Codes) -> Reconstruction:
+    """Return the heads of codes."""
+    model.eval()
+    geometry = model.geometry(codes)
+    return Reconstruction(codes, geometry, model.detail(codes, geometry))
+
+
+def encode_clip(model: FaceModel, clip: Clip) -> Codes:
+    """Return the codes of a whole sequence: its N frames are one window, whatever length the training used."""
+    return encode(model, stack([clip], [0], len(clip)).window(next(model.parameters()).device))
+
+
+def encode_images(
+    model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], longest: int = 32
+) -> Codes:
+    """Return the codes of the neighbouring crops of one face, detail included.
+
+    Args:
+        model: trained; decides device and input size.
+        images: N square crops (H,H,3) uint8 RGB, made with one transform per sequence (or slowly moving).
+        flow: (2,N-1,2,S,S) from :func:`tvface.flow.base.sequence_flow`, any S.
+        longest: frames encoded at once; longer input is cut, to bound memory.
+
+    Raises:
+        ValueError: the flow does not belong to these images.
+    """
+    count, size = len(images), model.spec.image_size
+    if flow.shape[:3] != (2, max(count - 1, 0), 2):
+        raise ValueError(f"{count} images need flow of shape (2, {count - 1}, 2, S, S), got {flow.shape}")
+    pictures = torch.from_numpy(resized(images, size)).permute(0, 3, 1, 2)[None].float() / 255
+    flows = torch.from_numpy(resize_flow(flow, size // 2)).float()
+    parts = []
+    for start in range(0, count, longest):
+        stop = min(start + longest, count)
+        pairs = flows[None, :, start : stop - 1]
+        parts.append(encode(model, _window(pictures[:, start:stop], pairs[:, 0], pairs[:, 1])))
+    return Codes(**{name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0].items()})
+
+
+def reconstruct_images(
+    model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], longest: int = 32
+) -> Reconstruction:
+    """Reconstruct the neighbouring crops of one face; arguments and errors as for :func:`encode_images`.
+
+    Returns:
+        The N frames, in order. Projections are in normalised coordinates of the crops.
+    """
+    return decode(model, encode_images(model, images, flow, longest))
+
+
+@torch.no_grad()
+def neutral_heads(model: FaceModel, images: Sequence[NDArray[np.uint8]]) -> Geometry:
+    """Return the heads of unrelated crops without expression and pose: what their shape codes alone give.
+
+    Args:
+        model: trained; decides device and input size. A temporal model sees each crop as a sequence of one frame.
+        images: N square crops (H,H,3) uint8 RGB.
+    """
+    model.eval()
+    size = model.spec.image_size
+    pictures = torch.from_numpy(resized(images, size)).permute(0, 3, 1, 2)[:, None].float() / 255
+    none = torch.zeros(len(images), 0, 2, size // 2, size // 2)
+    window = _window(pictures, none, none).to(next(model.parameters()).device)
+    codes = model.encode_coarse(window)
+    return model.geometry(
+        codes.replaced(expression=torch.zeros_like(codes.expression), pose=torch.zeros_like(codes.pose))
+    )
+
+
+def _window(images: torch.Tensor, backward: torch.Tensor, forward: torch.Tensor) -> Window:
+    """Return images (B,T,3,S,S) and flow as a window; masks and landmarks, which no encoder reads, are empty."""
+    batch, frames, _, size, _ = images.shape
+    return Window(
+        images,
+        torch.ones(batch, frames, 1, size, size),
+        torch.zeros(batch, frames, 68, 2),
+        backward,
+        forward,
+        tuple(f"images[{i}]" for i in range(batch)),
+    )

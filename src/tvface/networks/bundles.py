@@ -1,0 +1,83 @@
+"""Weight files of the bundled networks: safetensors, with what built the network in the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from tvface.assets.reports import LoadReport
+from tvface.files.atomic import atomic
+from tvface.files.digests import digest
+from tvface.files.relative import bare_path, without_absolute_paths
+from tvface.networks.compact import CompactIdentity, CompactLandmarks, CompactParser
+
+FOLDER = Path(__file__).resolve().parents[3] / "resources" / "weights"
+LANDMARKS = "compact_landmarks.safetensors"
+PARSER = "compact_parser.safetensors"
+IDENTITY = "compact_identity.safetensors"
+NETWORKS: dict[str, type[nn.Module]] = {
+    "CompactLandmarks": CompactLandmarks,
+    "CompactParser": CompactParser,
+    "CompactIdentity": CompactIdentity,
+}
+
+
+class WeightsError(RuntimeError):
+    """A bundled weight file is missing or is not one; the message says how to make it."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A network in evaluation mode and what its file says.
+
+    ``size`` is the input side in pixels; ``window`` the side of the region it looks at, in mean sides of the
+    detector's box (landmarks) or of the 68 points' box (parser), or in sides of the aligned crop (identity).
+    """
+
+    net: nn.Module
+    size: int
+    window: float
+    sha256: str
+    about: Mapping[str, Any]
+
+
+def save_bundle(path: Path, net: nn.Module, size: int, window: float, about: Mapping[str, Any]) -> None:
+    """Write a network; ``about`` is JSON-able. The same network gives the same bytes; no absolute path is written."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    described = {"network": type(net).__name__, "size": size, "window": window, **about}
+    text = json.dumps(without_absolute_paths(described, bare_path), sort_keys=True)
+    with atomic(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata={"tvface": text}))
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a network written by :func:`save_bundle`; every tensor must fit.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or not a bundled network.
+    """
+    remedy = "restore it from the repository, or make it: python -m tvface.bundled.train --help"
+    if not path.is_file():
+        raise WeightsError(f"{path}: the bundled weights are missing; {remedy}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            about = json.loads((file.metadata() or {})["tvface"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        net = NETWORKS[about["network"]]()
+        net.load_state_dict(state, strict=True)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: not a weight file of a bundled network ({error}); {remedy}") from error
+    return Bundle(net.eval(), int(about["size"]), float(about["window"]), digest(path), about)
+
+
+def load_with_report(path: Path) -> tuple[Bundle, LoadReport]:
+    """Read a network as :func:`load_bundle` does; say also which tensors it took: all."""
+    bundle = load_bundle(path)
+    return bundle, LoadReport(str(path), tuple(bundle.net.state_dict()), (), ())

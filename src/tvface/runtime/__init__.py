@@ -1,0 +1,1 @@
+"""The running process: log, progress, devices, threads."""

@@ -1,0 +1,36 @@
+"""Which steps of an earlier run in a folder still hold, so that an interrupted command goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tvface.files.atomic import atomic
+
+
+class Steps:
+    """Remembers in ``<folder>/steps.json`` what each step was made from."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "steps.json"
+        self._known: dict[str, str] = {}
+        if self._file.is_file():
+            self._known = dict(json.loads(self._file.read_text(encoding="utf-8")))
+
+    def holds(self, name: str, key: str) -> bool:
+        """Return whether the step was begun (:meth:`mark`) from what ``key`` stands for."""
+        return self._known.get(name) == key
+
+    def mark(self, name: str, key: str) -> None:
+        """Remember a step's key."""
+        self._known[name] = key
+        with atomic(self._file) as temporary:
+            temporary.write_text(json.dumps(self._known, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """Return a digest of plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
