@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 from pathlib import Path
 
 import pytest
 
-from tvface.cli.main import main
+from tvface.assets.registry import AssetError
+from tvface.cli.main import INPUT_ERRORS, main
 from tvface.dag.stages import STAGES
-from tvface.settings import Settings
+from tvface.settings import Settings, SettingsError
 from tvface.settings.files import config_text
 
 
@@ -92,3 +95,19 @@ def test_assets_check_names_what_the_run_misses(project: Path, capsys: pytest.Ca
     printed = capsys.readouterr()
     assert "fan is needed because of landmarks.backend: fan" in printed.err
     assert any(line.split()[:2] == ["fan", "missing"] for line in printed.out.splitlines())
+
+
+def test_every_error_of_bad_input_ends_a_command_without_a_traceback() -> None:
+    """But those of commands that are modules of their own: the trainers' (`bundled`) and the converter's (`wheel`)."""
+    source = Path(__file__).resolve().parents[2] / "src"
+    defined = {
+        (".".join(path.relative_to(source).with_suffix("").parts), node.name)
+        for path in source.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Error")
+    }
+    handled = {(module, name) for module, name in INPUT_ERRORS.items()}
+    assert handled <= defined
+    elsewhere = {("tvface.bundled.samples", "SamplesError"), ("tvface.head.human.wheel", "WheelError")}
+    for module, name in defined - handled - elsewhere:
+        assert issubclass(getattr(importlib.import_module(module), name), SettingsError | AssetError), (module, name)

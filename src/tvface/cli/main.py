@@ -40,21 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+# Errors of bad input, by the module of each: most are heavy to import, and only some commands do.
+INPUT_ERRORS = {
+    "tvface.manifests.base": "ManifestError",
+    "tvface.media.images": "MediaError",
+    "tvface.head.data": "HeadError",
+    "tvface.networks.bundles": "WeightsError",
+    "tvface.mining.decisions": "DecisionError",
+    "tvface.networks.files": "CheckpointError",
+    "tvface.model.weights_files": "WeightsError",
+    "tvface.model.clips": "DataError",
+    "tvface.exports.neutral": "ExportError",
+    "tvface.synthetic.shards": "CropsError",
+    "tvface.assets.spynet_names": "SpynetFilesError",
+}
+
+
 def _input_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of bad input whose classes live in modules that only some commands have imported."""
-    places = {
-        "tvface.manifests.base": "ManifestError",
-        "tvface.media.images": "MediaError",
-        "tvface.head.data": "HeadError",
-        "tvface.networks.bundles": "WeightsError",
-        "tvface.mining.decisions": "DecisionError",
-        "tvface.networks.files": "CheckpointError",
-        "tvface.model.weights_files": "WeightsError",
-        "tvface.training.sampler": "DataError",
-        "tvface.exports.neutral": "ExportError",
-        "tvface.synthetic.shards": "CropsError",
-    }
-    return tuple(getattr(sys.modules[module], name) for module, name in places.items() if module in sys.modules)
+    """Return those of :data:`INPUT_ERRORS` whose modules this command has imported."""
+    return tuple(getattr(sys.modules[module], name) for module, name in INPUT_ERRORS.items() if module in sys.modules)
 
 
 def _parser() -> argparse.ArgumentParser:
