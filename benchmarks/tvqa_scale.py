@@ -36,7 +36,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, t
 
 from benchmarks.data_stages import STAGES, link_clip, measured, show_pictures, tvface
 from tvface.assets.registry import ROOT
-from tvface.dag.layout import OUTPUTS, SHARD
+from tvface.dag.jobs import JOBS, job_name
+from tvface.dag.stages import STAGES as STAGE_TABLE
 from tvface.episodes import Episode, list_episodes
 from tvface.episodes.sheet import sheet_text
 from tvface.settings import parse_settings
@@ -184,8 +185,9 @@ def print_files(episodes: Sequence[Episode]) -> None:
     """Print how many files every stage of the data half writes, logs and benchmarks aside."""
     units = {"episode": len(episodes), "show": len({episode.show for episode in episodes})}
     for stage in STAGES:
-        shards = units[SHARD[stage]]
-        print(f"{stage:10} {shards:4} jobs x {len(OUTPUTS[stage])} files = {shards * len(OUTPUTS[stage]):5,} files")
+        shard = STAGE_TABLE[stage].shard
+        shards, files = units[shard], len(JOBS[job_name(stage, shard)].writes)
+        print(f"{stage:10} {shards:4} jobs x {files} files = {shards * files:5,} files")
 
 
 def print_hours(what: str, rates: pd.DataFrame, episodes: int, frames: int, cores: bool) -> float:

@@ -3,9 +3,9 @@
 
 rule archive:
     input:
-        parts=[str(path) for path in ARCHIVE],
+        **reads("archive"),
     output:
-        manifest=f"{RESULTS}/archive.parquet",
+        **writes("archive"),
     log:
         f"{RESULTS}/logs/archive.log",
     benchmark:

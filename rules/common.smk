@@ -1,4 +1,9 @@
-"""What all rules share: the settings, the shards of the run, file names, resources."""
+"""What all rules share: the settings, the shards of the run, the files of a job, resources.
+
+What a job reads and writes stands once, in src/tvface/dag/jobs.py, one row per rule, in Snakemake's patterns: commands
+that work without Snakemake use it too. `reads("faces_episode")` are the named inputs of that row, `writes` its outputs,
+and `every` is one output of all jobs of a rule.
+"""
 
 import hashlib
 import sys
@@ -10,28 +15,23 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from tvface.assets.registry import AssetError
-from tvface.episodes import list_episodes, synthetic_episodes
-from tvface.dag.layout import archive_parts, cast_pictures, decisions
+from tvface.dag.jobs import JOBS, Run, archive_parts, footage, trained_weights
+from tvface.dag.needs import may_load, require
+from tvface.dag.stages import stage_code, stage_settings
 from tvface.settings import SettingsError, parse_settings, read_yaml
-from tvface.dag.needs import require
-from tvface.dag.stages import PHASES, stage_code, stage_settings
+from tvface.settings.phases import MODELS, PHASES
 
 try:
     # Of two equal keys Snakemake takes the last and says nothing.
     for file in workflow.configfiles:
         read_yaml(Path(file))
     SETTINGS = parse_settings(config)
-    EPISODES = {episode.name: episode for episode in list_episodes(SETTINGS)}
-    ARCHIVE = archive_parts(SETTINGS)
+    RUN = Run(SETTINGS)
+    EPISODES = RUN.episodes
+    archive_parts(RUN, {})
 except SettingsError as error:
     raise WorkflowError(str(error)) from error
 
-SHOWS = sorted({episode.show for episode in EPISODES.values()})
-SYNTHETIC = (
-    [episode.name for episode in synthetic_episodes(SETTINGS)]
-    if SETTINGS.synth.enabled
-    else []
-)
 ARCHIVED = [name for name, episode in EPISODES.items() if episode.kind == "archive"]
 # Their stores are there, of these very clips.
 TAKEN = set()
@@ -39,37 +39,64 @@ if ARCHIVED:
     from tvface.episodes.archive_stores import finished_episodes
 
     TAKEN = finished_episodes(SETTINGS, EPISODES.values())
-MODELS = list(SETTINGS.train.models)
 RESULTS = SETTINGS.results
 GPU = 1 if SETTINGS.device == "cuda" else 0
-
-
-def shards(template, names=None):
-    """Return the template's path for every episode, or for the named ones."""
-    return [
-        template.replace("{episode}", name)
-        for name in (EPISODES if names is None else names)
-    ]
-
-
-# The bytes that the rows of dataset.parquet point to: crops, label maps and flow.
-STORES = [
-    path
-    for stage in ("sequences", "masks", "dataset")
-    for path in shards(f"{RESULTS}/{stage}/{{episode}}.tar")
-]
-CURVES = [
-    f"{RESULTS}/train/{model}/{phase}/curve.parquet"
-    for model in MODELS
-    for phase in PHASES
-]
+TRAINED = trained_weights(RUN, {})
 
 
 wildcard_constraints:
     episode=r"[A-Za-z0-9_-]+",
     show=r"[A-Za-z0-9_-]+",
-    model="deca|temporal",
+    model="|".join(MODELS),
     phase="|".join(PHASES),
+
+
+def reads(rule):
+    """Return the inputs of a rule by name: patterns, and functions of the wildcards for what follows from the run.
+
+    Where jobs load weights or licensed files, these are inputs as well, named ``assets``.
+    """
+    job = JOBS[rule]
+    named = {
+        name: listed(job, read) if callable(read) else RUN.below_results(read)
+        for name, read in job.reads.items()
+    }
+    return named | (
+        {"assets": listed(job, assets_of(job))} if may_load(job.stage) else {}
+    )
+
+
+def assets_of(job):
+    """Return the weights and licensed files that a job loads, as what a job reads."""
+    return lambda run, wildcards: require(
+        run.settings, job.stage, "/".join(wildcards.values())
+    )
+
+
+def listed(job, read):
+    """Return an input function; what is wrong with footage, people or files stops the run before any job."""
+
+    def paths(wildcards):
+        shard = {name: wildcards[name] for name in job.wildcards}
+        try:
+            found = read(RUN, shard)
+            return found if isinstance(found, str) else list(map(str, found))
+        except (AssetError, SettingsError) as error:
+            raise WorkflowError(f"stage {job.stage}: {error}") from error
+
+    return paths
+
+
+def writes(rule):
+    """Return the outputs of a rule by name, as patterns."""
+    job = JOBS[rule]
+    named = {name: RUN.below_results(path) for name, path in job.writes.items()}
+    return named | {name: directory(named[name]) for name in job.folders}
+
+
+def every(rule, name):
+    """Return one output of all jobs of a rule."""
+    return RUN.outputs(rule, name)
 
 
 def growing(amount):
@@ -82,34 +109,8 @@ def digest_of(names):
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
-def required(stage, shard=""):
-    """Return an input function: the weights and licensed files that a job loads; a missing one stops the run before any.
-
-    ``shard`` is the pattern of the job's shard, e.g. "{episode}".
-    """
-
-    def paths(wildcards):
-        try:
-            named = shard.format(**wildcards)
-            return [str(path) for path in require(SETTINGS, stage, named)]
-        except (AssetError, SettingsError) as error:
-            raise WorkflowError(f"stage {stage}: {error}") from error
-
-    return paths
-
-
-def weights_before(model, phase):
-    """Return the weights that a phase of training starts from: none for the first, else those of the phase before."""
-    index = PHASES.index(phase)
-    return (
-        [f"{RESULTS}/train/{model}/{PHASES[index - 1]}/weights.safetensors"]
-        if index
-        else []
-    )
-
-
-def footage(episode):
+def footage_of(wildcards):
     """Return what an episode is sampled from."""
-    paths = [str(path) for path in episode.sources]
+    paths = [str(path) for path in footage(RUN, wildcards)]
     # One more clip on the sheet writes the archive's manifest again, but no store that is there already.
-    return [ancient(path) for path in paths] if episode.name in TAKEN else paths
+    return [ancient(path) for path in paths] if wildcards.episode in TAKEN else paths

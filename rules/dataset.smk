@@ -3,15 +3,9 @@
 
 rule dataset_episode:
     input:
-        sequences=rules.sequences_episode.output.manifest,
-        crops=rules.sequences_episode.output.crops,
-        landmarks=rules.landmarks_episode.output.manifest,
-        masks=rules.masks_episode.output.manifest,
-        labels=rules.masks_episode.output.labels,
-        assets=required("dataset", "{episode}"),
+        **reads("dataset_episode"),
     output:
-        manifest=f"{RESULTS}/dataset/{{episode}}.parquet",
-        flow=f"{RESULTS}/dataset/{{episode}}.tar",
+        **writes("dataset_episode"),
     log:
         f"{RESULTS}/logs/dataset/{{episode}}.log",
     benchmark:
@@ -35,10 +29,9 @@ rule dataset_episode:
 
 rule dataset:
     input:
-        manifests=shards(rules.dataset_episode.output.manifest),
+        **reads("dataset"),
     output:
-        manifest=f"{RESULTS}/dataset.parquet",
-        statistics=f"{RESULTS}/dataset.json",
+        **writes("dataset"),
     log:
         f"{RESULTS}/logs/dataset.log",
     benchmark:

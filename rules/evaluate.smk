@@ -3,23 +3,9 @@
 
 rule evaluate:
     input:
-        frames=shards(rules.frames_episode.output.manifest),
-        faces=shards(rules.faces_episode.output.manifest),
-        identities=rules.identities.input,
-        sequences=shards(rules.sequences_episode.output.manifest),
-        landmarks=shards(rules.landmarks_episode.output.manifest),
-        masks=shards(rules.masks_episode.output.manifest),
-        stores=STORES,
-        dataset=rules.dataset.output.manifest,
-        head=rules.head.output.head,
-        curves=CURVES,
-        reconstruct=rules.reconstruct.input,
-        truth_frames=shards(rules.synth_episode.output.frames, SYNTHETIC),
-        truth_faces=shards(rules.synth_episode.output.faces, SYNTHETIC),
-        truth_labels=shards(rules.synth_episode.output.labels, SYNTHETIC),
+        **reads("evaluate"),
     output:
-        manifest=f"{RESULTS}/evaluate/metrics.parquet",
-        table=f"{RESULTS}/evaluate/metrics.tsv",
+        **writes("evaluate"),
     log:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:

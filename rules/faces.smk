@@ -3,16 +3,14 @@
 
 rule faces:
     input:
-        shards(f"{RESULTS}/faces/{{episode}}.parquet"),
+        every("faces_episode", "manifest"),
 
 
 rule faces_episode:
     input:
-        frames=rules.frames_episode.output.manifest,
-        store=rules.frames_episode.output.store,
-        assets=required("faces", "{episode}"),
+        **reads("faces_episode"),
     output:
-        manifest=f"{RESULTS}/faces/{{episode}}.parquet",
+        **writes("faces_episode"),
     log:
         f"{RESULTS}/logs/faces/{{episode}}.log",
     benchmark:

@@ -3,15 +3,14 @@
 
 rule frames:
     input:
-        shards(f"{RESULTS}/frames/{{episode}}.parquet"),
+        every("frames_episode", "manifest"),
 
 
 rule frames_episode:
     input:
-        source=lambda wildcards: footage(EPISODES[wildcards.episode]),
+        source=footage_of,
     output:
-        manifest=f"{RESULTS}/frames/{{episode}}.parquet",
-        store=f"{RESULTS}/frames/{{episode}}.tar",
+        **writes("frames_episode"),
     log:
         f"{RESULTS}/logs/frames/{{episode}}.log",
     benchmark:

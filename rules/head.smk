@@ -3,9 +3,9 @@
 
 rule head:
     input:
-        assets=required("head"),
+        **reads("head"),
     output:
-        head=f"{RESULTS}/head/head.npz",
+        **writes("head"),
     log:
         f"{RESULTS}/logs/head.log",
     benchmark:

@@ -3,24 +3,14 @@
 
 rule identities:
     input:
-        [f"{RESULTS}/identities/{show}.parquet" for show in SHOWS],
+        every("identities_show", "manifest"),
 
 
 rule identities_show:
     input:
-        faces=lambda wildcards: shards(
-            f"{RESULTS}/faces/{{episode}}.parquet",
-            [
-                name
-                for name, episode in EPISODES.items()
-                if episode.show == wildcards.show
-            ],
-        ),
-        decisions=lambda wildcards: decisions(SETTINGS, wildcards.show),
-        cast=lambda wildcards: cast_pictures(SETTINGS, wildcards.show),
-        assets=required("identities", "{show}"),
+        **reads("identities_show"),
     output:
-        manifest=f"{RESULTS}/identities/{{show}}.parquet",
+        **writes("identities_show"),
     log:
         f"{RESULTS}/logs/identities/{{show}}.log",
     benchmark:

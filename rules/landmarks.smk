@@ -3,18 +3,14 @@
 
 rule landmarks:
     input:
-        shards(f"{RESULTS}/landmarks/{{episode}}.parquet"),
+        every("landmarks_episode", "manifest"),
 
 
 rule landmarks_episode:
     input:
-        sequences=rules.sequences_episode.output.manifest,
-        crops=rules.sequences_episode.output.crops,
-        frames=rules.frames_episode.output.manifest,
-        store=rules.frames_episode.output.store,
-        assets=required("landmarks", "{episode}"),
+        **reads("landmarks_episode"),
     output:
-        manifest=f"{RESULTS}/landmarks/{{episode}}.parquet",
+        **writes("landmarks_episode"),
     log:
         f"{RESULTS}/logs/landmarks/{{episode}}.log",
     benchmark:

@@ -3,19 +3,14 @@
 
 rule masks:
     input:
-        shards(f"{RESULTS}/masks/{{episode}}.parquet"),
+        every("masks_episode", "manifest"),
 
 
 rule masks_episode:
     input:
-        sequences=rules.sequences_episode.output.manifest,
-        crops=rules.sequences_episode.output.crops,
-        frames=rules.frames_episode.output.manifest,
-        store=rules.frames_episode.output.store,
-        assets=required("masks", "{episode}"),
+        **reads("masks_episode"),
     output:
-        manifest=f"{RESULTS}/masks/{{episode}}.parquet",
-        labels=f"{RESULTS}/masks/{{episode}}.tar",
+        **writes("masks_episode"),
     log:
         f"{RESULTS}/logs/masks/{{episode}}.log",
     benchmark:

@@ -3,18 +3,14 @@
 
 rule reconstruct:
     input:
-        [f"{RESULTS}/reconstruct/{model}.parquet" for model in MODELS],
+        every("reconstruct_model", "manifest"),
 
 
 rule reconstruct_model:
     input:
-        dataset=rules.dataset.output.manifest,
-        stores=STORES,
-        head=rules.head.output.head,
-        weights=f"{RESULTS}/train/{{model}}/{PHASES[-1]}/weights.safetensors",
+        **reads("reconstruct_model"),
     output:
-        manifest=f"{RESULTS}/reconstruct/{{model}}.parquet",
-        meshes=f"{RESULTS}/reconstruct/{{model}}.tar",
+        **writes("reconstruct_model"),
     log:
         f"{RESULTS}/logs/reconstruct/{{model}}.log",
     benchmark:

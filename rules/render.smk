@@ -3,24 +3,9 @@
 
 rule render:
     input:
-        frames=shards(rules.frames_episode.output.manifest),
-        frame_stores=shards(rules.frames_episode.output.store),
-        faces=shards(rules.faces_episode.output.manifest),
-        identities=rules.identities.input,
-        sequences=shards(rules.sequences_episode.output.manifest),
-        candidates=shards(rules.sequences_episode.output.candidates),
-        landmarks=shards(rules.landmarks_episode.output.manifest),
-        masks=shards(rules.masks_episode.output.manifest),
-        stores=STORES,
-        dataset=rules.dataset.output.manifest,
-        head=rules.head.output.head,
-        curves=CURVES,
-        weights=rules.train.input,
-        reconstruct=rules.reconstruct.input,
-        meshes=[f"{RESULTS}/reconstruct/{model}.tar" for model in MODELS],
+        **reads("render"),
     output:
-        manifest=f"{RESULTS}/render/manifest.parquet",
-        pictures=directory(f"{RESULTS}/render/pictures"),
+        **writes("render"),
     log:
         f"{RESULTS}/logs/render.log",
     benchmark:

@@ -3,28 +3,10 @@
 
 rule report:
     input:
-        manifests=[
-            *([rules.archive.output.manifest] if ARCHIVED else []),
-            *rules.evaluate.input.frames,
-            *rules.evaluate.input.faces,
-            *rules.evaluate.input.identities,
-            *rules.evaluate.input.sequences,
-            *rules.evaluate.input.landmarks,
-            *rules.evaluate.input.masks,
-            *rules.dataset.input.manifests,
-            rules.dataset.output.manifest,
-            *CURVES,
-            *rules.reconstruct.input,
-            *rules.evaluate.input.truth_frames,
-            *rules.evaluate.input.truth_faces,
-        ],
-        metrics=rules.evaluate.output.manifest,
-        figures=rules.render.output.manifest,
-        pictures=rules.render.output.pictures,
-        statistics=rules.dataset.output.statistics,
+        **reads("report"),
     output:
         page=report(
-            f"{RESULTS}/report.html",
+            writes("report")["page"],
             caption="../workflow/report/report.rst",
             category="Report",
         ),

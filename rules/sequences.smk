@@ -3,19 +3,14 @@
 
 rule sequences:
     input:
-        shards(f"{RESULTS}/sequences/{{episode}}.parquet"),
+        every("sequences_episode", "manifest"),
 
 
 rule sequences_episode:
     input:
-        frames=rules.frames_episode.output.manifest,
-        store=rules.frames_episode.output.store,
-        faces=rules.faces_episode.output.manifest,
-        identities=lambda wildcards: f"{RESULTS}/identities/{EPISODES[wildcards.episode].show}.parquet",
+        **reads("sequences_episode"),
     output:
-        manifest=f"{RESULTS}/sequences/{{episode}}.parquet",
-        candidates=f"{RESULTS}/sequences/{{episode}}.candidates.parquet",
-        crops=f"{RESULTS}/sequences/{{episode}}.tar",
+        **writes("sequences_episode"),
     log:
         f"{RESULTS}/logs/sequences/{{episode}}.log",
     benchmark:

@@ -3,15 +3,12 @@
 
 rule synth:
     input:
-        shards(f"{RESULTS}/synth/{{episode}}.mp4", SYNTHETIC),
+        every("synth_episode", "video"),
 
 
 rule synth_episode:
     output:
-        video=f"{RESULTS}/synth/{{episode}}.mp4",
-        frames=f"{RESULTS}/synth/{{episode}}.frames.parquet",
-        faces=f"{RESULTS}/synth/{{episode}}.faces.parquet",
-        labels=f"{RESULTS}/synth/{{episode}}.labels.tar",
+        **writes("synth_episode"),
     log:
         f"{RESULTS}/logs/synth/{{episode}}.log",
     benchmark:

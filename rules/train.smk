@@ -3,22 +3,14 @@
 
 rule train:
     input:
-        [
-            f"{RESULTS}/train/{model}/{PHASES[-1]}/weights.safetensors"
-            for model in MODELS
-        ],
+        TRAINED,
 
 
 rule train_phase:
     input:
-        dataset=rules.dataset.output.manifest,
-        stores=STORES,
-        head=rules.head.output.head,
-        initial=lambda wildcards: weights_before(wildcards.model, wildcards.phase),
-        assets=required("train", "{model}/{phase}"),
+        **reads("train_phase"),
     output:
-        manifest=f"{RESULTS}/train/{{model}}/{{phase}}/curve.parquet",
-        weights=f"{RESULTS}/train/{{model}}/{{phase}}/weights.safetensors",
+        **writes("train_phase"),
     log:
         f"{RESULTS}/logs/train/{{model}}/{{phase}}.log",
     benchmark:

@@ -10,8 +10,9 @@ import pytest
 
 from tvface.dag import code
 from tvface.dag.code import closure, code_digest
-from tvface.dag.stages import MODELS, PHASES, STAGES, stage_code, stage_settings
+from tvface.dag.stages import STAGES, stage_code, stage_settings
 from tvface.settings import Settings, parse_settings
+from tvface.settings.phases import MODELS, PHASES
 
 MODULES = {
     "__init__.py": "",

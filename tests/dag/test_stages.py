@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tvface.dag.provenance import provenance, stage_run
-from tvface.dag.stages import FREE, MODELS, PHASES, STAGES, decisive, keys, lookup, only, stage_code, stage_settings
+from tvface.dag.stages import FREE, STAGES, decisive, keys, lookup, only, stage_code, stage_settings
 from tvface.settings import Settings, SettingsError, as_mapping, nested, parse_settings
+from tvface.settings.phases import MODELS, PHASES
 from tvface.settings.view import UndeclaredSetting, leaves, matching
 from tvface.stages import render
 

@@ -10,11 +10,12 @@ import pytest
 
 from tests.workflow.checkout import Checkout
 from tvface.dag.layout import inputs, outputs
-from tvface.dag.stages import PHASES, STAGES
+from tvface.dag.stages import STAGES
 from tvface.episodes import list_episodes
 from tvface.episodes.archive_stores import Stores, identity
 from tvface.media.parts import find_parts
 from tvface.settings import load, parse_settings
+from tvface.settings.phases import PHASES
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from tests.workflow.tiny import TinyRun
 from tvface.dag.layout import inputs
-from tvface.dag.stages import PHASES, stage_code, stage_settings
+from tvface.dag.stages import stage_code, stage_settings
 from tvface.files.digests import digest
 from tvface.manifests import read, read_all
 from tvface.manifests.base import METADATA_KEY
@@ -28,6 +28,7 @@ from tvface.manifests.train import TRAIN
 from tvface.media.images import decode, decode_labels
 from tvface.media.tarstore import read_bytes
 from tvface.reporting.model_figures import LABEL_WIDTH
+from tvface.settings.phases import PHASES
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # Ranges that a number may have, by its unit or, where it has none, by its name.

@@ -13,10 +13,11 @@ import yaml
 
 from tests.workflow.checkout import Checkout
 from tvface.dag.layout import outputs
-from tvface.dag.stages import PHASES, STAGES
+from tvface.dag.stages import STAGES
 from tvface.episodes import list_episodes
 from tvface.files.digests import digest
 from tvface.settings import Settings, load, merge
+from tvface.settings.phases import PHASES
 
 CONFIGURATION = "workflow/configs/ci.yaml"
 

@@ -42,6 +42,7 @@ from tvface.model.window_transforms import move
 from tvface.networks.bundles import FOLDER
 from tvface.settings import Settings, as_mapping, load
 from tvface.settings.model import Phase
+from tvface.settings.phases import MODELS
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
 from tvface.training.phases import LossNetworks, PhaseTask
@@ -188,7 +189,7 @@ def judge(model: FaceModel, sampler: CropSampler, batch: int = 20) -> dict[str, 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: train the features of one model and write them and their card."""
     parser = argparse.ArgumentParser(prog="python -m tvface.bundled.features", description=__doc__.splitlines()[0])
-    parser.add_argument("model", choices=("deca", "temporal"))
+    parser.add_argument("model", choices=MODELS)
     parser.add_argument("--crops", type=Path, required=True, help="folder of shards made by tvface.bundled.crops")
     parser.add_argument("--steps", type=int, required=True, help="of each of the two phases")
     parser.add_argument("--batch", type=int, default=20, help="people per step")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tvface.cli.options import add_command, add_configuration, settings_of
+from tvface.settings.phases import MODELS
 
 # The commands import what they need themselves, so that `tvface --help` stays quick.
 
@@ -36,7 +37,7 @@ def add_export(commands: Any) -> None:
         kinds, "parameters", "the reconstruct stage's sequences as SMPL-X-style npz files", _export_parameters
     )
     for command in (now, realy, parameters):
-        command.add_argument("--model", required=True, choices=("deca", "temporal"))
+        command.add_argument("--model", required=True, choices=MODELS)
         command.add_argument("--out", type=Path, required=True, help="folder for the results")
         add_configuration(command)
 

@@ -18,8 +18,9 @@ from tvface.cli.index import add_index
 from tvface.cli.options import add_command, add_configuration, settings_of
 from tvface.cli.people import add_calibrate, add_people
 from tvface.cli.synth_crops import add_synth_crops
-from tvface.dag.stages import PHASES, STAGES
+from tvface.dag.stages import STAGES
 from tvface.settings import SettingsError
+from tvface.settings.phases import MODELS, PHASES
 
 # The commands import what they need themselves, so that `tvface --help` and `tvface schema` stay quick.
 
@@ -97,15 +98,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_shard(parser: argparse.ArgumentParser, stage: str) -> None:
-    from tvface.dag.layout import SHARD
-
-    kind = SHARD.get(stage)
+    kind = STAGES[stage].shard
     if kind == "episode":
         parser.add_argument("--episode", required=stage != "dataset", help="name as in `tvface episodes`")
     elif kind == "show":
         parser.add_argument("--show", required=True)
     elif kind == "model/phase":
-        parser.add_argument("--model", required=True, choices=("deca", "temporal"))
+        parser.add_argument("--model", required=True, choices=MODELS)
         parser.add_argument("--phase", required=True, choices=PHASES)
     parser.add_argument("--threads", type=int, default=1)
 
@@ -146,7 +145,7 @@ def _add_reconstruct(commands: Any) -> None:
     about = "apply a trained model: to a video, or (without one) to the split of the dataset, as the stage does"
     parser = add_command(commands, "reconstruct", about, _reconstruct)
     parser.add_argument("video", nargs="?", type=Path, help="video file; without it the stage runs on the dataset")
-    parser.add_argument("--model", required=True, choices=("deca", "temporal"))
+    parser.add_argument("--model", required=True, choices=MODELS)
     parser.add_argument(
         "--weights",
         type=Path,

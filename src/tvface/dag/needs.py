@@ -15,8 +15,9 @@ from tvface.assets import registry as assets
 from tvface.assets import training_needs as of_training
 from tvface.assets.backends import REGISTRIES, available, declared, needed_files
 from tvface.assets.registry import MissingAsset, Need, describe_missing
-from tvface.dag.stages import PHASES, STAGES, lookup
+from tvface.dag.stages import STAGES, lookup
 from tvface.settings import Settings
+from tvface.settings.phases import PHASES
 
 
 def needs(settings: Settings, stage: str | None = None, shard: str | None = None) -> list[Need]:
@@ -50,6 +51,11 @@ def require(settings: Settings, stage: str, shard: str | None = None) -> list[Pa
         missing = [need for need in needs(settings) if not need.path.is_file()]
         raise MissingAsset("files are missing that these settings ask for\n" + "\n".join(map(_line, missing)))
     return [need.path for need in mine]
+
+
+def may_load(stage: str) -> bool:
+    """Return whether jobs of a stage load weights or licensed files under some settings."""
+    return stage in ("head", "train") or bool(STAGES[stage].backends)
 
 
 def _of_stage(settings: Settings, stage: str, shard: str | None) -> Iterator[Need]:

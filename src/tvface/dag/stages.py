@@ -15,10 +15,8 @@ from typing import Any
 from tvface.assets.backends import REGISTRIES
 from tvface.dag.code import code_digest
 from tvface.settings import Settings, SettingsError, as_mapping
+from tvface.settings.phases import MODELS, PHASES
 from tvface.settings.view import matching, view
-
-MODELS = ("deca", "temporal")
-PHASES = ("pretrain", "coarse", "detail")
 
 # Settings that change how fast or where a job runs, or which jobs there are, and not what a job makes: a stage that
 # lists one under `free` may read it, and a change of it runs nothing again.

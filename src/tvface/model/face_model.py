@@ -36,9 +36,9 @@ from tvface.settings.base import as_mapping, parse
 from tvface.settings.model import Encoder, Original, Train
 from tvface.settings.model import Head as HeadSettings
 from tvface.settings.model import TemporalEncoder as TemporalSettings
+from tvface.settings.phases import MODELS
 
 POSE, CAMERA, LIGHT, DETAIL = 6, 3, 27, 128
-MODELS = ("deca", "temporal")
 
 # The last layer starts this much smaller than torch's default, so that the first heads are near the mean head.
 _INITIAL_SPREAD = 0.05

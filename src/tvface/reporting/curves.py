@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tvface.media.images import decode
-
-PHASES = ("pretrain", "coarse", "detail")
+from tvface.settings.phases import PHASES
 
 
 def training_curves(curves: pd.DataFrame) -> np.ndarray | None:

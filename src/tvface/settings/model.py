@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tvface.settings.base import block, option
+from tvface.settings.phases import MODELS
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ class Original:
 class Train:
     """Training of both models."""
 
-    models: tuple[str, ...] = option(("deca", "temporal"), "what to train: deca, temporal or both")
+    models: tuple[str, ...] = option(MODELS, "what to train: deca, temporal or both")
     frames: int = option(5, "frames T per training window", low=1)
     image_size: int = option(224, "side of the network's input", unit="px", low=32)
     augment_scale: float = option(

@@ -16,7 +16,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from tvface.assets import registry as assets
 from tvface.assets.training_needs import starts
 from tvface.dag.provenance import Paths, provenance, stage_code, stage_run, stage_settings
-from tvface.dag.stages import PHASES, only
+from tvface.dag.stages import only
 from tvface.files.digests import digest
 from tvface.head.data import HeadData
 from tvface.manifests import read, write
@@ -30,6 +30,7 @@ from tvface.runtime.device import torch_device
 from tvface.runtime.logging import logger
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
 from tvface.settings.model import Phase
+from tvface.settings.phases import PHASES
 from tvface.training import phases
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore

@@ -53,6 +53,7 @@ from tvface.rendering.overlay import canvas, paste, shape_layer
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
 from tvface.settings import Settings, SettingsError, as_mapping
+from tvface.settings.phases import PHASES
 from tvface.video.steps import Steps, key_of
 
 # Frames that go through the model at once.
@@ -142,7 +143,7 @@ def chosen_weights(settings: Settings, model: str, weights: Path | None) -> Path
         SettingsError: it is missing or of another model.
     """
     if weights is None:
-        found = layout.outputs("train", settings, f"{model}/detail")["weights"]
+        found = layout.outputs("train", settings, f"{model}/{PHASES[-1]}")["weights"]
         assert isinstance(found, Path)
         weights = found
     published = weights.suffix == SUFFIX
