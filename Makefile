@@ -71,6 +71,6 @@ lock: env
 		--override overrides.txt requirements-dev.in -o requirements.lock
 
 files: env
-	$(BIN)/tvface schema workflow/schemas/config.schema.yaml
+	$(BIN)/tvface schema workflow/schemas/config.schema.json
 	$(BIN)/tvface settings docs/settings.md
 	$(BIN)/tvface envs envs

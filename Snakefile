@@ -15,7 +15,7 @@ report: "workflow/report/workflow.rst"
 include: "rules/common.smk"
 
 
-validate(config, "workflow/schemas/config.schema.yaml", set_default=False)
+validate(config, "workflow/schemas/config.schema.json", set_default=False)
 
 
 include: "rules/synth.smk"

@@ -24,7 +24,7 @@ rule masks_episode:
         gpu=GPU,
     params:
         settings=stage_settings("masks", SETTINGS),
-        code=stage_code("masks", SETTINGS),
+        code=lambda wildcards: stage_code("masks", SETTINGS),
     message:
         "masks: parse {wildcards.episode}"
     script:

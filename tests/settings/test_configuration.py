@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_schema_has_not_drifted() -> None:
-    stored = (ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
-    assert stored == schema_text(), "run: tvface schema workflow/schemas/config.schema.yaml"
+    stored = (ROOT / "workflow" / "schemas" / "config.schema.json").read_text(encoding="utf-8")
+    assert stored == schema_text(), "run: tvface schema workflow/schemas/config.schema.json"
 
 
 def test_the_page_of_settings_has_not_drifted() -> None:

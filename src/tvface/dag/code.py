@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -77,10 +78,11 @@ def closure(
 
 
 def _file(name: str) -> Path | None:
-    base = SOURCE.joinpath(*name.split(".")[1:])
-    for candidate in (base / "__init__.py", base.with_suffix(".py")):
-        if candidate.is_file():
-            return candidate
+    # Text and no Path until there is a file: a dry run asks for thousands of names, most of them functions.
+    base = os.path.join(SOURCE, *name.split(".")[1:])
+    for candidate in (os.path.join(base, "__init__.py"), f"{base}.py"):
+        if os.path.isfile(candidate):
+            return Path(candidate)
     return None
 
 
