@@ -61,3 +61,11 @@ def test_files_of_one_shard() -> None:
         inputs("faces", SETTINGS, "demo_s01e09")
     with pytest.raises(SettingsError, match="no show 'friends' in this run; there are: demo"):
         inputs("identities", SETTINGS, "friends")
+
+
+def test_the_page_names_every_file() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for job in JOBS.values():
+        shard = ", ".join(job.wildcards) or r"(?:all|-)"
+        (row,) = re.findall(rf"^\| {job.stage} \| {shard} \|.*$", page, re.MULTILINE)
+        assert all(f"[{name}" in row for name in job.writes), row
