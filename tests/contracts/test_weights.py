@@ -30,7 +30,7 @@ MINE = '''
 import numpy as np
 import torch
 from tvface.landmarkers.base import Landmarker
-from tvface.networks.reports import LoadReport
+from tvface.assets.reports import LoadReport
 
 
 class Backend(Landmarker):

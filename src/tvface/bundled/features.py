@@ -71,7 +71,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class CropSampler:
-    """Windows of rendered people, one crop per window; a function of seed and step, as :class:`training.data.Sampler`.
+    """Windows of rendered people, one crop per window; a function of seed and step, as :class:`tvface.training.sampler.Sampler`.
 
     A window of several frames is one crop that moves as a whole, with the flow that belongs to it.
     """
