@@ -30,7 +30,8 @@ from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.settings.model import Head, TemporalEncoder, Train
 from tvface.training.acceleration import accelerate, one_pass
-from tvface.training.phases import PHASES, LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PHASES, PhaseTask
 
 PAPER_STEPS = {"pretrain": 1_500_000, "coarse": 75_000, "detail": 1_500_000}  # 10,000 + 500 + 10,000 epochs of 150
 SMALL = {
@@ -68,10 +69,10 @@ class Bench:
         self.start = self.model.weights()
         self.plain.load_weights(self.start)
         self.window = self._window()
-        networks = [None, None]
+        networks: dict[str, nn.Module] = {}
         if not given.without_perceptual:
-            networks = [VggFace2().to(self.device).eval(), Vgg19().to(self.device).eval()]
-        self.networks = LossNetworks(*networks)
+            networks = {"vggface2": VggFace2().to(self.device).eval(), "vgg19": Vgg19().to(self.device).eval()}
+        self.networks = LossNetworks(networks)
 
     def _window(self) -> Window:
         size, frames, batch = self.train.image_size, self.train.frames, self.given.batch

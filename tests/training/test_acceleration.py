@@ -26,7 +26,8 @@ from tvface.settings.model import TemporalEncoder as TemporalSettings
 from tvface.training import loop
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
 SMALL = TemporalSettings(

@@ -20,7 +20,8 @@ from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.networks import deformable
 from tvface.settings import as_mapping, parse_settings
 from tvface.training.acceleration import accelerate
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
 CASES = (("deca", "coarse"), ("temporal", "detail"))

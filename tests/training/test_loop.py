@@ -12,7 +12,8 @@ from tvface.runtime.logging import logger
 from tvface.settings.model import Phase
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import TrainingDiverged, fit
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
 POISONED = 4  # step, counted from 0

@@ -12,7 +12,8 @@ from tvface.manifests.dataset import DATASET
 from tvface.model.clips import load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.settings.model import CoarseWeights, Original
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
 
@@ -48,7 +49,7 @@ def test_the_photo_surrounds_the_head_of_the_identity_loss(tiny, window):
         seen.append(images.detach())
         return images.flatten(1)
 
-    networks = LossNetworks(identity=SimpleNamespace(features_of=features_of))  # type: ignore[arg-type]
+    networks = LossNetworks({"vggface2": SimpleNamespace(features_of=features_of)})  # type: ignore[arg-type]
     weights = CoarseWeights(**dict.fromkeys(("landmark", "eye", "lip", "photometric", "shape", "expression"), 0.0))
     values = {}
     for constant in (False, True):

@@ -13,7 +13,8 @@ from tvface.manifests.dataset import DATASET
 from tvface.model.clips import load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.settings.model import Original
-from tvface.training.phases import LossNetworks, PhaseTask, permutations
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PhaseTask, permutations
 from tvface.training.sampler import Sampler
 
 
@@ -132,12 +133,12 @@ def test_validation_permutes_nothing(tiny, window, monkeypatch):
 
 def test_the_settings_say_which_layers_the_mrf_compares(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(assets, "located", lambda name: [(assets.asset(name), tmp_path / "vgg19.pth")])
-    monkeypatch.setattr("tvface.training.phases.load_vgg19", lambda network, path: None)
+    monkeypatch.setattr("tvface.training.loss_networks.load_vgg19", lambda network, path: None)
     (tmp_path / "vgg19.pth").write_bytes(b"stands for the file")
     weights = dataclasses.replace(tiny.train.detail.weights, mrf=0.05)
     for early, layers in ((True, (11, 20)), (False, (13, 22))):
         networks = LossNetworks.load(weights, "detail", torch.device("cpu"), Original(early_mrf_layers=early))
-        assert networks.mrf.layers == layers
+        assert networks.networks["vgg19"].layers == layers
 
 
 def test_identity_features_follow_the_setting(tiny, window):
@@ -153,7 +154,7 @@ def test_identity_features_follow_the_setting(tiny, window):
             ModelSpec.of("deca", tiny.train, tiny.head, 0), original=Original(doubled_identity_input=doubled)
         )
         settings = dataclasses.replace(tiny.train.coarse, weights=weights)
-        networks = LossNetworks(identity=Recorder())
+        networks = LossNetworks({"vggface2": Recorder()})
         PhaseTask(FaceModel(spec, bumpy_head()), "coarse", settings, networks, 0)(window, 0)
         assert asked == {doubled}
 
@@ -163,7 +164,7 @@ def test_a_term_whose_network_is_absent_is_refused(tiny, monkeypatch, tmp_path):
     weights = dataclasses.replace(tiny.train.coarse.weights, identity=0.2)
     with pytest.raises(assets.MissingAsset, match="vggface2"):
         LossNetworks.load(weights, "coarse", torch.device("cpu"))
-    assert LossNetworks.load(weights, "detail", torch.device("cpu")).identity is None
+    assert LossNetworks.load(weights, "detail", torch.device("cpu")).networks == {}
 
 
 def test_a_phase_with_all_weights_zero_is_refused(tiny):

@@ -44,7 +44,8 @@ from tvface.settings import Settings, as_mapping, load
 from tvface.settings.model import Phase
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import rounds
 
 log = logging.getLogger("tvface.bundled")

@@ -14,9 +14,9 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
 from tvface.assets import registry as assets
-from tvface.assets.training_needs import starts
 from tvface.dag.provenance import Paths, provenance, stage_code, stage_run, stage_settings
 from tvface.dag.stages import PHASES, only
+from tvface.dag.training_needs import starts
 from tvface.files.digests import digest
 from tvface.head.data import HeadData
 from tvface.manifests import read, write
@@ -34,6 +34,7 @@ from tvface.training import phases
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
+from tvface.training.loss_networks import LossNetworks
 from tvface.training.precision import NetworksInBfloat16
 from tvface.training.sampler import Sampler
 
@@ -128,7 +129,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         )
     for report in reports:
         log.info("%s", report)
-    networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
+    networks = LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
     chosen_here = accelerate(face_model, train, fabric.device, fabric.world_size)
     task = phases.PhaseTask(
         face_model,

@@ -25,6 +25,7 @@ from tvface.networks.vggface2 import VggFace2
 from tvface.rendering.renderer import sample
 from tvface.settings.model import CoarsePhase, DetailPhase, Original, Phase, PretrainPhase, Weights
 from tvface.training import phases
+from tvface.training.loss_networks import LossNetworks
 
 # Names of tvface's terms in the file.
 NAMES = {
@@ -138,7 +139,7 @@ class _Steps:
         (order,) = re.findall(r"swap (\[[\d, ]+\])", self.sheet.reference.notes["batch"])
         return torch.tensor(json.loads(order))
 
-    def check(self, prefix: str, phase: str, settings: Phase, networks: phases.LossNetworks, **flags: bool) -> None:
+    def check(self, prefix: str, phase: str, settings: Phase, networks: LossNetworks, **flags: bool) -> None:
         """Run a step of a phase, doing as DECA's code at the places of ``flags``; compare losses and gradients."""
         sheet, reference = self.sheet, self.sheet.reference
         start = f"{prefix}.grad_norm."
@@ -162,7 +163,7 @@ class _Steps:
         self,
         phase: str,
         settings: Phase,
-        networks: phases.LossNetworks,
+        networks: LossNetworks,
         original: Original,
         names: list[str],
     ) -> dict[str, Any]:
@@ -193,18 +194,18 @@ def steps(sheet: Sheet) -> None:
     _coarse_values(run)
     # The original permutes shapes in pretraining too, as long as one of its two consistencies is on.
     pretrain = run.weighted(dataclasses.replace(PretrainPhase(), consistency=True), *UNUSED_IN_PRETRAINING)
-    run.check("pretrain", "pretrain", pretrain, phases.LossNetworks())
+    run.check("pretrain", "pretrain", pretrain, LossNetworks())
     face = VggFace2()
     filled(face, run.seed)
     coarse = run.weighted(CoarsePhase())
     for prefix, unshaded in (("coarse_shaded", False), ("coarse_head_unshaded", True)):
         flags = {"constant_identity_background": True, "unshaded_photometric": unshaded}
-        run.check(prefix, "coarse", coarse, phases.LossNetworks(identity=face), **flags)
+        run.check(prefix, "coarse", coarse, LossNetworks({"vggface2": face}), **flags)
     vgg = Vgg19()
     # Filled by the name inside torchvision's `features`, as the original was.
     fill.fill(vgg.features, run.seed)
     _detail_values(run)
-    run.check("detail", "detail", run.weighted(DetailPhase()), phases.LossNetworks(mrf=vgg.eval()))
+    run.check("detail", "detail", run.weighted(DetailPhase()), LossNetworks({"vgg19": vgg.eval()}))
 
 
 @torch.no_grad()
