@@ -21,6 +21,7 @@ from benchmarks.plain import PlainFaceModel, half_size
 from benchmarks.rates import arithmetic, best_rates
 from benchmarks.timing import timed
 from tvface.head.generic import build
+from tvface.losses.table import terms_of
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.model.window import Window
 from tvface.networks.alignment import SecondOrderDeformableAlignment
@@ -111,8 +112,9 @@ class Bench:
         model, ours = (self.model if label == OURS else self.plain), label == OURS
         settings = getattr(self.train, phase)
         if self.given.without_perceptual:
-            weights = dataclasses.replace(settings.weights, identity=0.0, mrf=0.0)
-            settings = dataclasses.replace(settings, weights=weights)
+            off = {term.name: 0.0 for term in terms_of(phase) if term.network}
+            loss_weights = dataclasses.replace(settings.loss_weights, **off)
+            settings = dataclasses.replace(settings, loss_weights=loss_weights)
         task = PhaseTask(model, phase, settings, self.networks, 0, keep_codes=ours)
         fused = True if self.device.type == "cuda" and ours else None
         optimiser = torch.optim.Adam(task.trained(), lr=1e-6, fused=fused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tvface.assets.registry import registry
 from tvface.dag.code import closure
 from tvface.dag.stages import PHASES
 from tvface.losses.table import TERMS, Term, terms_of
+from tvface.settings.model import Train
 from tvface.training import loss_networks, phases
 
 LOSSES = Path(__file__).resolve().parents[2] / "src" / "tvface" / "losses"
@@ -37,6 +39,14 @@ def test_every_row_resolves(term: Term) -> None:
         known = set(dir(inputs)) | set(inspect.get_annotations(inputs)) | {"codes"}
         assert {name.partition(".")[0] for name in term.takes} <= known
         assert term.times is None or term.times in {other.name for other in terms_of(phase)}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_term_has_a_weight_in_the_settings_of_its_phases_and_there_are_no_others(phase: str) -> None:
+    loss_weights = getattr(Train(), phase).loss_weights
+    assert [field.name for field in dataclasses.fields(loss_weights)] == [term.name for term in terms_of(phase)]
+    others = {term.name for term in TERMS} - {term.name for term in terms_of(phase)}
+    assert set(loss_weights.ELSEWHERE) == others, "a term of another phase is told by that phase"
 
 
 def test_every_file_of_losses_stands_in_the_table() -> None:

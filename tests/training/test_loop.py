@@ -9,7 +9,7 @@ from tvface.manifests.dataset import DATASET
 from tvface.model.clips import load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.runtime.logging import logger
-from tvface.settings.model import Phase
+from tvface.settings.phases import Phase
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import TrainingDiverged, fit
 from tvface.training.loss_networks import LossNetworks

@@ -79,8 +79,8 @@ def test_terms_without_weight_are_not_computed(tiny, window, monkeypatch):
 
 def test_weights_multiply_their_terms(tiny, window):
     plain = build(tiny, "coarse", consistency=False)
-    weights = dataclasses.replace(tiny.train.coarse.weights, landmark=3.0)
-    heavy = build(tiny, "coarse", consistency=False, weights=weights)
+    loss_weights = dataclasses.replace(tiny.train.coarse.loss_weights, landmark=3.0)
+    heavy = build(tiny, "coarse", consistency=False, loss_weights=loss_weights)
     a, b = plain(window, 0), heavy(window, 0)
     torch.testing.assert_close(b["landmark"], 3 * a["landmark"])
     torch.testing.assert_close(b["photometric"], a["photometric"])
@@ -135,9 +135,9 @@ def test_the_settings_say_which_layers_the_mrf_compares(tiny, monkeypatch, tmp_p
     monkeypatch.setattr(assets, "located", lambda name: [(assets.asset(name), tmp_path / "vgg19.pth")])
     monkeypatch.setattr("tvface.training.loss_networks.load_vgg19", lambda network, path: None)
     (tmp_path / "vgg19.pth").write_bytes(b"stands for the file")
-    weights = dataclasses.replace(tiny.train.detail.weights, mrf=0.05)
+    loss_weights = dataclasses.replace(tiny.train.detail.loss_weights, mrf=0.05)
     for early, layers in ((True, (11, 20)), (False, (13, 22))):
-        networks = LossNetworks.load(weights, "detail", torch.device("cpu"), Original(early_mrf_layers=early))
+        networks = LossNetworks.load(loss_weights, "detail", torch.device("cpu"), Original(early_mrf_layers=early))
         assert networks.networks["vgg19"].layers == layers
 
 
@@ -147,13 +147,13 @@ def test_identity_features_follow_the_setting(tiny, window):
             asked.add(doubled)
             return images.flatten(1)
 
-    weights = dataclasses.replace(tiny.train.coarse.weights, identity=0.2)
+    loss_weights = dataclasses.replace(tiny.train.coarse.loss_weights, identity=0.2)
     for doubled in (True, False):
         asked: set[bool] = set()
         spec = dataclasses.replace(
             ModelSpec.of("deca", tiny.train, tiny.head, 0), original=Original(doubled_identity_input=doubled)
         )
-        settings = dataclasses.replace(tiny.train.coarse, weights=weights)
+        settings = dataclasses.replace(tiny.train.coarse, loss_weights=loss_weights)
         networks = LossNetworks({"vggface2": Recorder()})
         PhaseTask(FaceModel(spec, bumpy_head()), "coarse", settings, networks, 0)(window, 0)
         assert asked == {doubled}
@@ -161,16 +161,16 @@ def test_identity_features_follow_the_setting(tiny, window):
 
 def test_a_term_whose_network_is_absent_is_refused(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(assets, "place", lambda name: tmp_path / name)
-    weights = dataclasses.replace(tiny.train.coarse.weights, identity=0.2)
+    loss_weights = dataclasses.replace(tiny.train.coarse.loss_weights, identity=0.2)
     with pytest.raises(assets.MissingAsset, match="vggface2"):
-        LossNetworks.load(weights, "coarse", torch.device("cpu"))
-    assert LossNetworks.load(weights, "detail", torch.device("cpu")).networks == {}
+        LossNetworks.load(loss_weights, "coarse", torch.device("cpu"))
+    assert LossNetworks.load(tiny.train.detail.loss_weights, "detail", torch.device("cpu")).networks == {}
 
 
 def test_a_phase_with_all_weights_zero_is_refused(tiny):
-    zero = {field.name: 0.0 for field in dataclasses.fields(tiny.train.coarse.weights)}
+    zero = {field.name: 0.0 for field in dataclasses.fields(tiny.train.coarse.loss_weights)}
     with pytest.raises(ValueError, match="nothing to train"):
-        build(tiny, "coarse", weights=type(tiny.train.coarse.weights)(**zero))
+        build(tiny, "coarse", loss_weights=type(tiny.train.coarse.loss_weights)(**zero))
 
 
 def test_the_first_head_is_frontal_lit_and_of_the_wanted_scale(tiny, window):

@@ -41,7 +41,7 @@ from tvface.model.window import Window
 from tvface.model.window_transforms import move
 from tvface.networks.bundles import FOLDER
 from tvface.settings import Settings, as_mapping, load
-from tvface.settings.model import Phase
+from tvface.settings.phases import Phase
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
 from tvface.training.loss_networks import LossNetworks
@@ -148,7 +148,7 @@ def train(
         phase: Phase = replace(
             getattr(chosen, name), steps=recipe.steps, learning_rate=recipe.rate, schedule="cosine", consistency=False
         )
-        task = PhaseTask(face_model, name, phase, LossNetworks.load(phase.weights, name, CPU), recipe.seed)
+        task = PhaseTask(face_model, name, phase, LossNetworks.load(phase.loss_weights, name, CPU), recipe.seed)
         known = json.dumps([model, name, asdict(recipe), as_mapping(chosen), len(crops)], sort_keys=True)
         store = CheckpointStore(folder / name, hashlib.sha256(known.encode()).hexdigest(), 1, log)
         curve = fit(fabric, task, CropSampler(kept, *common), (), recipe.steps, phase, chosen, store)

@@ -29,11 +29,11 @@ def needs(settings: Settings, model: str, phase: str) -> Iterator[Need]:
             if name == "spynet":
                 setting, avoid = "train.temporal.flow: tuned", "train.temporal.flow: stored"
             yield from (Need(row, "train", path, setting, avoid) for row, path in files)
-    weights = getattr(settings.train, phase).weights
+    loss_weights = getattr(settings.train, phase).loss_weights
     for term in terms_of(phase):
-        weight = getattr(weights, term.name)
+        weight = getattr(loss_weights, term.name)
         if term.network is not None and weight > 0:
-            setting = f"train.{phase}.weights.{term.name}"
+            setting = f"train.{phase}.loss_weights.{term.name}"
             for row, path in assets.located(term.network):
                 yield Need(row, "train", path, f"{setting}: {weight:g}", f"{setting}: 0")
 

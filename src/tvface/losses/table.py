@@ -19,11 +19,12 @@ _DETAIL = ("detail",)
 class Term:
     """One term of the loss of a phase.
 
-    ``name`` is that of its weight in the settings of its ``phases``, and of its rows in the curve. ``function`` is
-    ``module:function``; it returns a scalar, its mean or its sum over the batch (``reduction``), of the inputs that
-    ``takes`` names in the order of its arguments: attributes of :class:`tvface.training.loss_inputs.CoarseInputs` or,
-    in the detail phase, of :class:`~tvface.training.loss_inputs.DetailInputs`. ``network`` is the asset of the registry
-    whose features these inputs are. ``times`` is another term whose weight multiplies this one as well.
+    ``name`` is that of its weight in the settings of its ``phases`` (``loss_weights``), and of its rows in the curve.
+    ``function`` is ``module:function``; it returns a scalar, its mean or its sum over the batch (``reduction``), of the
+    inputs that ``takes`` names in the order of its arguments: attributes of
+    :class:`tvface.training.loss_inputs.CoarseInputs` or, in the detail phase, of
+    :class:`~tvface.training.loss_inputs.DetailInputs`. ``network`` is the asset of the registry whose features these
+    inputs are. ``times`` is another term whose weight multiplies this one as well.
     """
 
     name: str

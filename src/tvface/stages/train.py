@@ -29,7 +29,7 @@ from tvface.model.weights_files import load_weights, save_weights
 from tvface.runtime.device import torch_device
 from tvface.runtime.logging import logger
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
-from tvface.settings.model import Phase
+from tvface.settings.phases import Phase
 from tvface.training import phases
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
@@ -129,7 +129,7 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         )
     for report in reports:
         log.info("%s", report)
-    networks = LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
+    networks = LossNetworks.load(chosen.loss_weights, phase, fabric.device, train.original)
     chosen_here = accelerate(face_model, train, fabric.device, fabric.world_size)
     task = phases.PhaseTask(
         face_model,

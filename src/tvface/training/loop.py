@@ -19,7 +19,8 @@ from tvface.model.clips import Clip
 from tvface.model.window import Window
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
-from tvface.settings.model import Phase, Train
+from tvface.settings.model import Train
+from tvface.settings.phases import Phase
 from tvface.training.acceleration import one_pass
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.sampler import fixed_windows

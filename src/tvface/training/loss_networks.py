@@ -14,7 +14,8 @@ from tvface.losses.table import terms_of
 from tvface.networks.loading import load_vgg19, load_vggface2
 from tvface.networks.vgg19 import EARLY_LAYERS, NAMED_LAYERS, Vgg19
 from tvface.networks.vggface2 import VggFace2
-from tvface.settings.model import Original, Weights
+from tvface.settings.model import Original
+from tvface.settings.phases import Terms
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class LossNetworks:
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, weights: Weights, phase: str, device: torch.device, original: Original | None = None) -> LossNetworks:
-        """Load the networks which the phase's weights ask for.
+    def load(
+        cls, loss_weights: Terms, phase: str, device: torch.device, original: Original | None = None
+    ) -> LossNetworks:
+        """Load the networks which the phase's loss weights ask for.
 
         Raises:
             MissingAsset: a term has a weight above 0 and its network's file is absent; the message says where to get
@@ -38,7 +41,7 @@ class LossNetworks:
         networks: dict[str, nn.Module] = {}
         digests: dict[str, str] = {}
         for term in terms_of(phase):
-            if term.network is not None and getattr(weights, term.name) > 0:
+            if term.network is not None and getattr(loss_weights, term.name) > 0:
                 files = assets.located(term.network)
                 digests |= assets.digests(files)
                 network = _LOADERS[term.network](files[0][1], original or Original())

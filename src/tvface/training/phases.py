@@ -8,7 +8,6 @@ weight 0 is not computed. Shape and detail consistency are no terms: they come f
 
 from __future__ import annotations
 
-import dataclasses
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +22,7 @@ from tvface.losses.table import Term, terms_of
 from tvface.model.face_model import Codes, FaceModel
 from tvface.model.window import Window
 from tvface.runtime.device import moved, single_precision
-from tvface.runtime.logging import logger
-from tvface.settings.model import Phase
+from tvface.settings.phases import Phase, Terms
 from tvface.training.loop import Task
 from tvface.training.loss_inputs import CoarseInputs, DetailInputs, LossInputs
 from tvface.training.loss_networks import LossNetworks
@@ -55,10 +53,10 @@ class WeightedTerm:
     function: Callable[..., torch.Tensor]
 
     @classmethod
-    def of(cls, row: Term, weights: Any) -> WeightedTerm:
+    def of(cls, row: Term, loss_weights: Terms) -> WeightedTerm:
         """Take the weights of a row from the settings of its phase."""
-        factor = None if row.times is None else float(getattr(weights, row.times))
-        return cls(row, float(getattr(weights, row.name)), factor, row.load())
+        factor = None if row.times is None else float(getattr(loss_weights, row.times))
+        return cls(row, float(getattr(loss_weights, row.name)), factor, row.load())
 
     def value(self, inputs: LossInputs) -> torch.Tensor:
         """Return the term () without its own weight."""
@@ -117,16 +115,11 @@ class PhaseTask(Task):
         self.model, self.phase, self.settings, self.seed = model, phase, settings, seed
         self.original = model.spec.original
         self._networks = networks
-        weighted = [WeightedTerm.of(row, settings.weights) for row in terms_of(phase)]
+        weighted = [WeightedTerm.of(row, settings.loss_weights) for row in terms_of(phase)]
         self.terms = {term.row.name: term for term in weighted if term.weight > 0}
         self.off = tuple(term.row.name for term in weighted if term.weight == 0)
-        known = {term.row.name for term in weighted}
-        values = {field.name: getattr(settings.weights, field.name) for field in dataclasses.fields(settings.weights)}
-        idle = [name for name, value in values.items() if value > 0 and name not in known]
-        if idle:
-            logger("train").warning("train.%s.weights: %s have no effect in this phase", phase, ", ".join(idle))
         if not self.terms:
-            raise ValueError(f"train.{phase}.weights: all are 0, there is nothing to train")
+            raise ValueError(f"train.{phase}.loss_weights: all are 0, there is nothing to train")
         self._trained = nn.ModuleList(model.get_submodule(name) for name in PHASES[phase].trained)
         # One flow network serves both encoders, so it moves with the coarse one and stays in the detail phase.
         self._tuned = [] if model.flow is None or phase == "detail" else list(model.flow.parameters())

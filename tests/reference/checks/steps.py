@@ -23,7 +23,8 @@ from tvface.model.window import Window
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.rendering.renderer import sample
-from tvface.settings.model import CoarsePhase, DetailPhase, Original, Phase, PretrainPhase, Weights
+from tvface.settings.model import Original
+from tvface.settings.phases import CoarsePhase, DetailPhase, Phase, PretrainPhase
 from tvface.training import phases
 from tvface.training.loss_networks import LossNetworks
 
@@ -129,9 +130,10 @@ class _Steps:
     def weighted(self, phase: Phase, *without: str) -> Phase:
         """Return the phase with the weights of the notes for the terms that it may have."""
         notes = json.loads(self.sheet.reference.notes["weights"])
-        terms = {f.name for f in dataclasses.fields(Weights) if getattr(phase.weights, f.name) > 0} - set(without)
-        values = {ours: float(notes[theirs]) if ours in terms else 0.0 for ours, theirs in WEIGHTS.items()}
-        return dataclasses.replace(phase, weights=dataclasses.replace(phase.weights, **values))
+        defaults = dataclasses.asdict(phase.loss_weights)
+        terms = {name for name, weight in defaults.items() if weight > 0} - set(without)
+        values = {name: float(notes[WEIGHTS[name]]) if name in terms else 0.0 for name in defaults}
+        return dataclasses.replace(phase, loss_weights=dataclasses.replace(phase.loss_weights, **values))
 
     @property
     def order(self) -> torch.Tensor:
@@ -151,7 +153,7 @@ class _Steps:
             if f"{prefix}.{theirs}" in reference:
                 # A term without weight is not computed here; the original multiplies it with 0.
                 value = found.get(ours, Result(0.0, (0.0,)))
-                rounding = COSINES * 2.0**-24 * getattr(settings.weights, ours) if ours == "identity" else 0.0
+                rounding = COSINES * 2.0**-24 * getattr(settings.loss_weights, ours) if ours == "identity" else 0.0
                 sheet.compare(f"{prefix}.{theirs}", value, relative=RELATIVE, absolute=rounding)
         sheet.compare(f"{prefix}.all_loss", found["total"], relative=RELATIVE)
         for key in keys:
