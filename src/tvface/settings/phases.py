@@ -68,7 +68,7 @@ class Phase:
     ELSEWHERE: ClassVar[Mapping[str, str]] = {"weights": "called 'loss_weights' now"}
 
     epochs: int | None = option(None, "passes over the sequences; exclusive with steps", low=1)
-    steps: int | None = option(200, "optimiser steps; exclusive with epochs", low=1)
+    steps: int | None = option(200, "optimizer steps; exclusive with epochs", low=1)
     batch: int = option(2, "sequences per step", low=1)
     learning_rate: float = option(1e-4, "Adam", low=0)
     schedule: Literal["constant", "cosine"] = option(
