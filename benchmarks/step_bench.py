@@ -32,7 +32,7 @@ from tvface.networks.vggface2 import VggFace2
 from tvface.settings.model import Head, TemporalEncoder, Train
 from tvface.training.acceleration import accelerate, one_pass
 from tvface.training.loss_networks import LossNetworks
-from tvface.training.phases import PHASES, PhaseTask
+from tvface.training.phases import PHASES, Conditions, PhaseTask
 
 PAPER_STEPS = {"pretrain": 1_500_000, "coarse": 75_000, "detail": 1_500_000}  # 10,000 + 500 + 10,000 epochs of 150
 SMALL = {
@@ -115,18 +115,18 @@ class Bench:
             off = {term.name: 0.0 for term in terms_of(phase) if term.network}
             loss_weights = dataclasses.replace(settings.loss_weights, **off)
             settings = dataclasses.replace(settings, loss_weights=loss_weights)
-        task = PhaseTask(model, phase, settings, self.networks, 0, keep_codes=ours)
+        task = PhaseTask(model, phase, settings, self.networks, Conditions(keep_codes=ours))
         fused = True if self.device.type == "cuda" and ours else None
-        optimiser = torch.optim.Adam(task.trained(), lr=1e-6, fused=fused)
+        optimizer = torch.optim.Adam(task.trained(), lr=1e-6, fused=fused)
         numbers = iter(range(1 << 30))
 
         def once() -> torch.Tensor:
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             with one_pass(self.train):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
                     total = torch.stack(list(task(self.window, next(numbers)).values())).sum()
                 total.backward()
-            optimiser.step()
+            optimizer.step()
             return total.detach()
 
         return once

@@ -27,7 +27,7 @@ def window(project, tiny):
 def build(tiny, phase: str, networks: LossNetworks | None = None, *, original: Original, **changes) -> PhaseTask:
     spec = dataclasses.replace(ModelSpec.of("deca", tiny.train, tiny.head, 0), original=original)
     settings = dataclasses.replace(getattr(tiny.train, phase), **changes)
-    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, networks or LossNetworks(), 0)
+    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, networks)
 
 
 def test_every_frame_counted_twice_weighs_penalties_double(tiny, window):

@@ -14,7 +14,7 @@ from tvface.model.clips import load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.settings.model import Original
 from tvface.training.loss_networks import LossNetworks
-from tvface.training.phases import PhaseTask, permutations
+from tvface.training.phases import Conditions, PhaseTask, permutations
 from tvface.training.sampler import Sampler
 
 
@@ -27,7 +27,7 @@ def window(project, tiny):
 def build(tiny, phase: str, model: str = "deca", **changes) -> PhaseTask:
     spec = ModelSpec.of(model, tiny.train, tiny.head, 0)
     settings = dataclasses.replace(getattr(tiny.train, phase), **changes)
-    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, LossNetworks(), 0)
+    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings)
 
 
 def changed(task: PhaseTask, window) -> set[str]:
@@ -57,7 +57,7 @@ def test_frozen_normalisations_of_the_encoders_keep_their_statistics_and_learn_t
     spec = ModelSpec.of(model, tiny.train, tiny.head, 0)
     for phase, encoder in (("pretrain", "coarse_encoder"), ("detail", "detail_encoder")):
         settings = getattr(tiny.train, phase)
-        task = PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, LossNetworks(), 0, frozen_norm=True)
+        task = PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, conditions=Conditions(frozen_norm=True))
         task.train()
         before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
         torch.stack(list(task(window, 0).values())).sum().backward()
@@ -155,7 +155,7 @@ def test_identity_features_follow_the_setting(tiny, window):
         )
         settings = dataclasses.replace(tiny.train.coarse, loss_weights=loss_weights)
         networks = LossNetworks({"vggface2": Recorder()})
-        PhaseTask(FaceModel(spec, bumpy_head()), "coarse", settings, networks, 0)(window, 0)
+        PhaseTask(FaceModel(spec, bumpy_head()), "coarse", settings, networks)(window, 0)
         assert asked == {doubled}
 
 
@@ -196,12 +196,12 @@ def test_kept_codes_change_no_bit(project, tiny, monkeypatch):
     monkeypatch.setattr(FaceModel, "encode_coarse", lambda self, w: calls.append(w.names) or encode(self, w))
     for keep in (False, True):
         calls.clear()
-        task = PhaseTask(FaceModel(spec, bumpy_head()), "detail", settings, LossNetworks(), 0, keep_codes=keep)
-        optimiser = torch.optim.Adam(task.trained(), lr=1e-3)
+        task = PhaseTask(FaceModel(spec, bumpy_head()), "detail", settings, conditions=Conditions(keep_codes=keep))
+        optimizer = torch.optim.Adam(task.trained(), lr=1e-3)
         for step in range(12):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             torch.stack(list(task(sampler.window(step), step).values())).sum().backward()
-            optimiser.step()
+            optimizer.step()
         runs.append([parameter.detach() for parameter in task.trained()])
         assert len(calls) == 12 if not keep else len(calls) < 10
     assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))

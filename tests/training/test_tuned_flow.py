@@ -21,7 +21,6 @@ from tvface.networks.loading import CheckpointError
 from tvface.networks.spynet import SPyNet
 from tvface.settings import SettingsError, merge, parse_settings
 from tvface.training.loop import learning_rate
-from tvface.training.loss_networks import LossNetworks
 from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
@@ -34,7 +33,7 @@ def tuned(**changes):
 def build(phase="coarse", **changes):
     settings = tuned(**changes)
     model = FaceModel(ModelSpec.of("temporal", settings.train, settings.head, 0), bumpy_head())
-    return PhaseTask(model, phase, getattr(settings.train, phase), LossNetworks(), 0)
+    return PhaseTask(model, phase, getattr(settings.train, phase))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ from tvface.settings.phases import Phase
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
 from tvface.training.loss_networks import LossNetworks
-from tvface.training.phases import PhaseTask
+from tvface.training.phases import Conditions, PhaseTask
 from tvface.training.sampler import rounds
 
 log = logging.getLogger("tvface.bundled")
@@ -148,7 +148,8 @@ def train(
         phase: Phase = replace(
             getattr(chosen, name), steps=recipe.steps, learning_rate=recipe.rate, schedule="cosine", consistency=False
         )
-        task = PhaseTask(face_model, name, phase, LossNetworks.load(phase.loss_weights, name, CPU), recipe.seed)
+        networks = LossNetworks.load(phase.loss_weights, name, CPU)
+        task = PhaseTask(face_model, name, phase, networks, Conditions(seed=recipe.seed))
         known = json.dumps([model, name, asdict(recipe), as_mapping(chosen), len(crops)], sort_keys=True)
         store = CheckpointStore(folder / name, hashlib.sha256(known.encode()).hexdigest(), 1, log)
         curve = fit(fabric, task, CropSampler(kept, *common), (), recipe.steps, phase, chosen, store)

@@ -23,9 +23,9 @@ from tvface.model.face_model import Codes, FaceModel
 from tvface.model.window import Window
 from tvface.runtime.device import moved, single_precision
 from tvface.settings.phases import Phase, Terms
-from tvface.training.loop import Task
 from tvface.training.loss_inputs import CoarseInputs, DetailInputs, LossInputs
 from tvface.training.loss_networks import LossNetworks
+from tvface.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,23 @@ class WeightedTerm:
         return value if self.factor is None else self.factor * value
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """How a phase is run, beside its settings.
+
+    ``seed`` is that of the permutations. ``processes`` train together. Their gradients are averaged, so that of a term
+    which is a sum over the batch is taken this many times: together they then do what one does with the whole batch.
+    ``keep_codes``: the windows of a name are always the same pixels (no augmentation), so the codes which the detail
+    phase's fixed coarse encoder gives them are computed once. ``frozen_norm``: the encoders' batch normalisations keep
+    the statistics they have. Those of the detail decoder, which starts at random, are learnt.
+    """
+
+    seed: int = 0
+    processes: int = 1
+    keep_codes: bool = False
+    frozen_norm: bool = False
+
+
 def permutations(names: tuple[str, ...], frames: int, step: int, seed: int) -> torch.Tensor:
     """Return (len(names) * frames,) indices that permute the frames inside each window.
 
@@ -85,49 +102,43 @@ class PhaseTask(Task):
         model: FaceModel,
         phase: str,
         settings: Phase,
-        networks: LossNetworks,
-        seed: int,
-        *,
-        processes: int = 1,
-        keep_codes: bool = False,
-        frozen_norm: bool = False,
+        networks: LossNetworks | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         """Bind a model to a phase; parameters that the phase does not train stop requiring gradients.
 
         Args:
-            processes: how many train together. Their gradients are averaged, so that of a term which is a sum over
-                the batch is taken this many times: together they then do what one does with the whole batch.
-            keep_codes: the windows of a name are always the same pixels (no augmentation), so the codes which the
-                detail phase's fixed coarse encoder gives them are computed once.
-            frozen_norm: the encoders' batch normalisations keep the statistics they have. Those of the detail decoder,
-                which starts at random, are learnt.
+            networks: those that the terms need; None: none does.
+            conditions: None: one process and seed 0.
+
+        Raises:
+            ValueError: no term has a weight.
         """
         super().__init__()
-        self._processes = processes
-        encoders = (model.coarse_encoder, model.detail_encoder) if frozen_norm else ()
-        self._frozen = [
-            part
-            for encoder in encoders
-            for part in encoder.modules()
-            if isinstance(part, nn.modules.batchnorm._BatchNorm)
-        ]
-        self._codes: dict[str, torch.Tensor] | None = {} if keep_codes and phase == "detail" else None
-        self.model, self.phase, self.settings, self.seed = model, phase, settings, seed
+        self.model, self.phase, self.settings = model, phase, settings
         self.original = model.spec.original
-        self._networks = networks
+        self._networks, self._conditions = networks or LossNetworks(), conditions or Conditions()
         weighted = [WeightedTerm.of(row, settings.loss_weights) for row in terms_of(phase)]
         self.terms = {term.row.name: term for term in weighted if term.weight > 0}
         self.off = tuple(term.row.name for term in weighted if term.weight == 0)
         if not self.terms:
             raise ValueError(f"train.{phase}.loss_weights: all are 0, there is nothing to train")
-        self._trained = nn.ModuleList(model.get_submodule(name) for name in PHASES[phase].trained)
+        keeps_codes = self._conditions.keep_codes and phase == "detail"
+        self._codes: dict[str, torch.Tensor] | None = {} if keeps_codes else None
+        encoders = (model.coarse_encoder, model.detail_encoder)
+        self._frozen = _normalisations(*encoders) if self._conditions.frozen_norm else []
+        self._choose_trained()
+        self.train()
+
+    def _choose_trained(self) -> None:
+        model = self.model
+        self._trained = nn.ModuleList(model.get_submodule(name) for name in PHASES[self.phase].trained)
         # One flow network serves both encoders, so it moves with the coarse one and stays in the detail phase.
-        self._tuned = [] if model.flow is None or phase == "detail" else list(model.flow.parameters())
+        self._tuned = [] if model.flow is None or self.phase == "detail" else list(model.flow.parameters())
         model.requires_grad_(False)
         self._trained.requires_grad_(True)
         for parameter in self._tuned:
             parameter.requires_grad_(True)
-        self.train()
 
     def train(self, mode: bool = True) -> PhaseTask:
         """Switch the trained parts; all others stay in evaluation, or their batch statistics would drift."""
@@ -162,7 +173,7 @@ class PhaseTask(Task):
         """Return the weighted terms. Codes are permuted in training steps only (``step`` not None)."""
         order = None
         if step is not None and self.settings.consistency:
-            order = permutations(window.names, window.images.shape[1], step, self.seed)
+            order = permutations(window.names, window.images.shape[1], step, self._conditions.seed)
             order = moved(order, window.images.device)
         elif step is not None and self.phase != "detail" and self.original.always_doubled:
             order = torch.arange(window.images.shape[0] * window.images.shape[1], device=window.images.device)
@@ -175,7 +186,7 @@ class PhaseTask(Task):
 
     def _factor(self, name: str, training: bool) -> float:
         term = self.terms[name]
-        return term.weight * (self._processes if training and term.row.reduction == "sum" else 1)
+        return term.weight * (self._conditions.processes if training and term.row.reduction == "sum" else 1)
 
     def _encode(self, window: Window) -> Codes:
         if self.phase == "detail":
@@ -192,3 +203,8 @@ class PhaseTask(Task):
             rows = self.model.encode_coarse(window).rows(len(window.names))
             kept.update(zip(window.names, rows, strict=True))
         return self.model.codes(torch.cat([kept[name] for name in window.names]))
+
+
+def _normalisations(*networks: nn.Module) -> list[nn.Module]:
+    batch_norm = nn.modules.batchnorm._BatchNorm
+    return [part for network in networks for part in network.modules() if isinstance(part, batch_norm)]

@@ -172,7 +172,7 @@ class _Steps:
         """Return the terms, their sum, and the gradients of the parameters that the file names."""
         model = self.model()
         model.spec = dataclasses.replace(model.spec, original=original)
-        task = phases.PhaseTask(model, phase, settings, networks, seed=0)
+        task = phases.PhaseTask(model, phase, settings, networks)
         found: dict[str, Any] = {}
         # The gradient of this one number is a sum over all pixels that cancels to a thousandth.
         last = model.detail_decoder.conv_blocks[21]
