@@ -21,6 +21,7 @@ from benchmarks.plain import PlainFaceModel, half_size
 from benchmarks.rates import arithmetic, best_rates
 from benchmarks.timing import timed
 from tvface.head.generic import build
+from tvface.losses.table import terms_of
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.model.window import Window
 from tvface.networks.alignment import SecondOrderDeformableAlignment
@@ -30,7 +31,8 @@ from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.settings.model import Head, TemporalEncoder, Train
 from tvface.training.acceleration import accelerate, one_pass
-from tvface.training.phases import PHASES, LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PHASES, Conditions, PhaseTask
 
 PAPER_STEPS = {"pretrain": 1_500_000, "coarse": 75_000, "detail": 1_500_000}  # 10,000 + 500 + 10,000 epochs of 150
 SMALL = {
@@ -68,10 +70,10 @@ class Bench:
         self.start = self.model.weights()
         self.plain.load_weights(self.start)
         self.window = self._window()
-        networks = [None, None]
+        networks: dict[str, nn.Module] = {}
         if not given.without_perceptual:
-            networks = [VggFace2().to(self.device).eval(), Vgg19().to(self.device).eval()]
-        self.networks = LossNetworks(*networks)
+            networks = {"vggface2": VggFace2().to(self.device).eval(), "vgg19": Vgg19().to(self.device).eval()}
+        self.networks = LossNetworks(networks)
 
     def _window(self) -> Window:
         size, frames, batch = self.train.image_size, self.train.frames, self.given.batch
@@ -110,20 +112,21 @@ class Bench:
         model, ours = (self.model if label == OURS else self.plain), label == OURS
         settings = getattr(self.train, phase)
         if self.given.without_perceptual:
-            weights = dataclasses.replace(settings.weights, identity=0.0, mrf=0.0)
-            settings = dataclasses.replace(settings, weights=weights)
-        task = PhaseTask(model, phase, settings, self.networks, 0, keep_codes=ours)
+            off = {term.name: 0.0 for term in terms_of(phase) if term.network}
+            loss_weights = dataclasses.replace(settings.loss_weights, **off)
+            settings = dataclasses.replace(settings, loss_weights=loss_weights)
+        task = PhaseTask(model, phase, settings, self.networks, Conditions(keep_codes=ours))
         fused = True if self.device.type == "cuda" and ours else None
-        optimiser = torch.optim.Adam(task.trained(), lr=1e-6, fused=fused)
+        optimizer = torch.optim.Adam(task.trained(), lr=1e-6, fused=fused)
         numbers = iter(range(1 << 30))
 
         def once() -> torch.Tensor:
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             with one_pass(self.train):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
                     total = torch.stack(list(task(self.window, next(numbers)).values())).sum()
                 total.backward()
-            optimiser.step()
+            optimizer.step()
             return total.detach()
 
         return once

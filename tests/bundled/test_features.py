@@ -120,7 +120,7 @@ def test_features_that_do_not_fit_are_told(crops: Path):
 
 
 def test_the_setting_names_a_file_per_model_and_a_missing_one_stops_before_the_first_job(tmp_path, monkeypatch):
-    without = {"coarse": {"weights": {"identity": 0}}, "detail": {"weights": {"mrf": 0}}}
+    without = {"coarse": {"loss_weights": {"identity": 0}}, "detail": {"loss_weights": {"mrf": 0}}}
     settings = parse_settings({"train": {**without, "warm_start": {"features": "mine/{model}.safetensors"}}})
     for model in ("deca", "temporal"):
         (need,) = needs(settings, "train", f"{model}/pretrain")

@@ -67,7 +67,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 BUNDLED = {"compact_landmarks": "landmarks.backend: compact", "compact_parser": "masks.backend: compact"}
 NO_WEIGHTS: list[str] = []  # but the two bundled ones
 for _phase, _term in (("coarse", "identity"), ("detail", "mrf")):
-    NO_WEIGHTS += ["--set", f"train.{_phase}.weights.{_term}=0"]
+    NO_WEIGHTS += ["--set", f"train.{_phase}.loss_weights.{_term}=0"]
 
 
 def test_every_row_has_a_loader_and_a_writer() -> None:

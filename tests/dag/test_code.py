@@ -122,7 +122,7 @@ def test_real_closures_hold_their_own_code() -> None:
         ({"temporal": {"blocks": 3}}, {("temporal", phase) for phase in PHASES}),
         ({"deca": {"width": 32}}, {("deca", phase) for phase in PHASES}),
         ({"detail": {"steps": 7}}, {("deca", "detail"), ("temporal", "detail")}),
-        ({"coarse": {"weights": {"eye": 2.0}}}, {("deca", "coarse"), ("temporal", "coarse")}),
+        ({"coarse": {"loss_weights": {"eye": 2.0}}}, {("deca", "coarse"), ("temporal", "coarse")}),
         ({"frames": 3}, {(model, phase) for model in ("deca", "temporal") for phase in PHASES}),
         ({"checkpoint_every": 7, "keep_checkpoints": 1, "models": ["deca"], "threads": 1}, set()),
         ({"warm_start": {"resnet50": "a.pth"}}, {(model, "pretrain") for model in MODELS}),

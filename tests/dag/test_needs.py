@@ -13,7 +13,7 @@ from tvface.settings import SettingsError, merge, parse_settings
 
 # Without other files than the bundled ones.
 BUNDLED = {"compact_landmarks", "compact_parser"}
-NO_WEIGHTS = {"train": {"coarse": {"weights": {"identity": 0}}, "detail": {"weights": {"mrf": 0}}}}
+NO_WEIGHTS = {"train": {"coarse": {"loss_weights": {"identity": 0}}, "detail": {"loss_weights": {"mrf": 0}}}}
 
 
 def test_a_setting_may_name_a_stand_in() -> None:
@@ -44,9 +44,9 @@ def test_a_setting_may_name_a_stand_in() -> None:
         ({"train": {"warm_start": {"deca": "a.tar", "basicvsr": "b.pth"}}}, "train", {"deca_model", "basicvsr"}),
         ({"train": {"models": ["deca"], "warm_start": {"basicvsr": "b.pth"}}}, "train", set()),
         ({"train": {"warm_start": {"resnet50": "resnet50.pth"}}}, "train", {"imagenet_resnet50"}),
-        ({"train": {"coarse": {"weights": {"identity": 0.2, "mrf": 0.1}}}}, "train", {"vggface2"}),
-        ({"train": {"pretrain": {"weights": {"identity": 0.2}}}}, "train", {"vggface2"}),
-        ({"train": {"detail": {"weights": {"identity": 0.1, "mrf": 0.05}}}}, "train", {"vgg19"}),
+        ({"train": {"coarse": {"loss_weights": {"identity": 0.2}}}}, "train", {"vggface2"}),
+        ({"train": {"pretrain": {"loss_weights": {"identity": 0.2}}}}, "train", {"vggface2"}),
+        ({"train": {"detail": {"loss_weights": {"mrf": 0.05}}}}, "train", {"vgg19"}),
         ({"train": {"temporal": {"flow": "tuned"}}}, "train", {"spynet"}),
         ({"train": {"temporal": {"flow": "tuned"}, "models": ["deca"]}}, "train", set()),
         (
@@ -78,8 +78,8 @@ def test_every_job_needs_its_own_files_only() -> None:
             "dataset": {"flow": {"backend": "spynet"}},
             "train": {
                 "warm_start": {"features": "resources/weights/features_{model}.safetensors"},
-                "coarse": {"weights": {"identity": 0.2}},
-                "detail": {"weights": {"mrf": 0.05}},
+                "coarse": {"loss_weights": {"identity": 0.2}},
+                "detail": {"loss_weights": {"mrf": 0.05}},
             },
         }
     )

@@ -13,8 +13,8 @@ from tests.published_files import basicvsr, deca, resnet50
 from tests.reference.arrays import load
 from tests.training.conftest import TINY, bumpy_head
 from tvface.assets.registry import MissingAsset
-from tvface.assets.training_needs import starts
 from tvface.dag.stages import stage_settings
+from tvface.dag.training_needs import starts
 from tvface.files.digests import digest
 from tvface.head.flame import convert
 from tvface.manifests import read

@@ -71,7 +71,7 @@ def deca_file(path, encoder, detail, decoder, **more):
 
 def test_deca_checkpoint(tmp_path):
     parts = [filled(ResNetEncoder(236, **SMALL)), filled(ResNetEncoder(128, **SMALL)), filled(DetailDecoder(size=32))]
-    # A training checkpoint also holds the optimiser and counters, some of them numpy numbers.
+    # A training checkpoint also holds the optimizer and counters, some of them numpy numbers.
     path = deca_file(tmp_path / "deca_model.tar", *parts, opt={"lr": 1e-4}, global_step=np.int64(7), loss=np.float64(1))
     state = loading.read_deca(path)
     assert list(state) == ["E_flame", "E_detail", "D_detail"]

@@ -96,7 +96,7 @@ PLANTED: dict[str, Plant] = {
     # Pixel centres a hundredth of a pixel off; the length of normals; the gradient of a loss; RGB or BGR again.
     "deca/render_free.npz": result("tvface.rendering.rasterizer._centres", lambda centres: centres + 0.02 / 224),
     "deca/shading_free.npz": result("tests.reference.checks.rendering.vertex_normals", lambda n: n * THOUSANDTH),
-    "deca/steps.npz": _only_first_step(argument("tvface.training.phases.landmark_loss", 0, _Steeper.apply)),
+    "deca/steps.npz": _only_first_step(argument("tvface.losses.landmark.landmark_loss", 0, _Steeper.apply)),
     "deca/texture.npz": result("tvface.head.albedo.AlbedoModel.forward", lambda albedo: albedo.flip(1)),
     "deca/uv_free.npz": argument("tvface.rendering.renderer.Renderer.detail_normals", 1, _scaled),
     "net/bisenet.npz": argument("tvface.networks.bisenet._resize", 0, _scaled),

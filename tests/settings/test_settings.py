@@ -21,6 +21,17 @@ def test_defaults_survive_a_round_trip() -> None:
         ({"facess": {}}, r"unknown setting 'facess': did you mean faces"),
         ({"faces": {"min_fase": 3}}, r"unknown setting 'faces.min_fase': did you mean min_face"),
         ({"faces": {"zzz": 3}}, r"unknown setting 'faces.zzz': valid here: .*detector"),
+        (
+            {"train": {"coarse": {"loss_weights": {"mrf": 0.1}}}},
+            r"unknown setting 'train.coarse.loss_weights.mrf': a term of train.detail.loss_weights; valid here: .*eye",
+        ),
+        (
+            {"train": {"detail": {"loss_weights": {"eye": 1}}}},
+            r"'train.detail.loss_weights.eye': a term of train.pretrain.loss_weights and train.coarse.loss_weights; "
+            r"valid here: .*mrf",
+        ),
+        ({"train": {"pretrain": {"loss_weights": {"lipp": 1}}}}, r"pretrain.loss_weights.lipp': did you mean lip"),
+        ({"train": {"coarse": {"weights": {"eye": 1}}}}, r"'train.coarse.weights': called 'loss_weights' now"),
         ({"frames": {"fps": 0}}, r"frames.fps: 0 is outside 0.1 .. 120"),
         ({"frames": {"fps": "fast"}}, r"frames.fps: expected a number, got 'fast'"),
         ({"frames": {"fps": True}}, r"frames.fps: expected a number, got True"),

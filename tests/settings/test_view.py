@@ -102,7 +102,7 @@ def test_it_travels_to_another_process() -> None:
 
 
 def test_keys_stand_for_settings() -> None:
-    assert {"seed", "faces.tracks.iou", "train.coarse.weights.eye"} <= set(leaves(Settings))
+    assert {"seed", "faces.tracks.iou", "train.coarse.loss_weights.eye"} <= set(leaves(Settings))
     assert not {"faces", "faces.tracks"} & set(leaves(Settings))
     assert matching(Settings, "dataset.split") == tuple(
         f"dataset.split.{name}" for name in ("validation", "test", "disjoint")

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.conftest import TINY
+from tvface.losses.table import TERMS
 from tvface.manifests import read, write
 from tvface.manifests.base import Provenance
 from tvface.manifests.dataset import DATASET
@@ -73,10 +74,7 @@ def test_three_phases_follow_each_other(project, tiny):  # noqa: F811
 
 
 def manifest_order(rows):
-    from tvface.training.phases import PHASES
-
-    order = PHASES["coarse"].terms + PHASES["detail"].terms
-    return order.index
+    return [term.name for term in TERMS].index
 
 
 class Interrupted(Exception):

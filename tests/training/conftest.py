@@ -36,8 +36,8 @@ TINY = {
             "deform_groups": 2,
         },
         "pretrain": {"steps": 6},
-        "coarse": {"steps": 4, "weights": {"identity": 0}},
-        "detail": {"steps": 4, "weights": {"mrf": 0}},
+        "coarse": {"steps": 4, "loss_weights": {"identity": 0}},
+        "detail": {"steps": 4, "loss_weights": {"mrf": 0}},
     },
 }
 

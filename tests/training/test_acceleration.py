@@ -26,7 +26,7 @@ from tvface.settings.model import TemporalEncoder as TemporalSettings
 from tvface.training import loop
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.phases import Conditions, PhaseTask
 from tvface.training.sampler import Sampler
 
 SMALL = TemporalSettings(
@@ -112,7 +112,7 @@ def fit(settings, model: str, phase: str, folder, validation: int):
     face_model = FaceModel(ModelSpec.of(model, settings.train, settings.head, 0), bumpy_head())
     accelerate(face_model, settings.train, torch.device("cpu"))
     chosen = getattr(settings.train, phase)
-    task = PhaseTask(face_model, phase, chosen, LossNetworks(), 0, keep_codes=True)
+    task = PhaseTask(face_model, phase, chosen, conditions=Conditions(keep_codes=True))
     store = CheckpointStore(folder, "same", 9, logger("train"))
     fabric = Fabric(accelerator="cpu", devices=1)
     sampler = Sampler(clips, 2, 3, 0)

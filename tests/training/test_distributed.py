@@ -20,7 +20,7 @@ from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.networks import deformable
 from tvface.settings import as_mapping, parse_settings
 from tvface.training.acceleration import accelerate
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.phases import Conditions, PhaseTask
 from tvface.training.sampler import Sampler
 
 CASES = (("deca", "coarse"), ("temporal", "detail"))
@@ -37,20 +37,20 @@ def train(fabric: Fabric, folder: str, values: dict, batch: int) -> None:
     for name, phase in CASES:
         model = FaceModel(ModelSpec.of(name, settings.train, settings.head, 0), bumpy_head())
         task = PhaseTask(
-            model, phase, getattr(settings.train, phase), LossNetworks(), 0, processes=fabric.world_size
+            model, phase, getattr(settings.train, phase), conditions=Conditions(processes=fabric.world_size)
         ).eval()
-        wrapped, optimiser = fabric.setup(task, torch.optim.SGD(task.trained(), lr=1e-3))
+        wrapped, optimizer = fabric.setup(task, torch.optim.SGD(task.trained(), lr=1e-3))
         sampler = Sampler(clips, batch, 3, 0, fabric.global_rank, fabric.world_size)
         steps = []
         for step in range(STEPS):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             terms = wrapped(sampler.window(step), step)
             fabric.backward(torch.stack(list(terms.values())).sum())
             losses = {
                 key: float(fabric.all_reduce(value.detach().clone(), reduce_op="mean")) for key, value in terms.items()
             }
             gradients = [p.grad.clone() for p in task.trained() if p.grad is not None]
-            optimiser.step()
+            optimizer.step()
             steps.append((losses, gradients, [p.detach().clone() for p in task.trained()]))
         results[phase] = steps
     if fabric.is_global_zero:

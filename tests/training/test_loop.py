@@ -9,10 +9,10 @@ from tvface.manifests.dataset import DATASET
 from tvface.model.clips import load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.runtime.logging import logger
-from tvface.settings.model import Phase
+from tvface.settings.phases import Phase
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import TrainingDiverged, fit
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
 POISONED = 4  # step, counted from 0
@@ -31,7 +31,7 @@ def run(project, tiny, deferred: bool, kind=PhaseTask, steps: int = 6, folder: s
     rows = read(project / "dataset.parquet", DATASET).rows
     clips = {part: load_clips(rows[rows["split"] == part], 32, tiny.masks.classes) for part in ("train", "validation")}
     model = FaceModel(ModelSpec.of("deca", tiny.train, tiny.head, 0), bumpy_head())
-    task = kind(model, "pretrain", tiny.train.pretrain, LossNetworks(), 0)
+    task = kind(model, "pretrain", tiny.train.pretrain)
     place = project / (folder or f"{kind.__name__}-{deferred}-{steps}")
     store = CheckpointStore(place, "same", 9, logger("train"))
     fabric = Fabric(accelerator="cpu", devices=1)
@@ -50,11 +50,11 @@ def test_steps_judged_in_groups_are_the_same_steps(project, tiny):
     assert [row[:3] for row in rows] == [row[:3] for row in wanted_rows]
     torch.testing.assert_close([row[3] for row in rows], [row[3] for row in wanted_rows], rtol=1e-5, atol=1e-7)
     for ours, theirs in zip(task.trained(), wanted.trained(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)  # the fused optimiser rounds otherwise
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)  # the fused optimizer rounds otherwise
 
 
 def test_a_checkpoint_of_one_kind_of_device_goes_on_on_the_other(project, tiny):
-    """The optimiser's kernel is the device's choice, not the checkpoint's."""
+    """The optimizer's kernel is the device's choice, not the checkpoint's."""
     wanted, _, _ = run(project, tiny, deferred=False)
     for first, second in ((False, True), (True, False)):
         run(project, tiny, first, steps=4, folder="mixed")
@@ -81,11 +81,11 @@ def test_no_step_is_taken_with_a_gradient_that_is_not_finite_or_after_it(project
 def test_adam_can_be_told_to_leave_the_weights():
     """What the loop relies on."""
     weight = torch.nn.Parameter(torch.ones(3))
-    optimiser = torch.optim.Adam([weight], lr=0.1, fused=True)
+    optimizer = torch.optim.Adam([weight], lr=0.1, fused=True)
     weight.grad = torch.full((3,), float("nan"))
-    optimiser.found_inf = torch.ones(())
-    optimiser.step()
+    optimizer.found_inf = torch.ones(())
+    optimizer.step()
     assert torch.equal(weight.detach(), torch.ones(3))
-    weight.grad, optimiser.found_inf = torch.ones(3), torch.zeros(())
-    optimiser.step()
+    weight.grad, optimizer.found_inf = torch.ones(3), torch.zeros(())
+    optimizer.step()
     torch.testing.assert_close(weight.detach(), torch.full((3,), 0.9))

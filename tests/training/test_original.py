@@ -11,8 +11,10 @@ from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
 from tvface.model.clips import load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
-from tvface.settings.model import CoarseWeights, Original
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.settings.model import Original
+from tvface.settings.phases import CoarseTerms
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
 
@@ -25,7 +27,7 @@ def window(project, tiny):
 def build(tiny, phase: str, networks: LossNetworks | None = None, *, original: Original, **changes) -> PhaseTask:
     spec = dataclasses.replace(ModelSpec.of("deca", tiny.train, tiny.head, 0), original=original)
     settings = dataclasses.replace(getattr(tiny.train, phase), **changes)
-    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, networks or LossNetworks(), 0)
+    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, networks)
 
 
 def test_every_frame_counted_twice_weighs_penalties_double(tiny, window):
@@ -48,13 +50,13 @@ def test_the_photo_surrounds_the_head_of_the_identity_loss(tiny, window):
         seen.append(images.detach())
         return images.flatten(1)
 
-    networks = LossNetworks(identity=SimpleNamespace(features_of=features_of))  # type: ignore[arg-type]
-    weights = CoarseWeights(**dict.fromkeys(("landmark", "eye", "lip", "photometric", "shape", "expression"), 0.0))
+    networks = LossNetworks({"vggface2": SimpleNamespace(features_of=features_of)})  # type: ignore[arg-type]
+    loss_weights = CoarseTerms(**dict.fromkeys(("landmark", "eye", "lip", "photometric", "shape", "expression"), 0.0))
     values = {}
     for constant in (False, True):
         seen.clear()
         original = Original(constant_identity_background=constant)
-        task = build(tiny, "coarse", networks, original=original, weights=weights, consistency=False)
+        task = build(tiny, "coarse", networks, original=original, loss_weights=loss_weights, consistency=False)
         with torch.no_grad():
             values[constant] = float(task(window, 0)["identity"])
         photo, overlay = seen

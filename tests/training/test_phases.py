@@ -13,7 +13,8 @@ from tvface.manifests.dataset import DATASET
 from tvface.model.clips import load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.settings.model import Original
-from tvface.training.phases import LossNetworks, PhaseTask, permutations
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import Conditions, PhaseTask, permutations
 from tvface.training.sampler import Sampler
 
 
@@ -26,7 +27,7 @@ def window(project, tiny):
 def build(tiny, phase: str, model: str = "deca", **changes) -> PhaseTask:
     spec = ModelSpec.of(model, tiny.train, tiny.head, 0)
     settings = dataclasses.replace(getattr(tiny.train, phase), **changes)
-    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, LossNetworks(), 0)
+    return PhaseTask(FaceModel(spec, bumpy_head()), phase, settings)
 
 
 def changed(task: PhaseTask, window) -> set[str]:
@@ -56,7 +57,7 @@ def test_frozen_normalisations_of_the_encoders_keep_their_statistics_and_learn_t
     spec = ModelSpec.of(model, tiny.train, tiny.head, 0)
     for phase, encoder in (("pretrain", "coarse_encoder"), ("detail", "detail_encoder")):
         settings = getattr(tiny.train, phase)
-        task = PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, LossNetworks(), 0, frozen_norm=True)
+        task = PhaseTask(FaceModel(spec, bumpy_head()), phase, settings, conditions=Conditions(frozen_norm=True))
         task.train()
         before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
         torch.stack(list(task(window, 0).values())).sum().backward()
@@ -78,8 +79,8 @@ def test_terms_without_weight_are_not_computed(tiny, window, monkeypatch):
 
 def test_weights_multiply_their_terms(tiny, window):
     plain = build(tiny, "coarse", consistency=False)
-    weights = dataclasses.replace(tiny.train.coarse.weights, landmark=3.0)
-    heavy = build(tiny, "coarse", consistency=False, weights=weights)
+    loss_weights = dataclasses.replace(tiny.train.coarse.loss_weights, landmark=3.0)
+    heavy = build(tiny, "coarse", consistency=False, loss_weights=loss_weights)
     a, b = plain(window, 0), heavy(window, 0)
     torch.testing.assert_close(b["landmark"], 3 * a["landmark"])
     torch.testing.assert_close(b["photometric"], a["photometric"])
@@ -132,12 +133,12 @@ def test_validation_permutes_nothing(tiny, window, monkeypatch):
 
 def test_the_settings_say_which_layers_the_mrf_compares(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(assets, "located", lambda name: [(assets.asset(name), tmp_path / "vgg19.pth")])
-    monkeypatch.setattr("tvface.training.phases.load_vgg19", lambda network, path: None)
+    monkeypatch.setattr("tvface.training.loss_networks.load_vgg19", lambda network, path: None)
     (tmp_path / "vgg19.pth").write_bytes(b"stands for the file")
-    weights = dataclasses.replace(tiny.train.detail.weights, mrf=0.05)
+    loss_weights = dataclasses.replace(tiny.train.detail.loss_weights, mrf=0.05)
     for early, layers in ((True, (11, 20)), (False, (13, 22))):
-        networks = LossNetworks.load(weights, "detail", torch.device("cpu"), Original(early_mrf_layers=early))
-        assert networks.mrf.layers == layers
+        networks = LossNetworks.load(loss_weights, "detail", torch.device("cpu"), Original(early_mrf_layers=early))
+        assert networks.networks["vgg19"].layers == layers
 
 
 def test_identity_features_follow_the_setting(tiny, window):
@@ -146,30 +147,30 @@ def test_identity_features_follow_the_setting(tiny, window):
             asked.add(doubled)
             return images.flatten(1)
 
-    weights = dataclasses.replace(tiny.train.coarse.weights, identity=0.2)
+    loss_weights = dataclasses.replace(tiny.train.coarse.loss_weights, identity=0.2)
     for doubled in (True, False):
         asked: set[bool] = set()
         spec = dataclasses.replace(
             ModelSpec.of("deca", tiny.train, tiny.head, 0), original=Original(doubled_identity_input=doubled)
         )
-        settings = dataclasses.replace(tiny.train.coarse, weights=weights)
-        networks = LossNetworks(identity=Recorder())
-        PhaseTask(FaceModel(spec, bumpy_head()), "coarse", settings, networks, 0)(window, 0)
+        settings = dataclasses.replace(tiny.train.coarse, loss_weights=loss_weights)
+        networks = LossNetworks({"vggface2": Recorder()})
+        PhaseTask(FaceModel(spec, bumpy_head()), "coarse", settings, networks)(window, 0)
         assert asked == {doubled}
 
 
 def test_a_term_whose_network_is_absent_is_refused(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(assets, "place", lambda name: tmp_path / name)
-    weights = dataclasses.replace(tiny.train.coarse.weights, identity=0.2)
+    loss_weights = dataclasses.replace(tiny.train.coarse.loss_weights, identity=0.2)
     with pytest.raises(assets.MissingAsset, match="vggface2"):
-        LossNetworks.load(weights, "coarse", torch.device("cpu"))
-    assert LossNetworks.load(weights, "detail", torch.device("cpu")).identity is None
+        LossNetworks.load(loss_weights, "coarse", torch.device("cpu"))
+    assert LossNetworks.load(tiny.train.detail.loss_weights, "detail", torch.device("cpu")).networks == {}
 
 
 def test_a_phase_with_all_weights_zero_is_refused(tiny):
-    zero = {field.name: 0.0 for field in dataclasses.fields(tiny.train.coarse.weights)}
+    zero = {field.name: 0.0 for field in dataclasses.fields(tiny.train.coarse.loss_weights)}
     with pytest.raises(ValueError, match="nothing to train"):
-        build(tiny, "coarse", weights=type(tiny.train.coarse.weights)(**zero))
+        build(tiny, "coarse", loss_weights=type(tiny.train.coarse.loss_weights)(**zero))
 
 
 def test_the_first_head_is_frontal_lit_and_of_the_wanted_scale(tiny, window):
@@ -195,12 +196,12 @@ def test_kept_codes_change_no_bit(project, tiny, monkeypatch):
     monkeypatch.setattr(FaceModel, "encode_coarse", lambda self, w: calls.append(w.names) or encode(self, w))
     for keep in (False, True):
         calls.clear()
-        task = PhaseTask(FaceModel(spec, bumpy_head()), "detail", settings, LossNetworks(), 0, keep_codes=keep)
-        optimiser = torch.optim.Adam(task.trained(), lr=1e-3)
+        task = PhaseTask(FaceModel(spec, bumpy_head()), "detail", settings, conditions=Conditions(keep_codes=keep))
+        optimizer = torch.optim.Adam(task.trained(), lr=1e-3)
         for step in range(12):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             torch.stack(list(task(sampler.window(step), step).values())).sum().backward()
-            optimiser.step()
+            optimizer.step()
         runs.append([parameter.detach() for parameter in task.trained()])
         assert len(calls) == 12 if not keep else len(calls) < 10
     assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))

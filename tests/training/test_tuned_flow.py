@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from tests.reference.fill import fill
 from tests.training.conftest import TINY, bumpy_head
 from tvface.assets import registry as assets
-from tvface.assets.training_needs import starts
 from tvface.dag.needs import require
 from tvface.dag.stages import stage_settings
+from tvface.dag.training_needs import starts
 from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
 from tvface.model.clips import load_clips
@@ -21,7 +21,7 @@ from tvface.networks.loading import CheckpointError
 from tvface.networks.spynet import SPyNet
 from tvface.settings import SettingsError, merge, parse_settings
 from tvface.training.loop import learning_rate
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.phases import PhaseTask
 from tvface.training.sampler import Sampler
 
 
@@ -33,7 +33,7 @@ def tuned(**changes):
 def build(phase="coarse", **changes):
     settings = tuned(**changes)
     model = FaceModel(ModelSpec.of("temporal", settings.train, settings.head, 0), bumpy_head())
-    return PhaseTask(model, phase, getattr(settings.train, phase), LossNetworks(), 0)
+    return PhaseTask(model, phase, getattr(settings.train, phase))
 
 
 @pytest.fixture

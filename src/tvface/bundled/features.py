@@ -41,11 +41,11 @@ from tvface.model.window import Window
 from tvface.model.window_transforms import move
 from tvface.networks.bundles import FOLDER
 from tvface.settings import Settings, as_mapping, load
-from tvface.settings.model import Phase
-from tvface.settings.phases import MODELS
+from tvface.settings.phases import MODELS, Phase
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
-from tvface.training.phases import LossNetworks, PhaseTask
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.phases import Conditions, PhaseTask
 from tvface.training.sampler import rounds
 
 log = logging.getLogger("tvface.bundled")
@@ -71,8 +71,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class CropSampler:
-    """Windows of rendered people, one crop per window; a function of seed and step, as :class:`tvface.training.sampler.Sampler`.
+    """Windows of rendered people, one crop per window: a function of seed and step.
 
+    As :class:`tvface.training.sampler.Sampler`.
     A window of several frames is one crop that moves as a whole, with the flow that belongs to it.
     """
 
@@ -148,7 +149,8 @@ def train(
         phase: Phase = replace(
             getattr(chosen, name), steps=recipe.steps, learning_rate=recipe.rate, schedule="cosine", consistency=False
         )
-        task = PhaseTask(face_model, name, phase, LossNetworks.load(phase.weights, name, CPU), recipe.seed)
+        networks = LossNetworks.load(phase.loss_weights, name, CPU)
+        task = PhaseTask(face_model, name, phase, networks, Conditions(seed=recipe.seed))
         known = json.dumps([model, name, asdict(recipe), as_mapping(chosen), len(crops)], sort_keys=True)
         store = CheckpointStore(folder / name, hashlib.sha256(known.encode()).hexdigest(), 1, log)
         curve = fit(fabric, task, CropSampler(kept, *common), (), recipe.steps, phase, chosen, store)

@@ -2,7 +2,7 @@
 
 Every part of the pipeline says itself what it loads, and finds it by :func:`tvface.assets.registry.located` here as
 there: backends in their class (:mod:`tvface.assets.backends`), the head and the training in
-:mod:`tvface.assets.head_needs` and :mod:`tvface.assets.training_needs`, which import nothing heavy.
+:mod:`tvface.assets.head_needs` and :mod:`tvface.dag.training_needs`, which import nothing heavy.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tvface.assets import head_needs as of_head
 from tvface.assets import registry as assets
-from tvface.assets import training_needs as of_training
 from tvface.assets.backends import REGISTRIES, available, declared, needed_files
 from tvface.assets.registry import MissingAsset, Need, describe_missing
+from tvface.dag import training_needs as of_training
 from tvface.dag.stages import STAGES, lookup
 from tvface.settings import Settings
 from tvface.settings.phases import PHASES

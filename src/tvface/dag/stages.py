@@ -170,7 +170,7 @@ STAGES = {
             "one HTML page",
             (
                 *("report.title", "head.model", "faces.embedder", "landmarks.backend", "masks.backend"),
-                *("dataset.flow.backend", "train.coarse.weights", "train.detail.weights"),
+                *("dataset.flow.backend", "train.coarse.loss_weights", "train.detail.loss_weights"),
             ),
             data=("tvface.reporting",),
         ),

@@ -19,6 +19,10 @@ READABLE = "_readable"
 """Class attribute of a view: the fields that it holds."""
 
 
+ELSEWHERE = "ELSEWHERE"
+"""Class attribute of a settings class: what to say of keys that are not its own (any more), by key."""
+
+
 class SettingsError(ValueError):
     """A setting is unknown, of the wrong type or out of range; the message names it and says what is valid."""
 
@@ -59,11 +63,18 @@ def parse(kind: type[T], mapping: Mapping[str, Any] | None, where: str = "") -> 
     for key, value in mapping.items():
         path = f"{where}.{key}" if where else str(key)
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"valid here: {', '.join(sorted(fields))}"
-            raise SettingsError(f"unknown setting '{path}': {hint}")
+            raise SettingsError(f"unknown setting '{path}': {_hint(kind, str(key), list(fields))}")
         values[key] = _convert(hints[key], value, path, fields[key].metadata)
     return kind(**values)
+
+
+def _hint(kind: type, key: str, valid: list[str]) -> str:
+    """Say what an unknown key may have meant."""
+    elsewhere = getattr(kind, ELSEWHERE, {}).get(key)
+    if elsewhere:
+        return f"{elsewhere}; valid here: {', '.join(sorted(valid))}"
+    near = difflib.get_close_matches(key, valid, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"valid here: {', '.join(sorted(valid))}"
 
 
 def _convert(hint: Any, value: Any, path: str, metadata: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tvface.settings.base import block, option
-from tvface.settings.phases import MODELS
+from tvface.settings.phases import MODELS, CoarsePhase, DetailPhase, PretrainPhase
 
 
 @dataclass(frozen=True)
@@ -106,101 +106,6 @@ class TemporalEncoder(Encoder):
     first_frame: Literal["zero", "align"] = option(
         "zero", "first frame of a branch: nothing to align (BasicVSR++ code), or equation 6 with zeros for the history"
     )
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Loss weights of DECA (its ``config.py``); 0 switches a term off."""
-
-    landmark: float = option(1.0, "weighted 2D landmarks", low=0)
-    eye: float = option(1.0, "eye closure", low=0)
-    lip: float = option(0.5, "lip distance", low=0)
-    photometric: float = option(2.0, "masked photometric", low=0)
-    identity: float = option(0.2, "VGGFace2 cosine; needs weights", low=0)
-    shape: float = option(1e-4, "sum of squared shape codes / 2", low=0)
-    expression: float = option(1e-4, "sum of squared expression codes / 2", low=0)
-    texture: float = option(1e-4, "sum of squared albedo codes / 2", low=0)
-    light: float = option(1.0, "pull of the light to white", low=0)
-    photometric_detail: float = option(2.0, "photometric term in UV", low=0)
-    mrf: float = option(5e-2, "ID-MRF on VGG19; needs weights", low=0)
-    symmetry: float = option(5e-3, "soft symmetry of unseen displacement", low=0)
-    displacement: float = option(5e-3, "mean |displacement|", low=0)
-    smoothness: float = option(5e-3, "smoothness of detail shading", low=0)
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One training phase."""
-
-    epochs: int | None = option(None, "passes over the sequences; exclusive with steps", low=1)
-    steps: int | None = option(200, "optimiser steps; exclusive with epochs", low=1)
-    batch: int = option(2, "sequences per step", low=1)
-    learning_rate: float = option(1e-4, "Adam", low=0)
-    schedule: Literal["constant", "cosine"] = option(
-        "constant", "learning rate over the phase: constant (DECA, paper) or falling to 0 along a half cosine"
-    )
-    consistency: bool = option(True, "permute shape (coarse) or detail (detail) codes within a sequence")
-    segmentation: bool = option(True, "photometric loss inside the face mask, else inside the rendered face")
-    weights: Weights = block(Weights)
-
-
-@dataclass(frozen=True)
-class CoarseWeights(Weights):
-    """Landmarks, photometry, identity and regularisers; the detail terms come in the detail phase."""
-
-    photometric_detail: float = option(0.0, "not a term of this phase", low=0)
-    mrf: float = option(0.0, "not a term of this phase", low=0)
-    symmetry: float = option(0.0, "not a term of this phase", low=0)
-    displacement: float = option(0.0, "not a term of this phase", low=0)
-    smoothness: float = option(0.0, "not a term of this phase", low=0)
-
-
-@dataclass(frozen=True)
-class PretrainWeights(CoarseWeights):
-    """Pretraining weighs landmarks, eyes, lips, shape and expression only."""
-
-    photometric: float = option(0.0, "masked photometric", low=0)
-    identity: float = option(0.0, "VGGFace2 cosine; needs weights", low=0)
-    texture: float = option(0.0, "sum of squared albedo codes / 2", low=0)
-    light: float = option(0.0, "pull of the light to white", low=0)
-
-
-@dataclass(frozen=True)
-class PretrainPhase(Phase):
-    """Landmarks and regularisers only (DECA's pretrain)."""
-
-    consistency: bool = option(False, "permute codes within a sequence")
-    segmentation: bool = option(False, "not used without a photometric loss")
-    weights: PretrainWeights = block(PretrainWeights)
-
-
-@dataclass(frozen=True)
-class CoarsePhase(Phase):
-    """Landmarks and photometry of the coarse head."""
-
-    weights: CoarseWeights = block(CoarseWeights)
-
-
-@dataclass(frozen=True)
-class DetailWeights(Weights):
-    """The detail phase has none of the coarse terms: the coarse encoder is fixed there."""
-
-    landmark: float = option(0.0, "not a term of this phase", low=0)
-    eye: float = option(0.0, "not a term of this phase", low=0)
-    lip: float = option(0.0, "not a term of this phase", low=0)
-    photometric: float = option(0.0, "not a term of this phase", low=0)
-    identity: float = option(0.0, "not a term of this phase", low=0)
-    shape: float = option(0.0, "not a term of this phase", low=0)
-    expression: float = option(0.0, "not a term of this phase", low=0)
-    texture: float = option(0.0, "not a term of this phase", low=0)
-    light: float = option(0.0, "not a term of this phase", low=0)
-
-
-@dataclass(frozen=True)
-class DetailPhase(Phase):
-    """Detail encoder and decoder; the coarse encoder is fixed."""
-
-    weights: DetailWeights = block(DetailWeights)
 
 
 @dataclass(frozen=True)

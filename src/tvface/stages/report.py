@@ -194,14 +194,12 @@ def _notes(settings: Settings, statistics: Mapping[str, Any]) -> list[str]:
         )
     off = [
         f"{phase}.{name}"
-        for phase in ("coarse", "detail")
-        for name in ("identity", "mrf", "photometric")
-        if getattr(getattr(settings.train, phase).weights, name) == 0
-        and not (phase == "coarse" and name == "mrf")
-        and not (phase == "detail" and name in ("identity", "photometric"))
+        for phase, names in (("coarse", ("identity", "photometric")), ("detail", ("mrf",)))
+        for name in names
+        if getattr(getattr(settings.train, phase).loss_weights, name) == 0
     ]
     if off:
-        notes.append("Loss terms switched off by the settings (train.<phase>.weights): " + ", ".join(off) + ".")
+        notes.append("Loss terms switched off by the settings (train.<phase>.loss_weights): " + ", ".join(off) + ".")
     if settings.head.model == "generic":
         notes.append("Head model: tvface's own generic head, not FLAME (head.model: generic).")
     if settings.head.model == "human":

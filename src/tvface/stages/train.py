@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +15,28 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
 from tvface.assets import registry as assets
-from tvface.assets.training_needs import starts
+from tvface.assets.registry import Asset
 from tvface.dag.provenance import Paths, provenance, stage_code, stage_run, stage_settings
 from tvface.dag.stages import only
+from tvface.dag.training_needs import starts
 from tvface.files.digests import digest
 from tvface.head.data import HeadData
 from tvface.manifests import read, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.train import TRAIN
 from tvface.model import published
-from tvface.model.clips import DataError, load_clips
+from tvface.model.clips import Clip, DataError, load_clips
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.model.weights_files import load_weights, save_weights
 from tvface.runtime.device import torch_device
 from tvface.runtime.logging import logger
 from tvface.settings import Settings, SettingsError, as_mapping, parse_settings
-from tvface.settings.model import Phase
-from tvface.settings.phases import PHASES
+from tvface.settings.phases import PHASES, Phase
 from tvface.training import phases
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
-from tvface.training.loop import fit
+from tvface.training.loop import Curve, fit
+from tvface.training.loss_networks import LossNetworks
 from tvface.training.precision import NetworksInBfloat16
 from tvface.training.sampler import Sampler
 
@@ -61,7 +63,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     devices = settings.train.devices
     if devices == 1:
         torch.set_num_threads(threads)
-        _train(_fabric(settings), settings, inputs, outputs, model, phase)
+        _train(_fabric(settings), _Job(settings, inputs, outputs, model, phase))
         return
     # Fabric walks through the arguments of a process and refuses frozen dataclasses: plain values travel instead.
     arguments = (as_mapping(settings), dict(inputs), dict(outputs), model, phase, max(1, threads // devices))
@@ -78,7 +80,8 @@ def _train_in_process(
     threads: int,
 ) -> None:
     torch.set_num_threads(threads)
-    _train(fabric, only(parse_settings(values), "train", f"{model}/{phase}"), inputs, outputs, model, phase)
+    settings = only(parse_settings(values), "train", f"{model}/{phase}")
+    _train(fabric, _Job(settings, inputs, outputs, model, phase))
 
 
 def _fabric(settings: Settings) -> Fabric:
@@ -97,55 +100,132 @@ def _fabric(settings: Settings) -> Fabric:
     )
 
 
-def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, model: str, phase: str) -> None:
-    log = logger("train")
-    train, chosen = settings.train, getattr(settings.train, phase)
-    rows = read(inputs["dataset"], DATASET).rows
+@dataclass(frozen=True)
+class _Job:
+    """One training: its settings and files, its model and its phase."""
+
+    settings: Settings
+    inputs: Paths
+    outputs: Paths
+    model: str
+    phase: str
+
+    @property
+    def shard(self) -> str:
+        return f"{self.model}/{self.phase}"
+
+    @property
+    def of_phase(self) -> Phase:
+        """The settings of the phase."""
+        phase: Phase = getattr(self.settings.train, self.phase)
+        return phase
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Published weights that the first phase starts from: files by setting, digests by file, and what was loaded."""
+
+    files: Mapping[str, list[tuple[Asset, Path]]]
+    digests: Mapping[str, str]
+    reports: Sequence[str]
+
+
+def _train(fabric: Fabric, job: _Job) -> None:
+    train, phase = job.settings.train, job.of_phase
+    clips = _clips(job)
+    face_model, start = _model(job)
+    networks = LossNetworks.load(phase.loss_weights, job.phase, fabric.device, train.original)
+    acceleration = accelerate(face_model, train, fabric.device, fabric.world_size)
+    conditions = phases.Conditions(
+        seed=job.settings.seed,
+        processes=fabric.world_size,
+        keep_codes=train.augment_scale == 0 and train.augment_shift == 0 and not train.augment_flip,
+        frozen_norm=train.batch_norm == "frozen",
+    )
+    task = phases.PhaseTask(face_model, job.phase, phase, networks, conditions)
+    sampler = _sampler(job, clips["train"], fabric)
+    steps = steps_of(phase, sampler, f"train.{job.phase}")
+    store = _store(job, start, fabric.world_size)
+    logger("train").info(
+        "%s, %s: %d steps of %d windows of %d frames from %d sequences; terms: %s",
+        *(job.model, job.phase, steps, phase.batch * fabric.world_size, train.frames, len(clips["train"])),
+        ", ".join(task.terms),
+    )
+    curve = fit(fabric, task, sampler, clips["validation"], steps, phase, train, store)
+    if fabric.is_global_zero:
+        notes = {
+            "steps": steps,
+            "sequences": {part: len(items) for part, items in clips.items()},
+            "terms": list(task.terms),
+            "terms_switched_off": list(task.off),
+            "parameters_trained": sum(parameter.numel() for parameter in task.trained()),
+            "device": fabric.device.type,
+            "warm_start": list(start.reports),
+            **acceleration,
+        }
+        save_weights(job.outputs["weights"], face_model.weights(), face_model.spec, phase=job.phase, steps=steps)
+        _write_curve(job, curve, {**networks.digests, **start.digests}, notes)
+
+
+def _clips(job: _Job) -> dict[str, list[Clip]]:
+    """Return the clips of the parts ``train`` and ``validation`` of the dataset.
+
+    Raises:
+        DataError: none is for training.
+    """
+    train = job.settings.train
+    rows = read(job.inputs["dataset"], DATASET).rows
     clips = {
         part: load_clips(
-            rows[rows["split"] == part], train.image_size, settings.masks.classes, train.original.half_pixel_landmarks
+            rows[rows["split"] == part],
+            train.image_size,
+            job.settings.masks.classes,
+            train.original.half_pixel_landmarks,
         )
         for part in ("train", "validation")
     }
     if not clips["train"]:
         raise DataError(
-            f"{inputs['dataset']} has no training sequence. Look at what dropped the footage in the report or in "
+            f"{job.inputs['dataset']} has no training sequence. Look at what dropped the footage in the report or in "
             "dataset.json; then loosen sequences.min_score, min_side, moving_pairs or clarity_percentile, "
             "faces.min_score, or the split (dataset.split.disjoint, validation, test)"
         )
-    spec = ModelSpec.of(model, train, settings.head, settings.seed)
-    face_model = FaceModel(spec, HeadData.load(inputs["head"]))
-    initial = initial_weights(inputs)
+    return clips
+
+
+def _model(job: _Job) -> tuple[FaceModel, _Start]:
+    """Return the model as the phase begins: with the weights of the phase before, or started from published ones.
+
+    Raises:
+        SettingsError: the statistics of a start are to be kept, and there is none.
+    """
+    settings, train = job.settings, job.settings.train
+    spec = ModelSpec.of(job.model, train, settings.head, settings.seed)
+    face_model = FaceModel(spec, HeadData.load(job.inputs["head"]))
+    initial = initial_weights(job.inputs)
     if initial is not None:
         face_model.load_weights(load_weights(initial, spec))
-    start = starts(settings, model) if phase == PHASES[0] else {}
+    files = starts(settings, job.model) if job.phase == PHASES[0] else {}
     # Before they are loaded: what is not the published file is refused.
-    start_digests = {name: value for files in start.values() for name, value in assets.digests(files).items()}
-    reports = published.warm_start(face_model, {name: files[0][1] for name, files in start.items()})
-    if train.batch_norm == "frozen" and phase == PHASES[0] and not start.keys() & {"features", "deca", "resnet50"}:
+    digests = {name: value for rows in files.values() for name, value in assets.digests(rows).items()}
+    reports = published.warm_start(face_model, {name: rows[0][1] for name, rows in files.items()})
+    if train.batch_norm == "frozen" and job.phase == PHASES[0] and not files.keys() & {"features", "deca", "resnet50"}:
         raise SettingsError(
             "train.batch_norm: frozen keeps the statistics of a start, and there is none: give "
             "train.warm_start.features, deca or resnet50, or set train.batch_norm: batch"
         )
     for report in reports:
-        log.info("%s", report)
-    networks = phases.LossNetworks.load(chosen.weights, phase, fabric.device, train.original)
-    chosen_here = accelerate(face_model, train, fabric.device, fabric.world_size)
-    task = phases.PhaseTask(
-        face_model,
-        phase,
-        chosen,
-        networks,
-        settings.seed,
-        processes=fabric.world_size,
-        keep_codes=train.augment_scale == 0 and train.augment_shift == 0 and not train.augment_flip,
-        frozen_norm=train.batch_norm == "frozen",
-    )
-    sampler = Sampler(
-        clips["train"],
-        chosen.batch,
+        logger("train").info("%s", report)
+    return face_model, _Start(files, digests, [str(report) for report in reports])
+
+
+def _sampler(job: _Job, clips: Sequence[Clip], fabric: Fabric) -> Sampler:
+    train = job.settings.train
+    return Sampler(
+        clips,
+        job.of_phase.batch,
         train.frames,
-        settings.seed,
+        job.settings.seed,
         fabric.global_rank,
         fabric.world_size,
         train.augment_scale,
@@ -153,49 +233,25 @@ def _train(fabric: Fabric, settings: Settings, inputs: Paths, outputs: Paths, mo
         train.original.scale_per_frame,
         train.augment_flip,
     )
-    steps = steps_of(chosen, sampler, f"train.{phase}")
-    shard = f"{model}/{phase}"
-    described = stage_settings("train", settings, shard)
-    shaped_by = [*known_files(inputs), *(path for files in start.values() for _, path in files)]
-    store = CheckpointStore(
-        Path(outputs["weights"]).parent / "checkpoints",
-        _fingerprint(settings, described, phase, shaped_by, fabric.world_size),
-        train.keep_checkpoints,
-        log,
+
+
+def _store(job: _Job, start: _Start, processes: int) -> CheckpointStore:
+    """Return the folder of this training's checkpoints, beside its weights."""
+    shaped_by = [*known_files(job.inputs), *(path for files in start.files.values() for _, path in files)]
+    return CheckpointStore(
+        Path(job.outputs["weights"]).parent / "checkpoints",
+        _fingerprint(job, shaped_by, processes),
+        job.settings.train.keep_checkpoints,
+        logger("train"),
     )
-    log.info(
-        "%s, %s: %d steps of %d windows of %d frames from %d sequences; terms: %s",
-        *(model, phase, steps, chosen.batch * fabric.world_size, train.frames, len(clips["train"])),
-        ", ".join(task.terms),
+
+
+def _write_curve(job: _Job, curve: Curve, digests: Mapping[str, str], notes: Mapping[str, Any]) -> None:
+    table = pd.DataFrame(curve.rows, columns=["step", "part", "term", "value"])
+    about = provenance(
+        "train", job.settings, job.inputs, shard=job.shard, backend=job.model, weights=digests, notes=notes
     )
-    curve = fit(fabric, task, sampler, clips["validation"], steps, chosen, train, store)
-    if not fabric.is_global_zero:
-        return
-    save_weights(outputs["weights"], face_model.weights(), spec, phase=phase, steps=steps)
-    table = pd.DataFrame(curve.rows, columns=["step", "part", "term", "value"]).assign(model=model, phase=phase)
-    write(
-        outputs["manifest"],
-        TRAIN,
-        table,
-        provenance(
-            "train",
-            settings,
-            inputs,
-            shard=shard,
-            backend=model,
-            weights={**networks.digests, **start_digests},
-            notes={
-                "steps": steps,
-                "sequences": {part: len(items) for part, items in clips.items()},
-                "terms": list(task.terms),
-                "terms_switched_off": list(task.off),
-                "parameters_trained": sum(parameter.numel() for parameter in task.trained()),
-                "device": fabric.device.type,
-                "warm_start": [str(report) for report in reports],
-                **chosen_here,
-            },
-        ),
-    )
+    write(job.outputs["manifest"], TRAIN, table.assign(model=job.model, phase=job.phase), about)
 
 
 def initial_weights(inputs: Paths) -> Path | None:
@@ -206,7 +262,7 @@ def initial_weights(inputs: Paths) -> Path | None:
 
 
 def steps_of(phase: Phase, sampler: Sampler, where: str) -> int:
-    """Return the optimiser steps of a phase.
+    """Return the optimizer steps of a phase.
 
     Raises:
         SettingsError: neither or both of ``steps`` and ``epochs`` are given.
@@ -225,16 +281,14 @@ def known_files(inputs: Paths) -> list[Path]:
     return [Path(inputs["dataset"]), Path(inputs["head"]), *([initial] if initial else [])]
 
 
-def _fingerprint(
-    settings: Settings, described: dict[str, Any], phase: str, files: Sequence[str | Path], processes: int
-) -> str:
+def _fingerprint(job: _Job, files: Sequence[str | Path], processes: int) -> str:
     """Stand for all that shapes the run except its length, so that a longer run goes on from a shorter one.
 
     A schedule that falls to zero at the end is shaped by the length.
     """
-    shaping = json.loads(json.dumps(described))
-    if shaping["train"][phase]["schedule"] == "constant":
+    shaping = json.loads(json.dumps(stage_settings("train", job.settings, job.shard)))
+    if shaping["train"][job.phase]["schedule"] == "constant":
         for name in ("steps", "epochs"):
-            shaping["train"][phase].pop(name)
-    known = [shaping, stage_code("train", settings), processes, [digest(path) for path in files]]
+            shaping["train"][job.phase].pop(name)
+    known = [shaping, stage_code("train", job.settings), processes, [digest(path) for path in files]]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()

@@ -76,7 +76,7 @@ def fit_portrait(stage: Stage, points: np.ndarray, width: int, height: int) -> P
         points: (68, 2) pixels; width, height: of the photograph.
 
     Raises:
-        RuntimeError: the optimiser did not converge.
+        RuntimeError: the optimizer did not converge.
     """
     camera = Camera.central(FOCAL_PER_SIDE * max(width, height), width, height)
     names, full = stage.head.notes["expression_names"], float(stage.head.notes["expression_full"])

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from tvface.model.clips import Clip
-from tvface.model.window import Window
-from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
-from tvface.settings.model import Phase, Train
+from tvface.settings.model import Train
+from tvface.settings.phases import Phase
 from tvface.training.acceleration import one_pass
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.sampler import fixed_windows
 from tvface.training.schedule import learning_rate
+from tvface.training.task import Task, Windows
 
-_log = logger("train")
+# Key of the optimizer's state in checkpoints; files that are read back keep its spelling.
+_OPTIMIZER = "optimiser"
 
 
 class TrainingDiverged(FloatingPointError):
@@ -62,58 +62,6 @@ class Curve:
         return cls(state["rows"], defaultdict(float, state["sums"]), state["count"])
 
 
-class Windows(Protocol):
-    """Where the windows of the training steps come from: a function of the seed and the step alone."""
-
-    @property
-    def seed(self) -> int:
-        """Seed of the choice."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """Windows per step."""
-        ...
-
-    @property
-    def frames(self) -> int:
-        """Frames per window."""
-        ...
-
-    def window(self, step: int, device: torch.device) -> Window:
-        """Return the windows of a step, on a device."""
-        ...
-
-    def names(self, step: int) -> tuple[str, ...]:
-        """Return their names."""
-        ...
-
-
-class Task(nn.Module):
-    """What the loop trains. ``forward(window, step)`` returns the weighted terms; ``step`` is None in validation."""
-
-    def trained(self) -> list[nn.Parameter]:
-        """Return the parameters which the optimiser moves."""
-        raise NotImplementedError
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Return the groups of :meth:`trained` for the optimiser: ``params``, and their learning rate relative to the
-        phase's (``rate``), 0 in the first ``wait`` steps."""
-        return [{"params": self.trained(), "rate": 1.0, "wait": 0}]
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """Return the state that checkpoints and results hold."""
-        raise NotImplementedError
-
-    def load_weights(self, state: dict[str, torch.Tensor]) -> None:
-        """Load :meth:`weights`."""
-        raise NotImplementedError
-
-    def forward(self, window: Window, step: int | None) -> dict[str, torch.Tensor]:
-        """Return the weighted loss terms of a window (scalars)."""
-        raise NotImplementedError
-
-
 def fit(
     fabric: Fabric,
     task: Task,
@@ -125,7 +73,7 @@ def fit(
     store: CheckpointStore,
     deferred: bool | None = None,
 ) -> Curve:
-    """Train ``task`` to ``steps`` optimiser steps with Adam and return its curve.
+    """Train ``task`` to ``steps`` optimizer steps with Adam and return its curve.
 
     Args:
         fabric: launched; device, precision and processes come from it.
@@ -144,77 +92,126 @@ def fit(
     # A GPU is not waited for in every step: it decides by itself whether a step counts, and is read when something is
     # logged or written. The processor's own arithmetic is judged at once.
     deferred = fabric.device.type == "cuda" if deferred is None else deferred
-    # The fused kernel is the one that can be told, on the device, to leave the weights as they are.
-    optimiser = torch.optim.Adam(task.groups(), lr=phase.learning_rate, fused=True if deferred else None)
-    state = store.newest(steps)
-    curve, done = Curve(), 0
-    if state is not None:
-        task.load_weights(state["weights"])
-    wrapped, wrapped_optimiser = fabric.setup(task, optimiser)
-    if state is not None:
-        for group in state["optimiser"]["param_groups"]:
-            group["fused"] = True if deferred else None  # the checkpoint may come from another kind of device
-        optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["rng"])
-        curve, done = Curve.restored(state["curve"]), int(state["step"])
-    else:
-        _validate(fabric, wrapped, validation, sampler, settings, 0, curve)
-    judge = _Judge(fabric, task, sampler, curve)
+    run = _Run(fabric, task, sampler, validation, steps, phase, settings, store, deferred)
+    done = run.begin()
     for step in progress(range(done, steps), "training", steps - done):
-        window = sampler.window(step, fabric.device)
-        wrapped_optimiser.zero_grad(set_to_none=True)
-        with one_pass(settings):
-            terms = wrapped(window, step)
-            total = torch.stack(list(terms.values())).sum()
-            fabric.backward(total)
-        judge.take(step, terms, total)
-        for group in optimiser.param_groups:
-            rate = group["rate"] if step >= group["wait"] else 0.0
-            group["lr"] = rate * learning_rate(phase.learning_rate, step, steps, phase.schedule)
-        done = step + 1
-        logs = done == 1 or done % settings.log_every == 0 or done == steps
-        validates = done % settings.validate_every == 0 or done == steps
-        writes = done % settings.checkpoint_every == 0 or done == steps
-        if deferred:
-            optimiser.found_inf = judge.failed  # type: ignore[attr-defined]  # GradScaler's way to skip a step
+        run.take(step)
+    return run.curve
+
+
+@dataclass(frozen=True)
+class _Due:
+    """What follows a step."""
+
+    logs: bool
+    validates: bool
+    writes: bool
+
+    @classmethod
+    def after(cls, done: int, steps: int, settings: Train) -> _Due:
+        last = done == steps
+        return cls(
+            done == 1 or done % settings.log_every == 0 or last,
+            done % settings.validate_every == 0 or last,
+            done % settings.checkpoint_every == 0 or last,
+        )
+
+
+@dataclass
+class _Run:
+    """A training under way; the fields are the arguments of :func:`fit`."""
+
+    fabric: Fabric
+    task: Task
+    sampler: Windows
+    validation: Sequence[Clip]
+    steps: int
+    phase: Phase
+    settings: Train
+    store: CheckpointStore
+    deferred: bool
+    curve: Curve = field(default_factory=Curve)
+
+    def begin(self) -> int:
+        """Make the optimizer, go to the newest checkpoint, or validate the start; return the steps done."""
+        # The fused kernel is the one that can be told, on the device, to leave the weights as they are.
+        fused = True if self.deferred else None
+        self.optimizer = torch.optim.Adam(self.task.groups(), lr=self.phase.learning_rate, fused=fused)
+        state = self.store.newest(self.steps)
+        if state is not None:
+            self.task.load_weights(state["weights"])
+        self._wrapped, self._wrapped_optimizer = self.fabric.setup(self.task, self.optimizer)
+        if state is not None:
+            for group in state[_OPTIMIZER]["param_groups"]:
+                group["fused"] = fused  # the checkpoint may come from another kind of device
+            self.optimizer.load_state_dict(state[_OPTIMIZER])
+            torch.set_rng_state(state["rng"])
+            self.curve = Curve.restored(state["curve"])
         else:
-            judge.read()
-        wrapped_optimiser.step()
-        if deferred and (logs or validates or writes):
-            judge.read()
-        if logs:
-            curve.flush(done)
-        if validates:
-            _validate(fabric, wrapped, validation, sampler, settings, done, curve)
-        if writes and fabric.is_global_zero:
-            checkpoint = {
-                "weights": task.weights(),
-                "optimiser": optimiser.state_dict(),
-                "rng": torch.get_rng_state(),
-                "curve": curve.state(),
-            }
-            store.save(done, checkpoint)
-    return curve
+            self._validate(0)
+        self._judge = _Judge(self.fabric, self.task, self.sampler, self.curve)
+        return 0 if state is None else int(state["step"])
 
+    def take(self, step: int) -> None:
+        """Take one step, and do what is due after it."""
+        self._backward(step)
+        self._set_rates(step)
+        done = step + 1
+        due = _Due.after(done, self.steps, self.settings)
+        if self.deferred:
+            # GradScaler's way to skip a step
+            self.optimizer.found_inf = self._judge.failed  # type: ignore[attr-defined]
+        else:
+            self._judge.read()
+        self._wrapped_optimizer.step()
+        if self.deferred and (due.logs or due.validates or due.writes):
+            self._judge.read()
+        if due.logs:
+            self.curve.flush(done)
+        if due.validates:
+            self._validate(done)
+        if due.writes and self.fabric.is_global_zero:
+            self._save(done)
 
-def _validate(
-    fabric: Fabric, task: nn.Module, clips: Sequence[Clip], sampler: Windows, settings: Train, step: int, curve: Curve
-) -> None:
-    """Append the mean of every term over the validation clips, all in evaluation mode and without gradient."""
-    if not clips:
-        return
-    task.eval()
-    sums: dict[str, Any] = defaultdict(float)
-    with torch.no_grad():
-        for window in fixed_windows(clips, sampler.frames, sampler.batch, fabric.device):
-            with one_pass(settings, whole=len(window.names) == sampler.batch):
-                terms = task(window, None)
-            for name, term in terms.items():
-                sums[name] += term.double() * len(window.names)
-    task.train()
-    means = {name: float(total) / len(clips) for name, total in sums.items()}
-    means["total"] = sum(means.values())
-    curve.rows += [[step, "validation", term, value] for term, value in means.items()]
+    def _backward(self, step: int) -> None:
+        window = self.sampler.window(step, self.fabric.device)
+        self._wrapped_optimizer.zero_grad(set_to_none=True)
+        with one_pass(self.settings):
+            terms = self._wrapped(window, step)
+            total = torch.stack(list(terms.values())).sum()
+            self.fabric.backward(total)
+        self._judge.take(step, terms, total)
+
+    def _set_rates(self, step: int) -> None:
+        for group in self.optimizer.param_groups:
+            rate = group["rate"] if step >= group["wait"] else 0.0
+            group["lr"] = rate * learning_rate(self.phase.learning_rate, step, self.steps, self.phase.schedule)
+
+    def _save(self, done: int) -> None:
+        checkpoint = {
+            "weights": self.task.weights(),
+            _OPTIMIZER: self.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "curve": self.curve.state(),
+        }
+        self.store.save(done, checkpoint)
+
+    def _validate(self, step: int) -> None:
+        """Append the mean of every term over the validation clips, all in evaluation mode and without gradient."""
+        if not self.validation:
+            return
+        self._wrapped.eval()
+        sums: dict[str, Any] = defaultdict(float)
+        with torch.no_grad():
+            for window in fixed_windows(self.validation, self.sampler.frames, self.sampler.batch, self.fabric.device):
+                with one_pass(self.settings, whole=len(window.names) == self.sampler.batch):
+                    terms = self._wrapped(window, None)
+                for name, term in terms.items():
+                    sums[name] += term.double() * len(window.names)
+        self._wrapped.train()
+        means = {name: float(total) / len(self.validation) for name, total in sums.items()}
+        means["total"] = sum(means.values())
+        self.curve.rows += [[step, "validation", term, value] for term, value in means.items()]
 
 
 class _Judge:

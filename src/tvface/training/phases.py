@@ -1,98 +1,84 @@
-"""The three training phases: what is trained, what is fixed, and the terms of the loss (DECA's ``trainer.py``).
+"""The three training phases: what is trained, what is fixed, and the weighted terms of the loss.
 
 ``pretrain`` and ``coarse`` train the coarse encoder with the same terms and other weights; ``detail`` trains the detail
-encoder and decoder while the coarse encoder is fixed. A term of weight 0 is not computed. Shape and detail consistency
-are no terms: they come from permuting codes within a sequence.
+encoder and decoder while the coarse encoder is fixed. Which terms there are says :mod:`tvface.losses.table`; one of
+weight 0 is not computed. Shape and detail consistency are no terms: they come from permuting codes within a sequence
+(DECA's ``trainer.py``).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from tvface.assets import registry as assets
-from tvface.conventions.loss_terms import NETWORKS, TERMS
-from tvface.losses.detail_photometric import detail_photometric_loss, face_window
-from tvface.losses.displacement import displacement_loss
-from tvface.losses.eye import eye_loss
-from tvface.losses.identity import identity_loss
-from tvface.losses.landmark import landmark_loss
-from tvface.losses.lip import lip_loss
-from tvface.losses.mrf import mrf_loss
-from tvface.losses.photometric import photometric_loss
-from tvface.losses.regularisation import code_energy, light_loss
-from tvface.losses.smoothness import smoothness_loss
-from tvface.losses.symmetry import symmetry_loss
+from tvface.losses.table import Term, terms_of
 from tvface.model.face_model import Codes, FaceModel
 from tvface.model.window import Window
-from tvface.networks.loading import load_vgg19, load_vggface2
-from tvface.networks.vgg19 import EARLY_LAYERS, NAMED_LAYERS, Vgg19
-from tvface.networks.vggface2 import VggFace2
-from tvface.rendering.renderer import Rendering, sample
-from tvface.rendering.shading import sh_shading, vertex_normals
 from tvface.runtime.device import moved, single_precision
-from tvface.runtime.logging import logger
-from tvface.settings.model import Original, Phase, Weights
-from tvface.training.loop import Task
-
-_SUMMED = ("shape", "expression", "texture", "mrf", "symmetry")
-"""Terms that are a sum over the batch; the others are means (as in DECA's ``trainer.py``)."""
+from tvface.settings.phases import Phase, Terms
+from tvface.training.loss_inputs import CoarseInputs, DetailInputs, LossInputs
+from tvface.training.loss_networks import LossNetworks
+from tvface.training.task import Task
 
 
 @dataclass(frozen=True)
 class PhaseParts:
-    """What a phase trains (submodules of :class:`FaceModel`) and which terms its loss may have."""
+    """What a phase trains (submodules of :class:`FaceModel`) and what its terms compare."""
 
     trained: tuple[str, ...]
-    terms: tuple[str, ...]
+    inputs: type[LossInputs]
 
 
 PHASES = {
-    "pretrain": PhaseParts(("coarse_encoder",), TERMS["pretrain"]),
-    "coarse": PhaseParts(("coarse_encoder",), TERMS["coarse"]),
-    "detail": PhaseParts(("detail_encoder", "detail_decoder"), TERMS["detail"]),
+    "pretrain": PhaseParts(("coarse_encoder",), CoarseInputs),
+    "coarse": PhaseParts(("coarse_encoder",), CoarseInputs),
+    "detail": PhaseParts(("detail_encoder", "detail_decoder"), DetailInputs),
 }
 
 
 @dataclass(frozen=True)
-class LossNetworks:
-    """Frozen networks of the identity and the ID-MRF term; None where the term has no weight."""
+class WeightedTerm:
+    """A row of the table of losses with its weights: ``weight`` of its own, ``factor`` that of another term or None."""
 
-    identity: VggFace2 | None = None
-    mrf: Vgg19 | None = None
-    digests: dict[str, str] = field(default_factory=dict)
+    row: Term
+    weight: float
+    factor: float | None
+    function: Callable[..., torch.Tensor]
 
     @classmethod
-    def load(cls, weights: Weights, phase: str, device: torch.device, original: Original | None = None) -> LossNetworks:
-        """Load the networks which the phase's weights ask for.
+    def of(cls, row: Term, loss_weights: Terms) -> WeightedTerm:
+        """Take the weights of a row from the settings of its phase."""
+        factor = None if row.times is None else float(getattr(loss_weights, row.times))
+        return cls(row, float(getattr(loss_weights, row.name)), factor, row.load())
 
-        Raises:
-            MissingAsset: a term has a weight above 0 and its network's file is absent; the message says where to get
-                it. Setting the term's weight to 0 switches it off.
-        """
-        identity: VggFace2 | None = None
-        mrf: Vgg19 | None = None
-        digests: dict[str, str] = {}
-        terms = PHASES[phase].terms
-        if "identity" in terms and weights.identity > 0:
-            files = assets.located(NETWORKS["identity"])
-            digests |= assets.digests(files)
-            identity = VggFace2()
-            load_vggface2(identity, files[0][1])
-            identity.to(device).eval()
-        if "mrf" in terms and weights.mrf > 0:
-            files = assets.located(NETWORKS["mrf"])
-            digests |= assets.digests(files)
-            mrf = Vgg19(EARLY_LAYERS if (original or Original()).early_mrf_layers else NAMED_LAYERS)
-            load_vgg19(mrf, files[0][1])
-            mrf.to(device).eval()
-        return cls(identity, mrf, digests)
+    def value(self, inputs: LossInputs) -> torch.Tensor:
+        """Return the term () without its own weight."""
+        value = self.function(*(attrgetter(name)(inputs) for name in self.row.takes))
+        return value if self.factor is None else self.factor * value
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a phase is run, beside its settings.
+
+    ``seed`` is that of the permutations. ``processes`` train together. Their gradients are averaged, so that of a term
+    which is a sum over the batch is taken this many times: together they then do what one does with the whole batch.
+    ``keep_codes``: the windows of a name are always the same pixels (no augmentation), so the codes which the detail
+    phase's fixed coarse encoder gives them are computed once. ``frozen_norm``: the encoders' batch normalisations keep
+    the statistics they have. Those of the detail decoder, which starts at random, are learnt.
+    """
+
+    seed: int = 0
+    processes: int = 1
+    keep_codes: bool = False
+    frozen_norm: bool = False
 
 
 def permutations(names: tuple[str, ...], frames: int, step: int, seed: int) -> torch.Tensor:
@@ -116,54 +102,43 @@ class PhaseTask(Task):
         model: FaceModel,
         phase: str,
         settings: Phase,
-        networks: LossNetworks,
-        seed: int,
-        *,
-        processes: int = 1,
-        keep_codes: bool = False,
-        frozen_norm: bool = False,
+        networks: LossNetworks | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         """Bind a model to a phase; parameters that the phase does not train stop requiring gradients.
 
         Args:
-            processes: how many train together. Their gradients are averaged, so that of a term which is a sum over
-                the batch is taken this many times: together they then do what one does with the whole batch.
-            keep_codes: the windows of a name are always the same pixels (no augmentation), so the codes which the
-                detail phase's fixed coarse encoder gives them are computed once.
-            frozen_norm: the encoders' batch normalisations keep the statistics they have. Those of the detail decoder,
-                which starts at random, are learnt.
+            networks: those that the terms need; None: none does.
+            conditions: None: one process and seed 0.
+
+        Raises:
+            ValueError: no term has a weight.
         """
         super().__init__()
-        self._processes = processes
-        encoders = (model.coarse_encoder, model.detail_encoder) if frozen_norm else ()
-        self._frozen = [
-            part
-            for encoder in encoders
-            for part in encoder.modules()
-            if isinstance(part, nn.modules.batchnorm._BatchNorm)
-        ]
-        self._codes: dict[str, torch.Tensor] | None = {} if keep_codes and phase == "detail" else None
-        self.model, self.phase, self.settings, self.seed = model, phase, settings, seed
+        self.model, self.phase, self.settings = model, phase, settings
         self.original = model.spec.original
-        # Not a submodule: frozen, neither saved nor synchronised.
-        self._networks = (networks,)
-        parts = PHASES[phase]
-        values = {f.name: float(getattr(settings.weights, f.name)) for f in dataclasses.fields(settings.weights)}
-        self.terms = {name: values[name] for name in parts.terms if values[name] > 0}
-        self.off = tuple(name for name in parts.terms if values[name] == 0)
-        idle = [name for name, value in values.items() if value > 0 and name not in parts.terms]
-        if idle:
-            logger("train").warning("train.%s.weights: %s have no effect in this phase", phase, ", ".join(idle))
+        self._networks, self._conditions = networks or LossNetworks(), conditions or Conditions()
+        weighted = [WeightedTerm.of(row, settings.loss_weights) for row in terms_of(phase)]
+        self.terms = {term.row.name: term for term in weighted if term.weight > 0}
+        self.off = tuple(term.row.name for term in weighted if term.weight == 0)
         if not self.terms:
-            raise ValueError(f"train.{phase}.weights: all are 0, there is nothing to train")
-        self._trained = nn.ModuleList(model.get_submodule(name) for name in parts.trained)
+            raise ValueError(f"train.{phase}.loss_weights: all are 0, there is nothing to train")
+        keeps_codes = self._conditions.keep_codes and phase == "detail"
+        self._codes: dict[str, torch.Tensor] | None = {} if keeps_codes else None
+        encoders = (model.coarse_encoder, model.detail_encoder)
+        self._frozen = _normalisations(*encoders) if self._conditions.frozen_norm else []
+        self._choose_trained()
+        self.train()
+
+    def _choose_trained(self) -> None:
+        model = self.model
+        self._trained = nn.ModuleList(model.get_submodule(name) for name in PHASES[self.phase].trained)
         # One flow network serves both encoders, so it moves with the coarse one and stays in the detail phase.
-        self._tuned = [] if model.flow is None or phase == "detail" else list(model.flow.parameters())
+        self._tuned = [] if model.flow is None or self.phase == "detail" else list(model.flow.parameters())
         model.requires_grad_(False)
         self._trained.requires_grad_(True)
         for parameter in self._tuned:
             parameter.requires_grad_(True)
-        self.train()
 
     def train(self, mode: bool = True) -> PhaseTask:
         """Switch the trained parts; all others stay in evaluation, or their batch statistics would drift."""
@@ -198,19 +173,25 @@ class PhaseTask(Task):
         """Return the weighted terms. Codes are permuted in training steps only (``step`` not None)."""
         order = None
         if step is not None and self.settings.consistency:
-            order = permutations(window.names, window.images.shape[1], step, self.seed)
+            order = permutations(window.names, window.images.shape[1], step, self._conditions.seed)
             order = moved(order, window.images.device)
         elif step is not None and self.phase != "detail" and self.original.always_doubled:
             order = torch.arange(window.images.shape[0] * window.images.shape[1], device=window.images.device)
+        inputs = PHASES[self.phase].inputs(
+            self.model, self._networks, window, self._encode(window), order, self.settings.segmentation
+        )
+        with single_precision(window.images.device):
+            values = {name: term.value(inputs) for name, term in self.terms.items()}
+        return {name: self._factor(name, step is not None) * value for name, value in values.items()}
+
+    def _factor(self, name: str, training: bool) -> float:
+        term = self.terms[name]
+        return term.weight * (self._conditions.processes if training and term.row.reduction == "sum" else 1)
+
+    def _encode(self, window: Window) -> Codes:
         if self.phase == "detail":
-            codes = self._fixed_codes(window)
-            terms = self._detail_terms(codes.replaced(detail=self.model.encode_detail(window)), window, order)
-        else:
-            terms = self._coarse_terms(self.model.encode_coarse(window), window, order)
-        return {
-            name: self.terms[name] * (self._processes if step is not None and name in _SUMMED else 1) * value
-            for name, value in terms.items()
-        }
+            return self._fixed_codes(window).replaced(detail=self.model.encode_detail(window))
+        return self.model.encode_coarse(window)
 
     @torch.no_grad()
     def _fixed_codes(self, window: Window) -> Codes:
@@ -223,104 +204,7 @@ class PhaseTask(Task):
             kept.update(zip(window.names, rows, strict=True))
         return self.model.codes(torch.cat([kept[name] for name in window.names]))
 
-    def _coarse_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        landmarks = _twice(window.landmarks.flatten(0, 1), order)
-        if order is not None:
-            permuted = torch.cat([codes.shape, codes.shape[order]])
-            codes = codes.doubled().replaced(shape=permuted)
-        with single_precision(window.images.device):
-            geometry = self.model.geometry(codes)
-            points = geometry.landmarks2d
-            terms: dict[str, torch.Tensor] = {}
-            if "landmark" in self.terms:
-                terms["landmark"] = landmark_loss(points, landmarks)
-            if "eye" in self.terms:
-                terms["eye"] = eye_loss(points, landmarks)
-            if "lip" in self.terms:
-                terms["lip"] = lip_loss(points, landmarks)
-            if "photometric" in self.terms or "identity" in self.terms:
-                terms.update(self._picture_terms(codes, self.model.render(codes, geometry), window, order))
-            for name in ("shape", "expression", "texture"):
-                if name in self.terms:
-                    terms[name] = code_energy(getattr(codes, name))
-            if "light" in self.terms:
-                terms["light"] = light_loss(codes.light)
-        return terms
 
-    def _picture_terms(
-        self, codes: Codes, rendering: Rendering, window: Window, order: torch.Tensor | None
-    ) -> dict[str, torch.Tensor]:
-        pictures, masks = self._targets(window)
-        images = _twice(pictures, order)
-        terms = {}
-        drawn = rendering.face_eye_mask * rendering.alpha
-        if "photometric" in self.terms:
-            # Shaded, as in the paper; DECA's HEAD compares unshaded albedo by accident (docs/deca_differences.md).
-            unshaded = self.original.unshaded_photometric
-            predicted = rendering.albedo_images * drawn if unshaded else rendering.images * rendering.face_eye_mask
-            inside = _twice(masks, order) if self.settings.segmentation else drawn
-            terms["photometric"] = photometric_loss(predicted, images, inside)
-        if "identity" in self.terms:
-            network = self._networks[0].identity
-            if network is None:
-                raise RuntimeError("the identity term has a weight but its network was not loaded")
-            # Gradients reach the geometry only: albedo and light are constants, the sampling grid is not.
-            albedo = sample(self.model.albedo(codes.texture).detach(), rendering.grid)
-            face = albedo * sh_shading(rendering.normal_images, codes.light.detach())
-            # Without alpha the background takes the face mask's value at the UV centre, which is 1.
-            covered = rendering.face_eye_mask if self.original.constant_identity_background else drawn
-            overlay = face * covered + images * (1 - covered)
-            doubled = self.original.doubled_identity_input
-            with torch.no_grad():  # of every picture once, also where the batch holds it twice
-                wanted = _twice(network.features_of(pictures, doubled), order)
-            terms["identity"] = identity_loss(network.features_of(overlay, doubled), wanted)
-        return terms
-
-    def _detail_terms(self, codes: Codes, window: Window, order: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        assert codes.detail is not None
-        # Only the detail code is permuted: all else is computed once and taken twice.
-        with torch.no_grad(), single_precision(window.images.device):
-            geometry = self.model.geometry(codes)
-            uv = self.model.renderer.uv
-            images, masks = self._targets(window)
-            target = uv.extract_texture(images, geometry.projected)
-            facing = uv.self_visible(vertex_normals(geometry.projected, self.model.renderer.faces))
-            visible = uv.extract_texture(masks, geometry.projected) * facing * uv.face_eye_mask
-            target, once = face_window(target), face_window(visible)
-            albedo, wanted, seen = (_twice(x, order) for x in (self.model.albedo(codes.texture), target, once))
-            visible = _twice(visible, order)
-        if order is not None:
-            codes = codes.doubled().replaced(detail=torch.cat([codes.detail, codes.detail[order]]))
-            geometry = geometry.doubled()
-        detail = self.model.detail(codes, geometry)
-        with single_precision(window.images.device):
-            texture = face_window(albedo * detail.shading)
-            terms: dict[str, torch.Tensor] = {}
-            if "photometric_detail" in self.terms:
-                terms["photometric_detail"] = detail_photometric_loss(texture, wanted, seen)
-            if "mrf" in self.terms:
-                network = self._networks[0].mrf
-                if network is None:
-                    raise RuntimeError("the ID-MRF term has a weight but its network was not loaded")
-                # DECA weighs this term with the photometric weight as well (2 x 0.05).
-                scale = self.settings.weights.photometric_detail
-                with torch.no_grad():
-                    first, second = (_twice(maps, order) for maps in network(target * once))
-                terms["mrf"] = scale * mrf_loss(network(texture * seen), (first, second))
-            if "symmetry" in self.terms:
-                terms["symmetry"] = symmetry_loss(detail.displacement, visible)
-            if "displacement" in self.terms:
-                terms["displacement"] = displacement_loss(detail.displacement)
-            if "smoothness" in self.terms:
-                terms["smoothness"] = smoothness_loss(detail.shading)
-        return terms
-
-    def _targets(self, window: Window) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return images and face masks at the renderer's size."""
-        images, masks = (self.model.target_images(maps.flatten(0, 1)) for maps in (window.images, window.masks))
-        return images, masks
-
-
-def _twice(batch: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
-    """Return a batch twice in a row where codes are permuted, else as it is."""
-    return batch if order is None else torch.cat([batch, batch])
+def _normalisations(*networks: nn.Module) -> list[nn.Module]:
+    batch_norm = nn.modules.batchnorm._BatchNorm
+    return [part for network in networks for part in network.modules() if isinstance(part, batch_norm)]

@@ -23,8 +23,10 @@ from tvface.model.window import Window
 from tvface.networks.vgg19 import Vgg19
 from tvface.networks.vggface2 import VggFace2
 from tvface.rendering.renderer import sample
-from tvface.settings.model import CoarsePhase, DetailPhase, Original, Phase, PretrainPhase, Weights
+from tvface.settings.model import Original
+from tvface.settings.phases import CoarsePhase, DetailPhase, Phase, PretrainPhase
 from tvface.training import phases
+from tvface.training.loss_networks import LossNetworks
 
 # Names of tvface's terms in the file.
 NAMES = {
@@ -128,9 +130,10 @@ class _Steps:
     def weighted(self, phase: Phase, *without: str) -> Phase:
         """Return the phase with the weights of the notes for the terms that it may have."""
         notes = json.loads(self.sheet.reference.notes["weights"])
-        terms = {f.name for f in dataclasses.fields(Weights) if getattr(phase.weights, f.name) > 0} - set(without)
-        values = {ours: float(notes[theirs]) if ours in terms else 0.0 for ours, theirs in WEIGHTS.items()}
-        return dataclasses.replace(phase, weights=dataclasses.replace(phase.weights, **values))
+        defaults = dataclasses.asdict(phase.loss_weights)
+        terms = {name for name, weight in defaults.items() if weight > 0} - set(without)
+        values = {name: float(notes[WEIGHTS[name]]) if name in terms else 0.0 for name in defaults}
+        return dataclasses.replace(phase, loss_weights=dataclasses.replace(phase.loss_weights, **values))
 
     @property
     def order(self) -> torch.Tensor:
@@ -138,7 +141,7 @@ class _Steps:
         (order,) = re.findall(r"swap (\[[\d, ]+\])", self.sheet.reference.notes["batch"])
         return torch.tensor(json.loads(order))
 
-    def check(self, prefix: str, phase: str, settings: Phase, networks: phases.LossNetworks, **flags: bool) -> None:
+    def check(self, prefix: str, phase: str, settings: Phase, networks: LossNetworks, **flags: bool) -> None:
         """Run a step of a phase, doing as DECA's code at the places of ``flags``; compare losses and gradients."""
         sheet, reference = self.sheet, self.sheet.reference
         start = f"{prefix}.grad_norm."
@@ -150,7 +153,7 @@ class _Steps:
             if f"{prefix}.{theirs}" in reference:
                 # A term without weight is not computed here; the original multiplies it with 0.
                 value = found.get(ours, Result(0.0, (0.0,)))
-                rounding = COSINES * 2.0**-24 * getattr(settings.weights, ours) if ours == "identity" else 0.0
+                rounding = COSINES * 2.0**-24 * getattr(settings.loss_weights, ours) if ours == "identity" else 0.0
                 sheet.compare(f"{prefix}.{theirs}", value, relative=RELATIVE, absolute=rounding)
         sheet.compare(f"{prefix}.all_loss", found["total"], relative=RELATIVE)
         for key in keys:
@@ -162,14 +165,14 @@ class _Steps:
         self,
         phase: str,
         settings: Phase,
-        networks: phases.LossNetworks,
+        networks: LossNetworks,
         original: Original,
         names: list[str],
     ) -> dict[str, Any]:
         """Return the terms, their sum, and the gradients of the parameters that the file names."""
         model = self.model()
         model.spec = dataclasses.replace(model.spec, original=original)
-        task = phases.PhaseTask(model, phase, settings, networks, seed=0)
+        task = phases.PhaseTask(model, phase, settings, networks)
         found: dict[str, Any] = {}
         # The gradient of this one number is a sum over all pixels that cancels to a thousandth.
         last = model.detail_decoder.conv_blocks[21]
@@ -193,18 +196,18 @@ def steps(sheet: Sheet) -> None:
     _coarse_values(run)
     # The original permutes shapes in pretraining too, as long as one of its two consistencies is on.
     pretrain = run.weighted(dataclasses.replace(PretrainPhase(), consistency=True), *UNUSED_IN_PRETRAINING)
-    run.check("pretrain", "pretrain", pretrain, phases.LossNetworks())
+    run.check("pretrain", "pretrain", pretrain, LossNetworks())
     face = VggFace2()
     filled(face, run.seed)
     coarse = run.weighted(CoarsePhase())
     for prefix, unshaded in (("coarse_shaded", False), ("coarse_head_unshaded", True)):
         flags = {"constant_identity_background": True, "unshaded_photometric": unshaded}
-        run.check(prefix, "coarse", coarse, phases.LossNetworks(identity=face), **flags)
+        run.check(prefix, "coarse", coarse, LossNetworks({"vggface2": face}), **flags)
     vgg = Vgg19()
     # Filled by the name inside torchvision's `features`, as the original was.
     fill.fill(vgg.features, run.seed)
     _detail_values(run)
-    run.check("detail", "detail", run.weighted(DetailPhase()), phases.LossNetworks(mrf=vgg.eval()))
+    run.check("detail", "detail", run.weighted(DetailPhase()), LossNetworks({"vgg19": vgg.eval()}))
 
 
 @torch.no_grad()

@@ -8,8 +8,9 @@ from pathlib import Path
 from tvface.assets import registry as assets
 from tvface.assets.registry import Asset, Need
 from tvface.assets.spynet_names import weight_files
-from tvface.conventions.loss_terms import NETWORKS, TERMS
+from tvface.losses.table import terms_of
 from tvface.settings import Settings
+from tvface.settings.phases import PHASES
 
 # Option of ``train.warm_start`` -> asset of the registry.
 _STARTS = {
@@ -22,18 +23,19 @@ _STARTS = {
 
 def needs(settings: Settings, model: str, phase: str) -> Iterator[Need]:
     """Yield every file that the training of a model through a phase loads, by these settings."""
-    if phase == next(iter(TERMS)):
+    if phase == PHASES[0]:
         for name, files in starts(settings, model).items():
             setting, avoid = f"train.warm_start.{name}", f"train.warm_start.{name}: null"
             if name == "spynet":
                 setting, avoid = "train.temporal.flow: tuned", "train.temporal.flow: stored"
             yield from (Need(row, "train", path, setting, avoid) for row, path in files)
-    weights = getattr(settings.train, phase).weights
-    for term, name in NETWORKS.items():
-        if term in TERMS[phase] and getattr(weights, term) > 0:
-            setting = f"train.{phase}.weights.{term}"
-            for row, path in assets.located(name):
-                yield Need(row, "train", path, f"{setting}: {getattr(weights, term):g}", f"{setting}: 0")
+    loss_weights = getattr(settings.train, phase).loss_weights
+    for term in terms_of(phase):
+        weight = getattr(loss_weights, term.name)
+        if term.network is not None and weight > 0:
+            setting = f"train.{phase}.loss_weights.{term.name}"
+            for row, path in assets.located(term.network):
+                yield Need(row, "train", path, f"{setting}: {weight:g}", f"{setting}: 0")
 
 
 def starts(settings: Settings, model: str) -> dict[str, list[tuple[Asset, Path]]]:
