@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.synthetic.lights import flat_light
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
 from tvface.synthetic import kernels
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import flat_light
 from tvface.synthetic.person import Person, Stage, rotation_matrix
 from tvface.synthetic.scene_render import Camera, Frame, average_frames, render_scene
 from tvface.synthetic.skin import SkinPainter

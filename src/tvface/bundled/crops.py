@@ -55,7 +55,7 @@ def make(head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Seq
     """Return ``count`` crops; equal arguments give equal crops. A new skin every four, a new person every two."""
     maker = WideCrops(head, size, portraits)
     rng = np.random.default_rng([seed, 0x1A4D])
-    crops = [maker.crop(person, rng) for person in maker.cast(count, rng)]
+    crops = list(maker.crops(count, rng))
     return Samples(
         np.stack([crop.image for crop in crops]),
         np.stack([crop.points for crop in crops]).astype(np.float32),

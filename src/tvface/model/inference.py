@@ -72,17 +72,6 @@ def encode_images(
     return Codes(**{name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0].items()})
 
 
-def reconstruct_images(
-    model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], longest: int = 32
-) -> Reconstruction:
-    """Reconstruct the neighbouring crops of one face; arguments and errors as for :func:`encode_images`.
-
-    Returns:
-        The N frames, in order. Projections are in normalised coordinates of the crops.
-    """
-    return decode(model, encode_images(model, images, flow, longest))
-
-
 @torch.no_grad()
 def neutral_heads(model: FaceModel, images: Sequence[NDArray[np.uint8]]) -> Geometry:
     """Return the heads of unrelated crops without expression and pose: what their shape codes alone give.
