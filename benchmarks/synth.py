@@ -26,7 +26,8 @@ from tvface.head import generic
 from tvface.head.data import HeadData
 from tvface.settings.model import Head
 from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.shards import HEAD, Recipe, Task, write_shard
+from tvface.synthetic.shard_files import HEAD
+from tvface.synthetic.shards import Recipe, Task, write_shard
 from tvface.synthetic.truth import LAYERS
 
 PER_SHARD = 16

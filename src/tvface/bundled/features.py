@@ -31,7 +31,6 @@ from tvface.assets.registry import asset
 from tvface.bundled import samples
 from tvface.bundled.augment import Framing, frame, occlude, recolour
 from tvface.bundled.card import card_command, write_card
-from tvface.bundled.crops import HEAD
 from tvface.files.digests import digest
 from tvface.head.data import HeadData
 from tvface.model.clips import CPU
@@ -42,6 +41,7 @@ from tvface.model.window_transforms import move
 from tvface.networks.bundles import FOLDER
 from tvface.settings import Settings, as_mapping, load
 from tvface.settings.model import Phase
+from tvface.synthetic.shard_files import HEAD
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
 from tvface.training.phases import LossNetworks, PhaseTask
