@@ -8,15 +8,13 @@ networks cut their windows from the same crops.
 
 from __future__ import annotations
 
-import argparse
-import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tvface.bundled.commands import log_paths, makers_parser
 from tvface.bundled.samples import ARRAYS, Samples
 from tvface.head.data import HeadData
 from tvface.runtime.threads import one_thread
@@ -26,8 +24,6 @@ from tvface.synthetic.person import Posed
 from tvface.synthetic.portrait import load_portraits
 from tvface.synthetic.scene_render import Camera
 from tvface.synthetic.shard_files import HEAD, save_shard, sizes, write_head, write_missing
-
-log = logging.getLogger("tvface.bundled")
 
 SIZE = 208
 PORTRAITS = "portraits"
@@ -97,15 +93,10 @@ def write(folder: Path, count: int, seed: int, processes: int, per_shard: int = 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: write crops."""
-    parser = argparse.ArgumentParser(prog="python -m tvface.bundled.crops", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
+    parser = makers_parser("tvface.bundled.crops", __doc__)
     parser.add_argument("--count", type=int, default=12000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    for path in write(given.out, given.count, given.seed, given.processes):
-        log.info("%s", path)
+    log_paths(write(given.out, given.count, given.seed, given.processes))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,7 @@ not among them: its textures come from other seeds, and its two portraits are no
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import logging
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +22,7 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from tvface.bundled.commands import log_paths, makers_parser
 from tvface.bundled.people import ARRAYS, People
 from tvface.conventions.similarity import similarity
 from tvface.embedders.base import SIDE
@@ -42,8 +40,6 @@ from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.shard_files import HEAD, save_shard, sizes, write_head, write_missing
 from tvface.synthetic.traits import Traits, draw_traits, rgb
 from tvface.synthetic.variety import draw_identity, vary
-
-log = logging.getLogger("tvface.bundled")
 
 SIZE = 96  # of the stored crops, and the network's input
 TEXELS = 256  # two per pixel of the largest face
@@ -243,16 +239,11 @@ def write(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: write faces."""
-    parser = argparse.ArgumentParser(prog="python -m tvface.bundled.faces", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
+    parser = makers_parser("tvface.bundled.faces", __doc__)
     parser.add_argument("--people", type=int, default=3600)
     parser.add_argument("--faces", type=int, default=FACES, help="per take: more for distances between tracks")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    for path in write(given.out, given.people, given.seed, given.processes, per_take=given.faces):
-        log.info("%s", path)
+    log_paths(write(given.out, given.people, given.seed, given.processes, per_take=given.faces))
 
 
 if __name__ == "__main__":
