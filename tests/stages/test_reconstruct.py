@@ -17,7 +17,7 @@ from tvface.manifests.reconstruct import RECONSTRUCT
 from tvface.media.tarstore import read_bytes
 from tvface.model.clips import load_clips
 from tvface.model.face_model import Codes, FaceModel
-from tvface.model.inference import decode, encode_clip, encode_images
+from tvface.model.inference import decode, encode_clip, encode_images, share_identity
 from tvface.model.weights_files import load_weights, read_spec
 from tvface.settings import SettingsError, merge, parse_settings
 from tvface.stages import reconstruct, train
@@ -114,7 +114,7 @@ def test_two_sequences_of_one_track_share_their_identity():
         return Codes(part, part, part, part, part, part)
 
     tracks = {"a": ("e", 1), "b": ("e", 1), "c": ("f", 1)}
-    shared = reconstruct.share_identity({"a": codes(1.0), "b": codes(3.0), "c": codes(7.0)}, tracks)
+    shared = share_identity({"a": codes(1.0), "b": codes(3.0), "c": codes(7.0)}, tracks)
     assert [float(shared[name].shape.mean()) for name in "abc"] == [2.0, 2.0, 7.0]
     assert float(shared["a"].expression.mean()) == 1.0
 

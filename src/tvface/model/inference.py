@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,24 @@ def encode_images(
         pairs = flows[None, :, start : stop - 1]
         parts.append(encode(model, _window(pictures[:, start:stop], pairs[:, 0], pairs[:, 1])))
     return Codes(**{name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0].items()})
+
+
+def share_identity(codes: dict[str, Codes], tracks: dict[str, tuple[str, int]]) -> dict[str, Codes]:
+    """Give all frames of a track the mean of their shape codes; a track is one person by construction.
+
+    Args:
+        codes: codes by sequence.
+        tracks: (episode, track) by sequence.
+    """
+    members = defaultdict(list)
+    for name in codes:
+        members[tracks[name]].append(name)
+    shared = {}
+    for names in members.values():
+        mean = torch.cat([codes[name].shape for name in names]).mean(0, keepdim=True)
+        for name in names:
+            shared[name] = codes[name].replaced(shape=mean.expand_as(codes[name].shape).contiguous())
+    return {name: shared[name] for name in codes}
 
 
 @torch.no_grad()
