@@ -50,9 +50,18 @@ def test_equal_seeds_give_equal_people_and_others_differ(stage: Stage, painter: 
 def test_skin_paints_the_features_where_they_are(stage: Stage, painter: SkinPainter) -> None:
     atlas = stage.atlas
     plain = dataclasses.replace(
-        draw_traits(1), skin=(0.8, 0.6, 0.5), darkness=0.2, brow_colour=(0.05, 0.05, 0.05), brow_density=1.0,
-        lip_colour=(0.7, 0.1, 0.1), lip_mix=0.9, beard=0.0, stubble=0.0, moustache=0.0, freckles=0.0,
-    )  # fmt: skip
+        draw_traits(1),
+        skin=(0.8, 0.6, 0.5),
+        darkness=0.2,
+        brow_colour=(0.05, 0.05, 0.05),
+        brow_density=1.0,
+        lip_colour=(0.7, 0.1, 0.1),
+        lip_mix=0.9,
+        beard=0.0,
+        stubble=0.0,
+        moustache=0.0,
+        freckles=0.0,
+    )
     colour, labels = painter.paint(plain)
 
     def at(point: np.ndarray, radius: float = 1.8) -> np.ndarray:

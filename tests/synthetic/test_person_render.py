@@ -48,9 +48,12 @@ def test_vertices_and_points_equal_the_head_model(head: HeadData, person: Person
         return torch.tensor(values, dtype=torch.float32)[None]
 
     output = model(
-        row(person.shape), row(expression), row(np.concatenate([joints[:3], joints[6:9]])),
-        neck=row(joints[3:6]), eyes=row(joints[9:]),
-    )  # fmt: skip
+        row(person.shape),
+        row(expression),
+        row(np.concatenate([joints[:3], joints[6:9]])),
+        neck=row(joints[3:6]),
+        eyes=row(joints[9:]),
+    )
     np.testing.assert_allclose(
         person.pose(expression, joints, shift), output.vertices[0].numpy() + shift.astype(np.float32), atol=2e-5
     )

@@ -53,9 +53,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         WeightsError: the weights are absent, damaged or of another model.
     """
     torch.set_num_threads(threads)
-    split = settings.reconstruct.split
-    if split not in (*PARTS, "all"):
-        raise SettingsError(f"reconstruct.split: '{split}' is not one of {', '.join((*PARTS, 'all'))}")
+    footage = _footage(inputs["dataset"], settings.reconstruct.split)
     spec = read_spec(inputs["weights"])
     if shard and shard != spec.model:
         raise SettingsError(f"reconstruct: {inputs['weights']} are weights of '{spec.model}', not of '{shard}'")
@@ -64,10 +62,6 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     trained = load_weights(inputs["weights"], spec)
     # The baseline before training has the same flow: SPyNet is never random.
     untrained = model.weights() | {name: tensor for name, tensor in trained.items() if name.startswith("flow.")}
-    dataset = read(inputs["dataset"], DATASET).rows
-    footage = dataset if split == "all" else dataset[dataset["split"] == split]
-    if footage.empty:
-        logger("reconstruct").warning("the %s split has no sequence: nothing to reconstruct", split)
     clips = load_clips(footage, spec.image_size, settings.masks.classes, spec.original.half_pixel_landmarks)
     faces = {
         name: _Face(rows["episode"].iloc[0], rows["track"].iloc[0], rows["person"].iloc[0])
@@ -95,6 +89,17 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         notes={"spec": spec.as_mapping(), "sequences": len(clips)},
     )
     write(outputs["manifest"], RECONSTRUCT, pd.DataFrame(rows) if rows else RECONSTRUCT.empty(), recorded)
+
+
+def _footage(dataset: Path, split: str) -> pd.DataFrame:
+    """Return the rows of a split, or of all."""
+    if split not in (*PARTS, "all"):
+        raise SettingsError(f"reconstruct.split: '{split}' is not one of {', '.join((*PARTS, 'all'))}")
+    rows = read(dataset, DATASET).rows
+    footage = rows if split == "all" else rows[rows["split"] == split]
+    if footage.empty:
+        logger("reconstruct").warning("the %s split has no sequence: nothing to reconstruct", split)
+    return footage
 
 
 class _Face(NamedTuple):

@@ -55,10 +55,10 @@ class Portrait:
 
 def _looks(name: str) -> Traits:
     """Looks of what the photograph does not give: eyes, sides and back of the hair, clothes."""
-    plain = dataclasses.replace(
-        draw_traits(0), freckles=0.0, age=0.3, stubble=0.0, beard=0.0, moustache=0.0, spectacles="", hat="",
-        eye_shadow=0.0, cloth_stripes=0.0, hair_style="short", recession=0.0,
-    )  # fmt: skip
+    without: dict[str, Any] = dict.fromkeys(
+        ("freckles", "stubble", "beard", "moustache", "eye_shadow", "cloth_stripes", "recession"), 0.0
+    )
+    plain = dataclasses.replace(draw_traits(0), **without, age=0.3, spectacles="", hat="", hair_style="short")
     if name == "astronaut":
         return dataclasses.replace(plain, seed=1001, hair_line=38.0, iris=(0.22, 0.13, 0.08), cloth=(0.72, 0.33, 0.10))
     return dataclasses.replace(plain, seed=1002, hair_line=46.0, iris=(0.20, 0.13, 0.10), cloth=(0.05, 0.05, 0.08))
@@ -266,11 +266,10 @@ def _write(path: Path, key: str, portrait: Portrait) -> None:
         "error": fit.error,
     }
     with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file, colour=texture.colour, labels=texture.labels, scalp=texture.scalp, shape=fit.shape,
-            expression=fit.expression, joints=fit.joints, translation=fit.translation, neutral=portrait.neutral,
-            notes=np.frombuffer(json.dumps(notes).encode(), np.uint8),
-        )  # fmt: skip
+        of_texture = {name: getattr(texture, name) for name in ("colour", "labels", "scalp")}
+        of_fit = {name: getattr(fit, name) for name in ("shape", "expression", "joints", "translation")}
+        text = np.frombuffer(json.dumps(notes).encode(), np.uint8)
+        np.savez(file, **of_texture, **of_fit, neutral=portrait.neutral, notes=text)
 
 
 def _read(path: Path, key: str, name: str) -> Portrait | None:
