@@ -195,9 +195,13 @@ def on_show(embedder: Embedder, results: Path, settings: Settings) -> None:
     for number, (episode, rows) in enumerate(faces.groupby("episode", sort=True)):
         own = vectors[rows.index]
         track = link(
-            rows["frame"].to_numpy(), rows["shot"].to_numpy(), rows[["x0", "y0", "x1", "y1"]].to_numpy(float),
-            own, settings.faces.tracks, embedder.track_distance,
-        )  # fmt: skip
+            rows["frame"].to_numpy(),
+            rows["shot"].to_numpy(),
+            rows[["x0", "y0", "x1", "y1"]].to_numpy(float),
+            own,
+            settings.faces.tracks,
+            embedder.track_distance,
+        )
         count = int(track.max()) + 1
         together[number] = seen_together(track, rows["frame"].to_numpy(), count)
         means += [unit(own[track == k].mean(0)) for k in range(count)]
@@ -207,9 +211,13 @@ def on_show(embedder: Embedder, results: Path, settings: Settings) -> None:
         sampled = truth[(truth["episode"] == episode) & truth["source_frame"].isin(_looked_at(frames, str(episode)))]
         matches.append(footage.match_faces(rows, sampled, settings.evaluate.match_iou))
     labels = people(
-        np.stack(means), np.array(episode_of), np.array(sizes), together, embedder.person_distance,
+        np.stack(means),
+        np.array(episode_of),
+        np.array(sizes),
+        together,
+        embedder.person_distance,
         settings.identities.min_faces,
-    )  # fmt: skip
+    )
     names = [f"{number}/{k}" for number, table in together.items() for k in range(len(table))]
     person = dict(zip(names, labels.tolist(), strict=True))
     matched, all_tracks = pd.concat(matches), pd.concat(tracks)

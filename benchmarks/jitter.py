@@ -19,10 +19,9 @@ from tvface.evaluation.points import temporal_noise
 from tvface.evaluation.stillness import face_motion, stillest_run
 from tvface.media.images import Image, decode, encode_jpeg, shrink, warp_crop
 from tvface.media.video import VideoReader
-from tvface.mining.crop_paths import CropPath, crop_paths
+from tvface.mining.crop_paths import CropPath, crop_paths, smoothed_centres
 from tvface.mining.quality import crop_square
 from tvface.settings import Settings
-from tvface.stages.sequences import smoothed
 
 FLOW_SIDE = 112  # of the crops that the flow runs on
 BOX = ["x0", "y0", "x1", "y1"]
@@ -115,7 +114,7 @@ def squares(boxes: Boxes, settings: Settings, way: str) -> Squares:
     if way == "fixed":
         return [(centres.mean(0), side)] * len(own)
     frames = np.arange(len(own))
-    return [(centre, side) for centre in smoothed(centres, frames, np.zeros_like(frames))]
+    return [(centre, side) for centre in smoothed_centres(centres, frames, np.zeros_like(frames))]
 
 
 def smooth_boxes(boxes: Boxes) -> Boxes:

@@ -3,7 +3,7 @@
     python benchmarks/synth.py [--size 128] [--crops 96] [--runs 3]
 
 Prints crops per second of ``tvface synth-crops`` (files written), for one and two processes, with all layers and with
-picture, points and classes only, each beside ``make_crops`` on one core, which renders the bundled networks' pictures:
+picture, points and classes only, each beside ``CropMaker`` on one core, which renders the bundled networks' pictures:
 median of interleaved runs. Starting the workers (building head and atlas) is not counted. One thread per process.
 """
 
@@ -19,16 +19,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, the project root is not on the path
 
+import numpy as np
+
 from benchmarks.timing import interleaved
 from tvface.head import generic
 from tvface.head.data import HeadData
 from tvface.settings.model import Head
-from tvface.synthetic.crops import CropMaker, crops_of
-from tvface.synthetic.shards import HEAD, Recipe, Task, write_shard
+from tvface.synthetic.crops import CropMaker
+from tvface.synthetic.shard_files import HEAD
+from tvface.synthetic.shards import Recipe, Task, write_shard
 from tvface.synthetic.truth import LAYERS
 
 PER_SHARD = 16
-PEER = "make_crops, 1 process"
+PEER = "CropMaker, 1 process"
 FEW = ("image", "points", "labels")
 
 _makers: dict[tuple[str, int], CropMaker] = {}
@@ -38,7 +41,8 @@ def peer(head: str, size: int, seed: int) -> int:
     """Render a shard's number of crops as the bundled networks' are; returns how many."""
     if (head, size) not in _makers:
         _makers[head, size] = CropMaker(HeadData.load(head), size)
-    return sum(1 for _ in crops_of(_makers[head, size], PER_SHARD, seed))
+    generator = np.random.default_rng([seed, 0xC209])
+    return sum(1 for _ in _makers[head, size].crops(PER_SHARD, generator))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -65,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     total = shards * PER_SHARD
     print(f"{given.size} x {given.size} px, {total} crops per run, median of {given.runs} interleaved runs")
     for label, seconds in times.items():
-        print(f"  {label:<36} {total / seconds:7.1f} crops/s   {times[PEER] / seconds:5.2f} x make_crops")
+        print(f"  {label:<36} {total / seconds:7.1f} crops/s   {times[PEER] / seconds:5.2f} x CropMaker")
     print(f"  {weight / 1e6:.2f} MB per crop with all layers")
 
 

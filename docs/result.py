@@ -121,9 +121,15 @@ def save(frames: Iterator[NDArray[np.uint8]], path: Path, rate: float, quality: 
     loop = pictures + pictures[-2:0:-1]
     with atomic(path) as temporary:
         loop[0].save(
-            temporary, "WEBP", save_all=True, append_images=loop[1:], duration=round(1000 / rate), loop=0,
-            quality=quality, method=6,
-        )  # fmt: skip
+            temporary,
+            "WEBP",
+            save_all=True,
+            append_images=loop[1:],
+            duration=round(1000 / rate),
+            loop=0,
+            quality=quality,
+            method=6,
+        )
         size = temporary.stat().st_size
         if size >= LIMIT:
             raise SystemExit(f"{path}: {size:,} bytes, over {LIMIT:,}; fewer --frames, a smaller --tile or --quality")

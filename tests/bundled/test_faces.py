@@ -94,21 +94,7 @@ def test_a_double_shares_hair_and_skin_only(maker: FaceMaker) -> None:
 
 
 def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards that are there are kept; the others are made, whatever the number of processes."""
-
-    class Alone:
-        def __init__(self, processes: int) -> None:
-            self.imap = map
-
-        def __enter__(self) -> Alone:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-    class Context:
-        Pool = Alone
-
-    monkeypatch.setattr(faces.multiprocessing, "get_context", lambda kind: Context)
+    """Shards that are there are kept; the others are made."""
     monkeypatch.setattr(faces, "write_head", lambda folder: None)
     monkeypatch.setattr(faces.HeadData, "load", lambda path: None)
     monkeypatch.setattr(faces, "make", lambda head, count, seed, per_take: plain(count, size=seed % 7 + 1))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tvface.conventions import points68
 from tvface.evaluation import points, regions
 from tvface.evaluation.curves import curve_metrics
 from tvface.evaluation.table import MetricTable
@@ -42,7 +43,7 @@ def test_temporal_noise_is_that_of_white_noise_whatever_the_speed():
 
 
 def test_parts_are_the_68_points():
-    assert sorted(np.concatenate([np.arange(68)[part] for part in points.PARTS.values()])) == list(range(68))
+    assert sorted(np.concatenate([np.arange(68)[part] for part in points68.PARTS.values()])) == list(range(68))
 
 
 def test_reliability_counts_what_came_true():

@@ -97,10 +97,8 @@ def test_a_second_run_keeps_whole_files_and_mends_broken_ones(settings, weights,
     assert (outcome.written, outcome.kept) == (2, 1)
     for path, data in before.items():
         # Pictures that share a step of the model differ in the last bit from those that do not.
-        np.testing.assert_allclose(
-            read_obj(path)[0], np.array([x.split()[1:] for x in data.decode().splitlines() if x[0] == "v"], float),
-            atol=1e-5,
-        )  # fmt: skip
+        vertices = np.array([x.split()[1:] for x in data.decode().splitlines() if x[0] == "v"], float)
+        np.testing.assert_allclose(read_obj(path)[0], vertices, atol=1e-5)
     kept = out / "s1/neutral/IMG.2.obj"
     assert kept.stat().st_mtime_ns == times[kept] and cut.stat().st_mtime_ns != times[cut]
 

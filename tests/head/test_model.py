@@ -14,7 +14,7 @@ from tests.reference.checks.sheet import Folder, Sheet
 from tvface.head.albedo import AlbedoModel
 from tvface.head.camera import to_picture
 from tvface.head.data import HeadData
-from tvface.head.model import HeadModel, axis_angle_of_euler, contour_row, rodrigues
+from tvface.head.model import HeadModel, contour_row, rodrigues
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +38,6 @@ def test_the_skeleton_is_that_of_the_vertices(data: HeadData) -> None:
     rotation = skeleton.rotations[0, 0] @ skeleton.rotations[0, 1] @ skeleton.rotations[0, jaw]
     expected = (model.v_template - skeleton.rest[0, jaw]) @ rotation.T + skeleton.posed[0, jaw]
     np.testing.assert_allclose(model(*codes).vertices[0], expected, atol=1e-6)
-
-
-def test_euler_angles_turn_about_x_then_y_then_z_of_the_turned_frame() -> None:
-    generator = torch.Generator().manual_seed(0)
-    euler = (torch.rand(50, 3, generator=generator, dtype=torch.float64) - 0.5) * 5
-    x, y, z = (rodrigues(euler * torch.eye(3, dtype=torch.float64)[axis]) for axis in range(3))
-    np.testing.assert_allclose(rodrigues(axis_angle_of_euler(euler)), x @ y @ z, atol=1e-6)
-    assert float(axis_angle_of_euler(euler).norm(dim=1).max()) <= np.pi + 1e-9
-    zero = torch.zeros(1, 3, dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(axis_angle_of_euler, zero)
-    np.testing.assert_allclose(jacobian[0, :, 0], torch.eye(3), atol=1e-12)
 
 
 def test_points_return_to_the_picture_they_were_cut_from() -> None:

@@ -8,7 +8,6 @@ from tests.reference.checks.losses import LOSSES
 from tvface.losses.detail_photometric import face_window, uv_window
 from tvface.losses.eye import eye_loss
 from tvface.losses.identity import identity_loss
-from tvface.losses.jaw import jaw_closed_loss, jaw_roll_loss
 from tvface.losses.landmark import landmark_loss
 from tvface.losses.lip import lip_loss
 from tvface.losses.mrf import mrf_term
@@ -118,13 +117,6 @@ def test_no_loss_writes_into_its_arguments(key, loss, names):
     copies = [argument.clone() for argument in arguments]
     loss(*arguments)
     assert all(torch.equal(a, b) for a, b in zip(arguments, copies, strict=True)), key
-
-
-def test_an_open_and_level_jaw_costs_nothing():
-    jaw = torch.tensor([[0.2, 0.3, 0.0], [0.0, -0.1, 0.0]])
-    assert float(jaw_closed_loss(jaw)) == float(jaw_roll_loss(jaw)) == 0
-    assert float(jaw_closed_loss(-jaw)) == pytest.approx(10 * 0.04 / 2)
-    assert float(jaw_roll_loss(jaw.flip(1))) == pytest.approx(100 * 0.04 / 2)
 
 
 def test_the_face_window_is_one_of_the_uv_windows():

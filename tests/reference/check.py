@@ -29,13 +29,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="has the sub-folders deca and net")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="check only files such as 'net/fan*'")
     parser.add_argument(
-        "--licensed", type=Path, default=os.environ.get("TVFACE_LICENSED"), metavar="DIR",
+        "--licensed",
+        type=Path,
+        default=os.environ.get("TVFACE_LICENSED"),
+        metavar="DIR",
         help="DECA's data files (default: $TVFACE_LICENSED or FOLDER/../licensed/deca)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--weights", type=Path, default=os.environ.get("TVFACE_WEIGHTS"), metavar="DIR",
+        "--weights",
+        type=Path,
+        default=os.environ.get("TVFACE_WEIGHTS"),
+        metavar="DIR",
         help="published weights (default: $TVFACE_WEIGHTS or FOLDER/../weights)",
-    )  # fmt: skip
+    )
     options = parser.parse_args(arguments)
     root = options.folder.resolve()
     if not root.is_dir():

@@ -19,8 +19,15 @@ SCRIPT = ROOT / "check.py"
 
 def call(name: str, shape: tuple[int, ...], seed: int, scale: float = 1.0) -> dict[str, object]:
     """An input in the layout of ``net``."""
-    return {"call": "uniform", "name": name, "shape": shape, "seed": seed, "scale": scale, "shift": 0.0,
-            "dtype": "float32"}  # fmt: skip
+    return {
+        "call": "uniform",
+        "name": name,
+        "shape": shape,
+        "seed": seed,
+        "scale": scale,
+        "shift": 0.0,
+        "dtype": "float32",
+    }
 
 
 def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray, padding: str) -> np.ndarray:
@@ -84,9 +91,13 @@ def write_camera(folder: Path, seed: int) -> None:
     pixels = np.concatenate([(trans[..., :2] / 2 + 0.5) * 224, np.ones((3, 20, 1))], -1)
     moved = np.einsum("ij,bnj->bni", np.linalg.inv(tform), pixels)[..., :2] / [640, 360] * 2 - 1
     arrays = {
-        "projected": projected, "landmarks2d": trans[..., :2], "trans_verts": trans, "grad_sumsq_points": grad_points,
-        "grad_sumsq_cam": grad_cam, "to_original": np.concatenate([moved, trans[..., 2:]], -1),
-    }  # fmt: skip
+        "projected": projected,
+        "landmarks2d": trans[..., :2],
+        "trans_verts": trans,
+        "grad_sumsq_points": grad_points,
+        "grad_sumsq_cam": grad_cam,
+        "to_original": np.concatenate([moved, trans[..., 2:]], -1),
+    }
     notes = {"original_size": "original image h=360, w=640; crop size 224"}
     (folder / "deca").mkdir(parents=True, exist_ok=True)
     text = json.dumps({"arrays": expressions, "notes": notes})

@@ -85,7 +85,7 @@ HEAD, NETWORKS = "tests.reference.checks.head", "tests.reference.checks.networks
 PLANTED: dict[str, Plant] = {
     # The camera's scale; a pixel of a crop's side; epsilons of normalisations; the angle of a rotation.
     "deca/camera.npz": argument(f"{HEAD}.project", 1, lambda camera: camera * torch.tensor([THOUSANDTH, 1, 1])),
-    "deca/data.npz": argument("tvface.mining.deca_crop.square_transform", 1, lambda side: side + 1),
+    "deca/data.npz": argument("tests.reference.deca_crops.square_transform", 1, lambda side: side + 1),
     "deca/encoder.npz": value("tvface.networks.resnet.nn.BatchNorm2d", _LooseNorm),
     "deca/flame_free.npz": argument("tvface.head.model.rodrigues", 0, _scaled),
     "deca/generator.npz": value("tvface.networks.detail_decoder.STAGE_EPS", 0.801),
@@ -105,9 +105,7 @@ PLANTED: dict[str, Plant] = {
     "net/deform_align.npz": argument("tvface.networks.alignment.torch.tanh", 0, _scaled),
     "net/deform_conv2d.npz": argument("tvface.networks.deformable.deform_conv2d", 4, _scaled),
     "net/extract_face.npz": argument("tests.reference.checks.people.box_crop", 2, lambda margin: margin + 1),
-    "net/face_mask.npz": argument(
-        "tests.reference.checks.parsing.resized_face_mask", 0, lambda labels: labels[:, ::-1]
-    ),
+    "net/face_mask.npz": argument("tests.reference.checks.parsing.mask_of", 0, lambda labels: labels[:, ::-1]),
     "net/fan.npz": value("tests.reference.checks.landmarks.MIRROR", np.arange(68)),
     "net/fan_crop.npz": value("tvface.landmarkers.fan.CENTRE_UP", 0.12 * THOUSANDTH),
     "net/fan_decode.npz": value("tvface.landmarkers.fan.WINDOW", 200.0 * THOUSANDTH),

@@ -10,7 +10,6 @@ from tests.reference.arrays import SHARED
 from tvface.rendering.normals_numba import face_normal_sums
 from tvface.rendering.shading import (
     SH_FACTORS,
-    point_shading,
     sh_basis,
     sh_shading,
     shape_shading,
@@ -98,14 +97,6 @@ def test_shape_shading_of_a_frontal_surface() -> None:
     expected = 1.7 * (4 / math.sqrt(3) + 1) / 5
     torch.testing.assert_close(shape_shading(front).flatten(), torch.full((3,), expected))
     assert not shape_shading(-front).any()
-
-
-def test_point_lights_by_hand() -> None:
-    """Lights straight above and behind, of intensity 1 and 2: the mean of 1 and -2, however far they are."""
-    points, normals = torch.zeros(1, 1, 3), torch.tensor([[[0.0, 0, 1]]])
-    positions = torch.tensor([[[0.0, 0, 5], [0, 0, -0.1]]])
-    lit = point_shading(points, normals, positions, torch.tensor([[[1.0] * 3, [2.0] * 3]]))
-    torch.testing.assert_close(lit, torch.full((1, 1, 3), -0.5))
 
 
 def test_wrong_shapes_are_named() -> None:

@@ -99,10 +99,17 @@ def test_dense_mesh_keeps_islands_apart() -> None:
     uv = np.concatenate((corners, corners + np.float32([0.5, 0])))
     faces = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     maps = np.ones((32, 32), np.float32)
-    head = SimpleNamespace(dense_faces=None,
-        faces=faces, uv=uv, uv_faces=faces, face_mask=maps, face_eye_mask=maps, fixed_displacement=0 * maps,
-        full_faces=np.zeros(68, int), full_bary=np.ones((68, 3), np.float32) / 3,
-    )  # fmt: skip
+    head = SimpleNamespace(
+        dense_faces=None,
+        faces=faces,
+        uv=uv,
+        uv_faces=faces,
+        face_mask=maps,
+        face_eye_mask=maps,
+        fixed_displacement=0 * maps,
+        full_faces=np.zeros(68, int),
+        full_bary=np.ones((68, 3), np.float32) / 3,
+    )
     vertices = torch.from_numpy(np.pad(uv, ((0, 0), (0, 1))))
     mesh = Renderer(head, 16, 32).dense_mesh(vertices, torch.zeros(1, 32, 32))
     left = mesh.pixels[mesh.faces][..., 1] < 16

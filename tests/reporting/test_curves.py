@@ -34,8 +34,11 @@ def test_no_rows_give_no_picture() -> None:
 
 def test_a_column_per_phase_and_a_line_of_axes_per_model() -> None:
     one = training_curves(curves())
-    rows = [curves(model, phase, scale=2 if model == "deca" else 1) for model in ("deca", "temporal")
-            for phase in ("pretrain", "coarse", "detail")]  # fmt: skip
+    rows = [
+        curves(model, phase, scale=2 if model == "deca" else 1)
+        for model in ("deca", "temporal")
+        for phase in ("pretrain", "coarse", "detail")
+    ]
     all_ = training_curves(pd.concat(rows, ignore_index=True))
     assert one is not None and all_ is not None
     assert all_.shape == (one.shape[0] * 3 // 2, one.shape[1] * 3, 3)

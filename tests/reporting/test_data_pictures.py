@@ -41,11 +41,22 @@ def frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
 def faces(*per_frame: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """So many faces in each frame, each person at a place of its own; and the people."""
     rows = [
-        {"show": "s", "episode": "e", "frame": frame, "face": k, "track": k, "score": 0.9,
-         "x0": 4.0 + 12 * k, "y0": 8.0, "x1": 14.0 + 12 * k, "y1": 20.0, "points5": np.full(10, 14.0 + 12 * k)}
+        {
+            "show": "s",
+            "episode": "e",
+            "frame": frame,
+            "face": k,
+            "track": k,
+            "score": 0.9,
+            "x0": 4.0 + 12 * k,
+            "y0": 8.0,
+            "x1": 14.0 + 12 * k,
+            "y1": 20.0,
+            "points5": np.full(10, 14.0 + 12 * k),
+        }
         for frame, count in enumerate(per_frame)
         for k in range(count)
-    ]  # fmt: skip
+    ]
     people = [{"show": "s", "episode": "e", "track": k, "person": f"p{k:03d}"} for k in range(max(per_frame))]
     return pd.DataFrame(rows), pd.DataFrame(people)
 

@@ -17,7 +17,7 @@ from tvface.manifests.reconstruct import RECONSTRUCT
 from tvface.media.tarstore import read_bytes
 from tvface.model.clips import load_clips
 from tvface.model.face_model import Codes, FaceModel
-from tvface.model.inference import encode_clip, reconstruct_images
+from tvface.model.inference import decode, encode_clip, encode_images, share_identity
 from tvface.model.weights_files import load_weights, read_spec
 from tvface.settings import SettingsError, merge, parse_settings
 from tvface.stages import reconstruct, train
@@ -114,7 +114,7 @@ def test_two_sequences_of_one_track_share_their_identity():
         return Codes(part, part, part, part, part, part)
 
     tracks = {"a": ("e", 1), "b": ("e", 1), "c": ("f", 1)}
-    shared = reconstruct.share_identity({"a": codes(1.0), "b": codes(3.0), "c": codes(7.0)}, tracks)
+    shared = share_identity({"a": codes(1.0), "b": codes(3.0), "c": codes(7.0)}, tracks)
     assert [float(shared[name].shape.mean()) for name in "abc"] == [2.0, 2.0, 7.0]
     assert float(shared["a"].expression.mean()) == 1.0
 
@@ -137,11 +137,11 @@ def test_loose_images_give_what_the_stage_gives(trained, tiny):  # noqa: F811
     (clip, _) = load_clips(dataset[dataset["split"] == "test"], 32, tiny.masks.classes)
     model = FaceModel(read_spec(trained), bumpy_head())
     model.load_weights(load_weights(trained))
-    result = reconstruct_images(model, list(clip.images), clip.flow)
+    result = decode(model, encode_images(model, list(clip.images), clip.flow))
     got = rows[(rows["weights"] == "trained") & (rows["sequence"] == clip.name)].sort_values("position")
     np.testing.assert_allclose(np.stack(got["pose"]), result.codes.pose, rtol=1e-4, atol=1e-5)
     assert result.detail.displacement.shape == (5, 1, 32, 32)
     # Long input is cut into pieces; every frame is still there.
-    assert len(reconstruct_images(model, list(clip.images), clip.flow, longest=2).codes.pose) == 5
+    assert len(encode_images(model, list(clip.images), clip.flow, longest=2).pose) == 5
     with pytest.raises(ValueError, match="need flow of shape"):
-        reconstruct_images(model, list(clip.images)[:3], clip.flow)
+        encode_images(model, list(clip.images)[:3], clip.flow)

@@ -35,8 +35,17 @@ def stored(path: str, schema: Schema, rows: Sequence[dict[str, object]] = (), **
 
 
 def metric(**values: object) -> dict[str, object]:
-    return {"stage": "faces", "metric": "recall", "subject": "all", "value": 0.5, "unit": "", "samples": 2,
-            "better": "higher", "about": "what it says", **values}  # fmt: skip
+    return {
+        "stage": "faces",
+        "metric": "recall",
+        "subject": "all",
+        "value": 0.5,
+        "unit": "",
+        "samples": 2,
+        "better": "higher",
+        "about": "what it says",
+        **values,
+    }
 
 
 def figure(order: int, kind: str, file: str, caption: str = "What is seen.") -> dict[str, object]:

@@ -11,7 +11,7 @@ from tests.stages.show import Face, Show, talking
 from tvface.manifests import read
 from tvface.manifests.sequences import CANDIDATES, SEQUENCES
 from tvface.media.images import read_image
-from tvface.stages.sequences import smoothed
+from tvface.mining.crop_paths import smoothed_centres
 
 # Every drawn frame is equally sharp; a percentile would drop some of them by chance.
 RULES = {"clarity_percentile": 0.0}
@@ -137,4 +137,4 @@ def test_manifests_that_do_not_belong_together_are_refused(show: Show) -> None:
 def test_smoothing_stays_inside_shots_and_gaps() -> None:
     centres = np.array([(0, 0), (8, 0), (0, 0), (40, 0), (40, 0)], float)
     frame, shot = np.array([0, 1, 2, 5, 6]), np.array([0, 0, 0, 0, 1])
-    assert smoothed(centres, frame, shot)[:, 0].tolist() == [2, 4, 2, 40, 40]
+    assert smoothed_centres(centres, frame, shot)[:, 0].tolist() == [2, 4, 2, 40, 40]

@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.synthetic.lights import flat_light
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN
 from tvface.synthetic.backgrounds import PICTURES, picture, random_background
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import SH_FACTORS, directional_light, expose, flat_light, sh_light
+from tvface.synthetic.light import SH_FACTORS, directional_light, expose, sh_light
 from tvface.synthetic.person import Stage
 from tvface.synthetic.skin import SkinPainter
 from tvface.synthetic.traits import HAIR_STYLES, draw_traits
@@ -49,9 +50,18 @@ def test_equal_seeds_give_equal_people_and_others_differ(stage: Stage, painter: 
 def test_skin_paints_the_features_where_they_are(stage: Stage, painter: SkinPainter) -> None:
     atlas = stage.atlas
     plain = dataclasses.replace(
-        draw_traits(1), skin=(0.8, 0.6, 0.5), darkness=0.2, brow_colour=(0.05, 0.05, 0.05), brow_density=1.0,
-        lip_colour=(0.7, 0.1, 0.1), lip_mix=0.9, beard=0.0, stubble=0.0, moustache=0.0, freckles=0.0,
-    )  # fmt: skip
+        draw_traits(1),
+        skin=(0.8, 0.6, 0.5),
+        darkness=0.2,
+        brow_colour=(0.05, 0.05, 0.05),
+        brow_density=1.0,
+        lip_colour=(0.7, 0.1, 0.1),
+        lip_mix=0.9,
+        beard=0.0,
+        stubble=0.0,
+        moustache=0.0,
+        freckles=0.0,
+    )
     colour, labels = painter.paint(plain)
 
     def at(point: np.ndarray, radius: float = 1.8) -> np.ndarray:

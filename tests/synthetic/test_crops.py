@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 
+from tests.synthetic.lights import flat_light
 from tvface.head.data import HeadData
-from tvface.synthetic.crops import CropMaker, make_crops, stack_crops, write_shards
+from tvface.synthetic.crops import CropMaker
 from tvface.synthetic.degrade import degrade, motion_kernel
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import flat_light
 from tvface.synthetic.occluders import letterbox, occlude
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.skin import SkinPainter
 
 
+def made_crops(head: HeadData, count: int, seed: int, size: int) -> dict[str, np.ndarray]:
+    """Return crops, stacked: images, points, visible, labels."""
+    made = list(CropMaker(head, size).crops(count, np.random.default_rng([seed, 0xC209])))
+    names = {"images": "image", "points": "points", "visible": "visible", "labels": "labels"}
+    return {several: np.stack([getattr(crop, one) for crop in made]) for several, one in names.items()}
+
+
 @pytest.fixture(scope="module")
 def crops(head: HeadData) -> dict[str, np.ndarray]:
-    return stack_crops(list(make_crops(head, 24, seed=3, size=96)))
+    return made_crops(head, 24, seed=3, size=96)
 
 
 def test_crops_have_valid_classes_points_and_shapes(crops: dict[str, np.ndarray]) -> None:
@@ -51,9 +57,9 @@ def test_visible_nose_and_mouth_points_lie_on_their_classes(crops: dict[str, np.
 
 
 def test_equal_seeds_give_equal_crops(head: HeadData) -> None:
-    one = stack_crops(list(make_crops(head, 3, seed=11, size=64)))
-    two = stack_crops(list(make_crops(head, 3, seed=11, size=64)))
-    other = stack_crops(list(make_crops(head, 3, seed=12, size=64)))
+    one = made_crops(head, 3, seed=11, size=64)
+    two = made_crops(head, 3, seed=11, size=64)
+    other = made_crops(head, 3, seed=12, size=64)
     for name in one:
         np.testing.assert_array_equal(one[name], two[name])
     assert (one["images"] != other["images"]).any()
@@ -64,19 +70,6 @@ def test_many_heads_are_turned_far() -> None:
     rotations = [CropMaker.joints(generator) for _ in range(400)]
     yaw = np.degrees([abs(joints[1] + joints[4]) for joints in rotations])
     assert 0.25 < (yaw > 30).mean() < 0.6
-
-
-def test_shards_do_not_depend_on_who_writes_them(head: HeadData, tmp_path: Path) -> None:
-    head.save(tmp_path / "head.npz")
-    paths = write_shards(tmp_path / "out", 5, seed=2, processes=1, head=tmp_path / "head.npz", size=64, per_shard=3)
-    assert [path.name for path in paths] == ["crops_0000.npz", "crops_0001.npz"]
-    expected = stack_crops(list(make_crops(head, 2, seed=2 * 1_000_003 + 1, size=64)))
-    with np.load(paths[1], allow_pickle=False) as shard:
-        assert set(shard.files) == {"images", "points", "visible", "labels"}
-        for name, array in expected.items():
-            np.testing.assert_array_equal(shard[name], array)
-    with pytest.raises(ValueError, match="count 0"):
-        write_shards(tmp_path, 0, 1, 1, tmp_path / "head.npz")
 
 
 def test_a_head_without_named_expressions_is_refused(head: HeadData) -> None:

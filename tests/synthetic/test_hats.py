@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.synthetic.lights import flat_light
 from tvface.synthetic import hats
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import flat_light
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
 from tvface.synthetic.skin import EARS, SkinPainter

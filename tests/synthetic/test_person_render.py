@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.synthetic.lights import flat_light
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
 from tvface.synthetic import kernels
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import flat_light
 from tvface.synthetic.person import Person, Stage, rotation_matrix
 from tvface.synthetic.scene_render import Camera, Frame, average_frames, render_scene
 from tvface.synthetic.skin import SkinPainter
@@ -48,9 +48,12 @@ def test_vertices_and_points_equal_the_head_model(head: HeadData, person: Person
         return torch.tensor(values, dtype=torch.float32)[None]
 
     output = model(
-        row(person.shape), row(expression), row(np.concatenate([joints[:3], joints[6:9]])),
-        neck=row(joints[3:6]), eyes=row(joints[9:]),
-    )  # fmt: skip
+        row(person.shape),
+        row(expression),
+        row(np.concatenate([joints[:3], joints[6:9]])),
+        neck=row(joints[3:6]),
+        eyes=row(joints[9:]),
+    )
     np.testing.assert_allclose(
         person.pose(expression, joints, shift), output.vertices[0].numpy() + shift.astype(np.float32), atol=2e-5
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.synthetic.lights import flat_light
 from tvface.head.data import HeadData
-from tvface.synthetic.light import flat_light
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.portrait import Portrait, load_portraits, push_pull
 from tvface.synthetic.portrait_fit import PORTRAITS, portrait_picture, portrait_points

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.synthetic.lights import flat_light
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import PointLight, directional_light, flat_light
+from tvface.synthetic.light import PointLight, directional_light
 from tvface.synthetic.occlusion import Occlusion, radiance, spread_directions
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene

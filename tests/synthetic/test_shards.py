@@ -18,7 +18,8 @@ from tvface.manifests.base import read
 from tvface.manifests.crops import CROPS
 from tvface.synthetic import shards
 from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.shards import CropsError, Recipe, write_crops
+from tvface.synthetic.shard_files import CropsError
+from tvface.synthetic.shards import Recipe, write_crops
 from tvface.synthetic.truth import ARRAYS
 
 RECIPE = Recipe(seed=4, size=48, per_shard=4)

@@ -98,8 +98,8 @@ def test_it_starts_from_the_published_weights(tmp_path: Path, monkeypatch):
     state = {name: tensor for name, tensor in published.state_dict().items() if name not in ("mean", "std")}
     torch.save(state, "spynet.pth")
     (report,) = warm_start(model, files)
-    assert len(report.loaded) == 60 and torch.equal(model.flow.basic_module[5].basic_module[0].conv.weight,
-                                                    published.basic_module[5].basic_module[0].conv.weight)  # fmt: skip
+    last, of_file = (net.basic_module[5].basic_module[0].conv.weight for net in (model.flow, published))
+    assert len(report.loaded) == 60 and torch.equal(last, of_file)
     torch.save({"other": torch.zeros(1)}, "spynet.pth")
     with pytest.raises(CheckpointError, match="not SPyNet"):
         warm_start(model, files)

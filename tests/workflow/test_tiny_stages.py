@@ -207,8 +207,9 @@ def test_figures_of_the_models_have_the_size_and_rows_that_the_settings_say(tiny
     render = tiny.settings.render
     rows = read(tiny.made_by("render")["manifest"], RENDER).rows
     rows = rows[rows["stage"] == "render"].set_index("kind")["file"]
-    reconstructed = read_all([tiny.made_by("reconstruct", model)["manifest"] for model in ("deca", "temporal")],
-                             RECONSTRUCT)  # fmt: skip
+    reconstructed = read_all(
+        [tiny.made_by("reconstruct", model)["manifest"] for model in ("deca", "temporal")], RECONSTRUCT
+    )
     length = reconstructed["position"].max() + 1
     assert length == tiny.settings.sequences.length
     figure = decode((tiny.folder / rows["picture"]).read_bytes())

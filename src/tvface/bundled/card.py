@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,20 +45,6 @@ _LIMITS = {
         "(`train.warm_start.resnet50`) and BasicVSR++ (`train.warm_start.basicvsr`) instead.",
     ),
 }
-
-
-def card_command(module: str, arguments: Sequence[str] | None) -> str:
-    """Return the command that is running, for its card: without ``--made-by``, whose value stands there by itself.
-
-    Args:
-        module: what runs, as ``python -m`` names it.
-        arguments: its arguments; None: those of this process.
-    """
-    words = list(arguments) if arguments is not None else sys.argv[1:]
-    if "--made-by" in words:
-        place = words.index("--made-by")
-        del words[place : place + 2]
-    return f"python -m {module} {shlex.join(words)}"
 
 
 def _commands(about: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,6 @@ picture of a real person or of the embedded show sets a threshold.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import torch
 
 from tvface import embedders
 from tvface.bundled import people
+from tvface.bundled.commands import command_parser
 from tvface.bundled.identity import figures
 from tvface.embedders.base import SIDE, Embedder
 from tvface.settings.data import Faces
@@ -38,7 +38,7 @@ def measure(embedder: Embedder, faces: people.People) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: print the figures of one embedder."""
-    parser = argparse.ArgumentParser(prog="python -m tvface.bundled.distances", description=__doc__.splitlines()[0])
+    parser = command_parser("tvface.bundled.distances", __doc__)
     parser.add_argument("embedder", choices=embedders.available())
     parser.add_argument("--crops", type=Path, required=True, help="faces of people that were not trained on")
     given = parser.parse_args(arguments)

@@ -14,11 +14,7 @@ not among them: its textures come from other seeds, and its two portraits are no
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import logging
-import multiprocessing
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,12 +22,11 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from tvface.bundled.crops import HEAD, write_head
-from tvface.bundled.people import People
+from tvface.bundled.commands import log_paths, makers_parser
+from tvface.bundled.people import ARRAYS, People
 from tvface.conventions.similarity import similarity
 from tvface.embedders.base import SIDE
 from tvface.embedders.crops import TEMPLATE, aligned_crop
-from tvface.files.atomic import atomic
 from tvface.head.data import HeadData
 from tvface.runtime.threads import one_thread
 from tvface.synthetic.backgrounds import random_background
@@ -42,10 +37,9 @@ from tvface.synthetic.light import expose, random_light
 from tvface.synthetic.occluders import occlude
 from tvface.synthetic.person import Person
 from tvface.synthetic.scene_render import Camera, render_scene
+from tvface.synthetic.shard_files import HEAD, save_shard, sizes, write_head, write_missing
 from tvface.synthetic.traits import Traits, draw_traits, rgb
 from tvface.synthetic.variety import draw_identity, vary
-
-log = logging.getLogger("tvface.bundled")
 
 SIZE = 96  # of the stored crops, and the network's input
 TEXELS = 256  # two per pixel of the largest face
@@ -210,14 +204,20 @@ def make(head: HeadData, count: int, seed: int, per_take: int = FACES) -> People
     return People(np.stack(images), np.array(person, np.int32), np.array(take, np.int32))
 
 
-def _shard(task: tuple[Path, int, int, int]) -> Path:
-    path, count, seed, per_take = task
-    if not path.is_file():  # a stopped run goes on where it was
-        with one_thread():
-            made = make(HeadData.load(path.parent / HEAD), count, seed, per_take)
-        with atomic(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, images=made.images, person=made.person, take=made.take)
-    return path
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A shard of ``count`` people from a seed of its own, with ``per_take`` faces in each take."""
+
+    path: Path
+    count: int
+    seed: int
+    per_take: int
+
+
+def _write_shard(shard: Shard) -> Path:
+    with one_thread():
+        made = make(HeadData.load(shard.path.parent / HEAD), shard.count, shard.seed, shard.per_take)
+    return save_shard(shard.path, {name: getattr(made, name) for name in ARRAYS})
 
 
 def write(
@@ -226,30 +226,24 @@ def write(
     """Write shards for :func:`tvface.bundled.people.load`; yields each path when its shard is there.
 
     Raises:
-        SamplesError: the folder holds crops of another head.
+        CropsError: the folder holds crops of another head.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_head(folder)
-    tasks = [
-        (folder / f"people_{index:04d}.npz", min(per_shard, people - start), seed * 100_003 + index, per_take)
-        for index, start in enumerate(range(0, people, per_shard))
+    shards = [
+        Shard(folder / f"people_{index:04d}.npz", number, seed * 100_003 + index, per_take)
+        for index, number in enumerate(sizes(people, per_shard))
     ]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(_shard, tasks)
+    yield from write_missing(_write_shard, shards, processes)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: write faces."""
-    parser = argparse.ArgumentParser(prog="python -m tvface.bundled.faces", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
+    parser = makers_parser("tvface.bundled.faces", __doc__)
     parser.add_argument("--people", type=int, default=3600)
     parser.add_argument("--faces", type=int, default=FACES, help="per take: more for distances between tracks")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    for path in write(given.out, given.people, given.seed, given.processes, per_take=given.faces):
-        log.info("%s", path)
+    log_paths(write(given.out, given.people, given.seed, given.processes, per_take=given.faces))
 
 
 if __name__ == "__main__":

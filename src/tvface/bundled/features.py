@@ -11,12 +11,9 @@ checkpoint.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import logging
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,8 +27,8 @@ from lightning_fabric import Fabric
 from tvface.assets.registry import asset
 from tvface.bundled import samples
 from tvface.bundled.augment import Framing, frame, occlude, recolour
-from tvface.bundled.card import card_command, write_card
-from tvface.bundled.crops import HEAD
+from tvface.bundled.card import write_card
+from tvface.bundled.commands import add_training, begin, command_line, command_parser, log, training_notes
 from tvface.files.digests import digest
 from tvface.head.data import HeadData
 from tvface.model.clips import CPU
@@ -39,16 +36,14 @@ from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.model.weights_files import save_weights
 from tvface.model.window import Window
 from tvface.model.window_transforms import move
-from tvface.networks.bundles import FOLDER
 from tvface.settings import Settings, as_mapping, load
 from tvface.settings.phases import MODELS, Phase
+from tvface.synthetic.shard_files import HEAD
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
 from tvface.training.loss_networks import LossNetworks
 from tvface.training.phases import Conditions, PhaseTask
 from tvface.training.sampler import rounds
-
-log = logging.getLogger("tvface.bundled")
 
 # As the pipeline crops: `sequences.crop_scale` sides of the detector's box, `crop_down` of one below its centre.
 FRAMING = Framing(window=1.25, scale=0.12, shift=0.05, turn=0.15, up=0.23)
@@ -190,22 +185,22 @@ def judge(model: FaceModel, sampler: CropSampler, batch: int = 20) -> dict[str, 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: train the features of one model and write them and their card."""
-    parser = argparse.ArgumentParser(prog="python -m tvface.bundled.features", description=__doc__.splitlines()[0])
+    parser = command_parser("tvface.bundled.features", __doc__)
     parser.add_argument("model", choices=MODELS)
-    parser.add_argument("--crops", type=Path, required=True, help="folder of shards made by tvface.bundled.crops")
     parser.add_argument("--steps", type=int, required=True, help="of each of the two phases")
     parser.add_argument("--batch", type=int, default=20, help="people per step")
     parser.add_argument("--frames", type=int, default=1, help="frames per window")
-    parser.add_argument("--rate", type=float, default=Recipe.rate, help="highest learning rate")
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--held-out", type=int, default=Recipe.held_out, help="last crops, used only to judge")
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="settings of the model")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads; other numbers give other rounding")
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    parser.add_argument("--made-by", default="", help="command that made the crops, for the card")
+    add_training(
+        parser,
+        rate=Recipe.rate,
+        held_out=Recipe.held_out,
+        threads=1,
+        crops_are="folder of shards made by tvface.bundled.crops",
+        held_out_are="last crops, used only to judge",
+    )
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    torch.set_num_threads(given.threads)
+    begin(given.threads)
     settings = load([given.config], {})
     recipe = Recipe(given.steps, given.batch, given.frames, given.rate, given.seed, given.held_out)
     crops = samples.load(given.crops)
@@ -220,14 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if name.startswith("coarse_encoder.") and not name.startswith("coarse_encoder.layers.")
     }
     save_weights(target, kept, model.spec, phase="features", steps=2 * given.steps)
-    about = {
-        "command": card_command("tvface.bundled.features", arguments),
-        "start": None,
-        "crops": len(crops),
-        "crops_command": given.made_by,
-        "recipe": asdict(recipe),
-        "figures": {name: value for name, value in curve[-1].items() if name not in ("step", "loss")},
-    }
+    command = command_line("tvface.bundled.features", arguments)
+    about = training_notes(command, len(crops), given.made_by, asdict(recipe), curve[-1])
     encoder = model.coarse_encoder
     write_card(target, "features", encoder, model.spec.image_size, about, curve, time.monotonic() - started)
     shutil.rmtree(folder)

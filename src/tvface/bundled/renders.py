@@ -19,7 +19,7 @@ from tvface.synthetic.person import Posed
 from tvface.synthetic.scene_render import Camera
 
 Array = NDArray[np.float64]
-# Training crops come from other streams: [seed, 0x1A4D] (compact.crops) and [seed, 0xC209] (synthetic.crops).
+# Training crops come from other streams: [seed, 0x1A4D] (bundled.crops) and [seed, 0xFACE] (bundled.faces).
 STREAM = 0x3E57
 
 

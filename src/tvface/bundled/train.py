@@ -8,10 +8,7 @@ give the same weights. A training that was stopped goes on from its checkpoint.
 
 from __future__ import annotations
 
-import argparse
-import logging
 import math
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,13 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from tvface.bundled import people, samples
-from tvface.bundled.card import card_command, write_card
+from tvface.bundled.card import write_card
+from tvface.bundled.commands import add_training, begin, command_line, command_parser, log, training_notes
 from tvface.bundled.identity import IdentityTask
 from tvface.bundled.tasks import Batch, LandmarkTask, ParserTask, Task, class_frequency, plain
 from tvface.files.atomic import atomic
-from tvface.networks.bundles import FOLDER, load_bundle, save_bundle
-
-log = logging.getLogger("tvface.bundled")
+from tvface.networks.bundles import load_bundle, save_bundle
 
 Made = TypeVar("Made", covariant=True)
 
@@ -75,6 +71,63 @@ class _At(nn.Module):
         return output.float().cpu()
 
 
+class _Run:
+    """A training under way: what its checkpoint holds."""
+
+    def __init__(self, task: Task[Any], recipe: Recipe, net: nn.Module, generator: torch.Generator) -> None:
+        self.task, self.recipe, self.net, self.generator = task, recipe, net, generator
+        self.trained = [*net.parameters(), *task.head.parameters()]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=recipe.rate, weight_decay=recipe.decay)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, recipe))
+        self.step = 0
+        self.curve: list[dict[str, Any]] = []
+
+    def update(self, loss: Tensor) -> float:
+        """Do one step down a loss; returns its value."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.trained, 5.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        return float(loss.detach())
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, in place of an older one."""
+        state = {
+            "task": self.task.name,
+            "recipe": asdict(self.recipe),
+            "net": self.net.state_dict(),
+            "head": self.task.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": {"last_epoch": self.schedule.last_epoch},
+            "generator": self.generator.get_state(),
+            "step": self.step,
+            "curve": self.curve,
+        }
+        with atomic(path) as temporary:
+            torch.save(state, temporary)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            ValueError: it belongs to another task or recipe.
+        """
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["task"] != self.task.name or state["recipe"] != asdict(self.recipe):
+            raise ValueError(
+                f"{path}: a checkpoint of {state['task']} with {state['recipe']}, not of {self.task.name} with "
+                f"{asdict(self.recipe)}; delete it to start anew"
+            )
+        self.net.load_state_dict(state["net"])
+        self.task.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.last_epoch = state["schedule"]["last_epoch"]
+        self.generator.set_state(state["generator"])
+        self.step, self.curve = state["step"], state["curve"]
+
+
 def train(
     task: Task[Batch],
     crops: Crops[Batch],
@@ -98,39 +151,30 @@ def train(
     if start is not None:
         net.load_state_dict(start.state_dict())
     net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    placed = _At(net, torch.device(device), recipe.half)
-    trained = [*net.parameters(), *task.head.parameters()]
-    optimizer = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
-    curve: list[dict[str, Any]] = []
-    done = 0
+    run = _Run(task, recipe, net, generator)
     if checkpoint.is_file():
-        done, curve = _resume(checkpoint, task, recipe, net, optimizer, schedule, generator)
-        log.info("%s: going on at step %d", task.name, done)
+        run.resume(checkpoint)
+        log.info("%s: going on at step %d", task.name, run.step)
+    placed = _At(net, torch.device(device), recipe.half)
     batches = kept.training_batches(task, recipe.batch, generator)
     started, running = time.monotonic(), 0.0
     placed.train()
-    for step in range(done + 1, recipe.steps + 1):
+    while run.step < recipe.steps:
         views = next(batches)
-        loss = task.loss(placed(views.images), views)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(trained, 5.0)
-        optimizer.step()
-        schedule.step()
-        running += float(loss.detach())
-        if step % recipe.report_every == 0 or step == recipe.steps:
+        running += run.update(task.loss(placed(views.images), views))
+        if run.step % recipe.report_every == 0 or run.step == recipe.steps:
             placed.eval()
             figures = plain(task.judge(placed, held_out.plain_batches(task, 50)))
             placed.train()
-            mean = running / ((step - 1) % recipe.report_every + 1)
+            mean = running / ((run.step - 1) % recipe.report_every + 1)
             running = 0.0
-            curve.append({"step": step, "loss": round(mean, 4), **figures})
-            log.info("%s %d/%d %.0f s: %s", task.name, step, recipe.steps, time.monotonic() - started, curve[-1])
-            _save(checkpoint, task, recipe, net, optimizer, schedule, generator, step, curve)
+            run.curve.append({"step": run.step, "loss": round(mean, 4), **figures})
+            seconds = time.monotonic() - started
+            log.info("%s %d/%d %.0f s: %s", task.name, run.step, recipe.steps, seconds, run.curve[-1])
+            run.save(checkpoint)
     net = net.eval().cpu()
     task.finish(net, held_out.plain_batches(task, 50))
-    return net, curve
+    return net, run.curve
 
 
 def _prepared(name: str, folder: Path, held_out: int) -> tuple[Task[Any], Any]:
@@ -149,79 +193,25 @@ def _rate(step: int, recipe: Recipe) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, recipe.steps - warm)))
 
 
-def _save(
-    path: Path,
-    task: Task[Any],
-    recipe: Recipe,
-    net: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    generator: torch.Generator,
-    step: int,
-    curve: list[dict[str, Any]],
-) -> None:
-    state = {
-        "task": task.name,
-        "recipe": asdict(recipe),
-        "net": net.state_dict(),
-        "head": task.head.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "schedule": {"last_epoch": schedule.last_epoch},
-        "generator": generator.get_state(),
-        "step": step,
-        "curve": curve,
-    }
-    with atomic(path) as temporary:
-        torch.save(state, temporary)
-
-
-def _resume(
-    path: Path,
-    task: Task[Any],
-    recipe: Recipe,
-    net: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    generator: torch.Generator,
-) -> tuple[int, list[dict[str, Any]]]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["task"] != task.name or state["recipe"] != asdict(recipe):
-        raise ValueError(
-            f"{path}: a checkpoint of {state['task']} with {state['recipe']}, not of {task.name} with "
-            f"{asdict(recipe)}; delete it to start anew"
-        )
-    net.load_state_dict(state["net"])
-    task.head.load_state_dict(state["head"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.last_epoch = state["schedule"]["last_epoch"]
-    generator.set_state(state["generator"])
-    return state["step"], state["curve"]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: train one network and write its weights and card."""
-    parser = argparse.ArgumentParser(prog="python -m tvface.bundled.train", description=__doc__.splitlines()[0])
+    parser = command_parser("tvface.bundled.train", __doc__)
     parser.add_argument("task", choices=("landmarks", "parser", "identity"))
-    parser.add_argument(
-        "--crops",
-        type=Path,
-        required=True,
-        help="folder of shards (identity: of tvface.bundled.faces)",
-    )
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=Recipe.batch)
-    parser.add_argument("--rate", type=float, default=Recipe.rate, help="highest learning rate")
     parser.add_argument("--start", type=Path, help="weights of an earlier run to go on from")
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--held-out", type=int, default=Recipe.held_out, help="last crops (or people), only to judge")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads; other numbers give other rounding")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ...; crops are cut on the CPU in any case")
     parser.add_argument("--float32", action="store_true", help="no bfloat16: slower on CPUs that have it")
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    parser.add_argument("--made-by", default="", help="command that made the crops, for the card")
+    add_training(
+        parser,
+        rate=Recipe.rate,
+        held_out=Recipe.held_out,
+        threads=2,
+        crops_are="folder of shards (identity: of tvface.bundled.faces)",
+        held_out_are="last crops (or people), only to judge",
+    )
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    torch.set_num_threads(given.threads)
+    begin(given.threads)
     task, crops = _prepared(given.task, given.crops, given.held_out)
     start = load_bundle(given.start) if given.start else None
     recipe = Recipe(
@@ -236,15 +226,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checkpoint = given.out / f".{task.name}.checkpoint.pt"
     started = time.monotonic()
     net, curve = train(task, crops, recipe, checkpoint, start.net if start else None, given.device)
-    about = {
-        "command": card_command("tvface.bundled.train", arguments),
-        "start": dict(start.about) if start else None,
-        "crops": len(crops),
-        "people": crops.count if isinstance(crops, people.People) else 0,
-        "crops_command": given.made_by,
-        "recipe": asdict(recipe),
-        "figures": {key: value for key, value in curve[-1].items() if key not in ("step", "loss")},
-    }
+    about = training_notes(
+        command_line("tvface.bundled.train", arguments),
+        len(crops),
+        given.made_by,
+        asdict(recipe),
+        curve[-1],
+        start=start.about if start else None,
+        people=crops.count if isinstance(crops, people.People) else 0,
+    )
     save_bundle(given.out / task.file, net, task.size, task.framing.window, about)
     write_card(given.out / task.file, task.name, net, task.size, about, curve, time.monotonic() - started)
     checkpoint.unlink()

@@ -52,7 +52,7 @@ INPUT_ERRORS = {
     "tvface.model.weights_files": "WeightsError",
     "tvface.model.clips": "DataError",
     "tvface.exports.neutral": "ExportError",
-    "tvface.synthetic.shards": "CropsError",
+    "tvface.synthetic.shard_files": "CropsError",
     "tvface.assets.spynet_names": "SpynetFilesError",
 }
 

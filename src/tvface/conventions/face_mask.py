@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 # The paper's tool (xiyichen/face-parsing.PyTorch): skin, brows, eyes, glasses, nose, mouth, lips. The paper's text
 # does not name glasses (6), its tool takes them in.
@@ -24,19 +23,3 @@ def face_mask(labels: NDArray[np.integer], classes: Iterable[int] = PAPER_TOOL) 
     if any(not 0 <= label <= 18 for label in chosen):
         raise ValueError(f"masks.classes: {chosen} holds classes outside 0..18")
     return np.isin(labels, chosen)
-
-
-def resized_face_mask(
-    labels: NDArray[np.uint8], width: int, height: int, classes: Iterable[int] = PAPER_TOOL
-) -> NDArray[np.bool_]:
-    """Return the face mask of a label map at another size, by the rule of the paper's tool.
-
-    The mask is resized, not the labels: 0/255, Pillow's bilinear filter (which averages where it shrinks), then
-    at least one half.
-
-    Args:
-        labels: (H, W) uint8, classes 0..18.
-        width, height: of the result, in pixels.
-    """
-    mask = Image.fromarray(face_mask(labels, classes).astype(np.uint8) * 255)
-    return np.asarray(mask.resize((width, height), Image.Resampling.BILINEAR)) >= 128

@@ -87,11 +87,16 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+# Every job asks it which files a training loads; the losses that its table names are imported by the training alone.
+NAMED_ONLY = ("tvface.dag.training_needs",)
+
+
 def third_party(stages: Iterable[str]) -> set[str]:
     """Return the distributions that the given stages import, with every backend they may choose."""
     modules: set[str] = set()
     for stage in stages:
-        modules |= closure(f"tvface.stages.{stage}", skipped=()) | closure("tvface.dag.job", skipped=())
+        for module in (f"tvface.stages.{stage}", "tvface.dag.job"):
+            modules |= closure(module, skipped=NAMED_ONLY)
         for package in STAGES[stage].backends:
             for backend in available(f"tvface.{package}"):
                 modules |= closure(f"tvface.{package}.{backend}", skipped=())

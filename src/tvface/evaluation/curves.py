@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tvface.evaluation import metrics
 from tvface.evaluation.table import MetricTable
 
 
@@ -19,8 +20,6 @@ def curve_metrics(table: MetricTable, curves: pd.DataFrame) -> None:
         count = max(1, len(values) // 10)
         first, last = values[:count].mean(), values[-count:].mean()
         subject = f"{model}, {phase}"
-        table.add("train", "loss_first", first, count, "", "lower", "first logged training loss", subject)
-        table.add("train", "loss_last", last, count, "", "lower", "last logged training loss", subject)
-        table.add(
-            "train", "loss_ratio", last / first if first else None, len(values), "", "lower", "last / first", subject
-        )
+        table.add(metrics.LOSS_FIRST, first, count, subject)
+        table.add(metrics.LOSS_LAST, last, count, subject)
+        table.add(metrics.LOSS_RATIO, last / first if first else None, len(values), subject)

@@ -9,11 +9,27 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from tvface.evaluation import metrics
 from tvface.evaluation.points import apply_transform, normalised_mean_error
 from tvface.evaluation.regions import class_iou, confusion, in_classes, mask_iou
 from tvface.evaluation.table import MetricTable
 from tvface.media.images import decode_labels
 from tvface.media.tarstore import read_bytes
+
+# Columns of the true faces, and their names beside the columns of crops.
+_TRUTH = {
+    "episode": "episode",
+    "source_frame": "source_frame",
+    "person": "true_person",
+    "points68": "true_picture",
+    "visible": "visible",
+    "yaw": "yaw",
+    "shape": "true_shape",
+    "expression": "true_expression",
+    "joints": "joints",
+    "translation": "translation",
+    "focal": "focal",
+}
 
 
 def true_points(crops: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -26,28 +42,7 @@ def true_points(crops: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The crops whose frame holds a true face inside the crop; of several the one nearest to the crop's points.
     """
-    keyed = truth[
-        [
-            "episode",
-            "source_frame",
-            "person",
-            "points68",
-            "visible",
-            "yaw",
-            "shape",
-            "expression",
-            "joints",
-            "translation",
-            "focal",
-        ]
-    ].rename(
-        columns={
-            "points68": "true_picture",
-            "person": "true_person",
-            "shape": "true_shape",
-            "expression": "true_expression",
-        }
-    )
+    keyed = truth[list(_TRUTH)].rename(columns=_TRUTH)
     crops = crops.assign(crop=np.arange(len(crops)))
     joined = crops.merge(keyed, on=["episode", "source_frame"], how="inner")
     if joined.empty:
@@ -68,25 +63,12 @@ def landmark_metrics(table: MetricTable, joined: pd.DataFrame, frontal_yaw: floa
     points = np.stack(joined["points68"].to_list()).reshape(-1, 68, 2).astype(float)
     error = 100 * normalised_mean_error(points, np.stack(joined["true68"].to_list()))
     frontal = joined["yaw"].abs().to_numpy() <= frontal_yaw
-    about = "mean distance of the 68 points to the truth / distance of the outer eye corners"
-    table.add("landmarks", "nme", error.mean(), len(error), "%", "lower", about, backend)
-    table.add("landmarks", "nme_median", np.median(error), len(error), "%", "lower", "median of the same", backend)
-    for name, chosen in (("nme_frontal", frontal), ("nme_turned", ~frontal)):
-        value = error[chosen].mean() if chosen.any() else None
-        side = "up to" if name == "nme_frontal" else "over"
-        table.add(
-            "landmarks",
-            name,
-            value,
-            chosen.sum(),
-            "%",
-            "lower",
-            f"faces turned {side} {frontal_yaw:g} degrees",
-            backend,
-        )
-    table.add(
-        "landmarks", "failures", 100 * (error > 8).mean(), len(error), "%", "lower", "faces with NME over 8 %", backend
-    )
+    table.add(metrics.LANDMARKS_NME, error.mean(), len(error), backend)
+    table.add(metrics.LANDMARKS_NME_MEDIAN, np.median(error), len(error), backend)
+    for metric, turned in ((metrics.LANDMARKS_NME_FRONTAL, frontal), (metrics.LANDMARKS_NME_TURNED, ~frontal)):
+        value = error[turned].mean() if turned.any() else None
+        table.add(metric.of(yaw=frontal_yaw), value, turned.sum(), backend)
+    table.add(metrics.LANDMARKS_FAILURES, 100 * (error > 8).mean(), len(error), backend)
 
 
 def mask_metrics(
@@ -111,13 +93,12 @@ def mask_metrics(
         counts += confusion(own, true)
     if not overlaps:
         return
-    about = "intersection over union of the face mask with the truth, mean over crops"
     faces = [value for value in overlaps if np.isfinite(value)]  # the others hold no face, neither found nor true
     mean, worst = (float(np.mean(faces)), min(faces)) if faces else (None, None)
-    table.add("masks", "face_iou", mean, len(faces), "", "higher", about, backend)
-    table.add("masks", "face_iou_worst", worst, len(faces), "", "higher", "worst crop", backend)
+    table.add(metrics.FACE_IOU, mean, len(faces), backend)
+    table.add(metrics.FACE_IOU_WORST, worst, len(faces), backend)
     for name, value in class_iou(counts).items():
-        table.add("masks", f"iou_{name}", value, len(overlaps), "", "higher", f"class {name}, all pixels", backend)
+        table.add(metrics.CLASS_IOU.of(region=name), value, len(overlaps), backend)
 
 
 def _labels(file: str | Path, offset: int, length: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from tvface.conventions.points68 import eye_distance
+from tvface.evaluation import metrics
 from tvface.evaluation.geometry import align_similarity
 from tvface.evaluation.points import apply_transform, invert_transform, jitter, normalised_mean_error
 from tvface.evaluation.table import MetricTable
@@ -105,17 +106,12 @@ def geometry_metrics(
     shifted[..., 2] += (true[..., 2] - own[..., 2]).mean(1, keepdims=True)
     eyes = eye_distance(np.stack(rows["true68"].to_list()))
     posed = 100 * np.linalg.norm(shifted - true, axis=-1).mean(1) / eyes
-    table.add("reconstruct", "posed_error", posed.mean(), len(posed), "%", "lower",
-              "mean 3D distance of the face's vertices to the truth in the crop's frame (pose, place, size and shape; "
-              "depth up to a shift) / distance of the outer eye corners", subject)  # fmt: skip
+    table.add(metrics.POSED_ERROR, posed.mean(), len(posed), subject)
     upright = own * np.array([1.0, -1.0, 1.0])  # a picture's y points down: without the flip it is a mirror image
     aligned = [1000 * _error(a, b) for a, b in zip(upright, metres, strict=True)]
-    table.add("reconstruct", "aligned_error", float(np.mean(aligned)), len(aligned), "mm", "lower",
-              "mean vertex distance after the best similarity: identity and expression", subject)  # fmt: skip
+    table.add(metrics.ALIGNED_ERROR, float(np.mean(aligned)), len(aligned), subject)
     shapes = [1000 * _error(a, b) for a, b in zip(neutral, true_neutral, strict=True)]
-    table.add("reconstruct", "neutral_error", float(np.mean(shapes)), len(shapes), "mm", "lower",
-              "mean vertex distance of the expressionless meshes after the best similarity: identity alone",
-              subject)  # fmt: skip
+    table.add(metrics.NEUTRAL_ERROR, float(np.mean(shapes)), len(shapes), subject)
 
 
 def point_metrics(table: MetricTable, rows: pd.DataFrame, subject: str, truth: bool) -> None:
@@ -125,9 +121,8 @@ def point_metrics(table: MetricTable, rows: pd.DataFrame, subject: str, truth: b
     points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2).astype(float)
     reference = np.stack(rows["true68" if truth else "landmarks68"].to_list()).reshape(-1, 68, 2).astype(float)
     error = 100 * normalised_mean_error(points, reference)
-    name, what = ("reprojection_nme", "the truth") if truth else ("landmark_nme", "the landmarks stage's points")
-    table.add("reconstruct", name, error.mean(), len(error), "%", "lower",
-              f"projected 68 points against {what} / distance of the outer eye corners", subject)  # fmt: skip
+    metric = metrics.REPROJECTION_NME if truth else metrics.LANDMARK_NME
+    table.add(metric, error.mean(), len(error), subject)
     inverse = invert_transform(np.stack(rows["transform"].to_list()).reshape(-1, 2, 3).astype(float))
     picture, picture_reference = apply_transform(inverse, points), apply_transform(inverse, reference)
     values = [
@@ -137,9 +132,7 @@ def point_metrics(table: MetricTable, rows: pd.DataFrame, subject: str, truth: b
     values = [value for value in values if np.isfinite(value)]  # shorter sequences have no second difference
     if truth:
         mean = 100 * float(np.mean(values)) if values else None
-        table.add("reconstruct", "jitter", mean, len(values), "%", "lower",
-                  "mean second difference over time of the points' error / distance of the outer eye corners",
-                  subject)  # fmt: skip
+        table.add(metrics.JITTER, mean, len(values), subject)
 
 
 def consistency_metric(table: MetricTable, rows: pd.DataFrame, subject: str) -> None:
@@ -147,8 +140,7 @@ def consistency_metric(table: MetricTable, rows: pd.DataFrame, subject: str) -> 
     if rows.empty:
         return
     spread = [np.stack(group.to_list()).std(0).mean() for _, group in rows.groupby("sequence")["shape"]]
-    table.add("reconstruct", "shape_spread", float(np.mean(spread)), len(spread), "", "lower",
-              "standard deviation of the identity code inside a sequence, mean over coefficients", subject)  # fmt: skip
+    table.add(metrics.SHAPE_SPREAD, float(np.mean(spread)), len(spread), subject)
 
 
 def _error(points: np.ndarray, truth: np.ndarray) -> float:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 
 from tvface.evaluation.footage import Ratio
+from tvface.evaluation.metrics import Metric
 from tvface.manifests.evaluate import EVALUATE
-
-Better = Literal["higher", "lower"]
 
 
 class MetricTable:
@@ -19,37 +16,32 @@ class MetricTable:
     def __init__(self) -> None:
         self._rows: list[dict[str, object]] = []
 
-    def add(
-        self,
-        stage: str,
-        metric: str,
-        value: float | None,
-        samples: int,
-        unit: str,
-        better: Better,
-        about: str,
-        subject: str = "all",
-    ) -> None:
-        """Add one number; a value that is not finite is stored as undefined."""
+    def add(self, metric: Metric, value: float | None, samples: int, subject: str = "all") -> None:
+        """Add one number; a value that is not finite is stored as undefined.
+
+        Args:
+            metric: what it is.
+            value: in the metric's unit.
+            samples: how many observations it is made of.
+            subject: what is judged: a backend, a model with its weights or phase, or everything.
+        """
         defined = value is not None and np.isfinite(value)
         self._rows.append(
             {
-                "stage": stage,
-                "metric": metric,
+                "stage": metric.stage,
+                "metric": metric.name,
                 "subject": subject,
                 "value": float(value) if defined else None,  # type: ignore[arg-type]
-                "unit": unit,
+                "unit": metric.unit,
                 "samples": int(samples),
-                "better": better,
-                "about": about,
+                "better": metric.better,
+                "about": metric.about,
             }
         )
 
-    def add_ratio(
-        self, stage: str, metric: str, ratio: Ratio, better: Better, about: str, subject: str = "all"
-    ) -> None:
+    def add_ratio(self, metric: Metric, ratio: Ratio, subject: str = "all") -> None:
         """Add ``hits / total`` with the total as number of samples."""
-        self.add(stage, metric, ratio.value, ratio.total, "", better, about, subject)
+        self.add(metric, ratio.value, ratio.total, subject)
 
     def rows(self) -> pd.DataFrame:
         """Return all rows in the schema's columns."""

@@ -177,24 +177,6 @@ def rodrigues(axis_angle: Tensor) -> Tensor:
     return identity + sine * skew + (1 - cosine) * (skew @ skew)
 
 
-def axis_angle_of_euler(euler: Tensor) -> Tensor:
-    """Return axis-angle vectors (N,3) of Euler angles (N,3) x, y, z, rad: the rotation Rx Ry Rz.
-
-    DECA's option ``jaw_type: euler`` regresses the jaw so. Source: half-angle quaternions. The
-    gradient is finite at zero; angles whose rotation is a half turn have no unique axis.
-    """
-    (cx, cy, cz), (sx, sy, sz) = (euler / 2).cos().unbind(1), (euler / 2).sin().unbind(1)
-    w = cx * cy * cz - sx * sy * sz
-    axis = torch.stack([sx * cy * cz + cx * sy * sz, cx * sy * cz - sx * cy * sz, cx * cy * sz + sx * sy * cz], 1)
-    # The shorter of the two rotations; at zero, angle / sine tends to two.
-    axis = torch.where(w[:, None] < 0, -axis, axis)
-    square = axis.square().sum(1, keepdim=True)
-    tiny = square < torch.finfo(euler.dtype).eps ** 2
-    sine = torch.where(tiny, torch.ones_like(square), square).sqrt()
-    factor = 2 * torch.atan2(sine, w.abs()[:, None]) / sine
-    return axis * torch.where(tiny, 2.0, factor)
-
-
 def contour_row(rotation: Tensor) -> Tensor:
     """Return the row (B,) of the contour table for head rotations (B,3,3); rows of yaw -1..-39 stand after 0..39."""
     x_axis = torch.hypot(rotation[:, 0, 0], rotation[:, 1, 0])

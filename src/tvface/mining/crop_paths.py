@@ -53,3 +53,15 @@ def crop_paths(
         frames = rows["source_frame"].to_numpy(np.int64)
         paths[int(track)] = CropPath(frames, *squares, open_end=bool(frames[-1] == last_sampled))
     return paths
+
+
+def smoothed_centres(
+    centres: NDArray[np.float64], frame: NDArray[np.int64], shot: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (N, 2) crop centres averaged 1:2:1 with those of the neighbouring sampled frames of the same shot."""
+    result = centres.copy()
+    for place in range(len(centres)):
+        for other in (place - 1, place + 1):
+            if 0 <= other < len(centres) and abs(frame[other] - frame[place]) == 1 and shot[other] == shot[place]:
+                result[place] += (centres[other] - centres[place]) / 4
+    return result

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -52,3 +53,24 @@ def recaps(hashes: Sequence[NDArray[np.int64]], take: Sequence[int], distance: i
             takes.append(mine)
         result.append(repeated)
     return result
+
+
+def repeated_sequences(rows: pd.DataFrame, distance: int) -> set[str]:
+    """Return the sequences that repeat footage of an episode of the show which comes before by its name.
+
+    Without this a test sequence could be a copy of a training sequence.
+
+    Args:
+        rows: of the shards of the dataset: ``show``, ``episode``, ``sequence``, ``position``, ``phash``.
+        distance: as for :func:`recaps`.
+    """
+    found: set[str] = set()
+    for _, of_show in rows.sort_values(["episode", "sequence", "position"], kind="stable").groupby("show", sort=True):
+        names, hashes, takes = [], [], []
+        number = {episode: index for index, episode in enumerate(of_show["episode"].unique())}
+        for name, frames in of_show.groupby("sequence", sort=False):
+            names.append(str(name))
+            hashes.append(frames["phash"].to_numpy(np.int64))
+            takes.append(number[frames["episode"].iloc[0]])
+        found |= {name for name, again in zip(names, recaps(hashes, takes, distance), strict=True) if again}
+    return found

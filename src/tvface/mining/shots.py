@@ -116,52 +116,72 @@ def find_shots(
         black_luma: mean luma (0..255) under which a frame is black.
         duplicate: a frame none of whose thumbnail pixels differs from the frame before by more luma is a duplicate.
     """
+    clip = _Clip(thumbnails, settings)
     count = len(thumbnails)
     black = np.array([luma(image).mean() < black_luma for image in thumbnails], bool)
-    cropped = without_bars(thumbnails) if count else thumbnails
-    grey = np.stack([luma(image) for image in cropped]) if count else np.zeros((0, HEIGHT, WIDTH), np.uint8)
-    histograms = np.stack([colour_histogram(image) for image in cropped]) if count else np.zeros((0, 256), np.float32)
-
-    def measures(a: int, b: int) -> tuple[float, float, float]:
-        colours = float(np.clip(1 - np.minimum(histograms[a], histograms[b]).sum(), 0, 1))
-        brightness = float(np.abs(grey[a].astype(np.float32) - grey[b]).mean() / 255)
-        return colours, brightness, structure_change(grey[a], grey[b])
-
-    def differ(colours: float, structure: float) -> bool:
-        return colours + structure >= settings.cut
-
     distances = np.zeros((count, 3), np.float32)
     for k in range(1, count):
-        distances[k] = measures(k - 1, k)
-    cut = np.array([k > 0 and differ(distances[k, 0], distances[k, 2]) for k in range(count)], bool)
+        distances[k] = clip.measures(k - 1, k)
+    cut = np.array([k > 0 and clip.differ(distances[k, 0], distances[k, 2]) for k in range(count)], bool)
     cut |= _prominent(distances[:, 0], distances[:, 2], settings)
     state = np.full(count, "valid", object)
+    _join_flashes(clip, cut, state)
+    _join_dissolves(clip, cut, state)
+    grey = clip.grey
+    still = np.array([k > 0 and _largest_change(grey[k - 1], grey[k]) <= duplicate for k in range(count)], bool)
+    state[still & (state == "valid") & ~cut] = "duplicate"
+    state[black] = "black"
+    shot = _join_short(np.cumsum(cut).astype(np.int32), clip.histograms, settings.min_frames)
+    scene = _scenes(shot, times, clip.histograms, settings)
+    return ShotTable(shot, scene, [str(s) for s in state], *(distances[:, i].copy() for i in range(3)))
 
-    for k in range(1, count - 1):
+
+class _Clip:
+    """The thumbnails of a clip without black bars, with what their comparison needs."""
+
+    def __init__(self, thumbnails: NDArray[np.uint8], settings: Shots) -> None:
+        self.settings = settings
+        self.cropped = without_bars(thumbnails) if len(thumbnails) else thumbnails
+        self.grey = np.zeros((0, HEIGHT, WIDTH), np.uint8)
+        self.histograms: Array = np.zeros((0, 256), np.float32)
+        if len(thumbnails):
+            self.grey = np.stack([luma(image) for image in self.cropped])
+            self.histograms = np.stack([colour_histogram(image) for image in self.cropped])
+
+    def measures(self, a: int, b: int) -> tuple[float, float, float]:
+        """Return the distances of two frames in colour, luma and structure, 0..1."""
+        colours = float(np.clip(1 - np.minimum(self.histograms[a], self.histograms[b]).sum(), 0, 1))
+        brightness = float(np.abs(self.grey[a].astype(np.float32) - self.grey[b]).mean() / 255)
+        return colours, brightness, structure_change(self.grey[a], self.grey[b])
+
+    def differ(self, colours: float, structure: float) -> bool:
+        """Whether these distances are those of two shots."""
+        return colours + structure >= self.settings.cut
+
+
+def _join_flashes(clip: _Clip, cut: NDArray[np.bool_], state: NDArray[np.object_]) -> None:
+    """Take back the two cuts around a frame whose neighbours look alike; the frame is a flash."""
+    for k in range(1, len(cut) - 1):
         if not (cut[k] and cut[k + 1]):
             continue
-        colours, _, structure = measures(k - 1, k + 1)
-        if colours < settings.flash and not differ(colours, structure):
+        colours, _, structure = clip.measures(k - 1, k + 1)
+        if colours < clip.settings.flash and not clip.differ(colours, structure):
             cut[k] = cut[k + 1] = False
             state[k] = "flash"
 
+
+def _join_dissolves(clip: _Clip, cut: NDArray[np.bool_], state: NDArray[np.object_]) -> None:
+    """Find up to three frames that mix two shots; the shots are cut in their middle."""
     for span in (4, 3, 2):
-        for k in range(count - span):
-            if (state[k : k + span + 1] != "valid").any() or not _is_blend(cropped[k : k + span + 1]):
+        for k in range(len(cut) - span):
+            if (state[k : k + span + 1] != "valid").any() or not _is_blend(clip.cropped[k : k + span + 1]):
                 continue
-            colours, _, structure = measures(k, k + span)
-            if colours > settings.dissolve and differ(colours, structure):
+            colours, _, structure = clip.measures(k, k + span)
+            if colours > clip.settings.dissolve and clip.differ(colours, structure):
                 # Two mixtures far apart may have passed for a cut; the dissolve has one, in its middle.
                 cut[k + 1 : k + span + 1] = False
                 cut[k + (span + 1) // 2] = True
                 state[k + 1 : k + span] = "dissolve"
-
-    still = np.array([k > 0 and _largest_change(grey[k - 1], grey[k]) <= duplicate for k in range(count)], bool)
-    state[still & (state == "valid") & ~cut] = "duplicate"
-    state[black] = "black"
-    shot = _join_short(np.cumsum(cut).astype(np.int32), histograms, settings.min_frames)
-    scene = _scenes(shot, times, histograms, settings)
-    return ShotTable(shot, scene, [str(s) for s in state], *(distances[:, i].copy() for i in range(3)))
 
 
 def _prominent(colours: Array, structure: Array, settings: Shots) -> NDArray[np.bool_]:

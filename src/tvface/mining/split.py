@@ -13,8 +13,40 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tvface.settings import SettingsError
+from tvface.settings.model import Split
+
 PARTS = ("train", "validation", "test")
+DISJOINT = {
+    "identity+episode": (("show", "person"), ("show", "episode")),
+    "identity": (("show", "person"),),
+    "episode": (("show", "episode"),),
+}
+"""What no two parts may share, by the setting: groups of columns."""
 _STARTS = 64
+
+
+def split_sequences(rows: pd.DataFrame, settings: Split) -> pd.DataFrame:
+    """Assign the sequences of a dataset to its parts.
+
+    Args:
+        rows: crops with their ``sequence``, ``show``, ``episode`` and ``person``.
+        settings: shares, and what the parts may not share.
+
+    Returns:
+        One row per sequence, by name: these columns and ``split`` (see :func:`assign`).
+
+    Raises:
+        SettingsError: the shares leave nothing to train on.
+    """
+    if settings.validation + settings.test >= 1:
+        raise SettingsError(
+            f"dataset.split: validation {settings.validation} + test {settings.test} leave nothing to train on; lower "
+            "them"
+        )
+    sequences = rows.drop_duplicates("sequence")[["sequence", "show", "episode", "person"]].sort_values("sequence")
+    sequences["split"] = assign(sequences, DISJOINT[settings.disjoint], (settings.validation, settings.test))
+    return sequences
 
 
 def assign(sequences: pd.DataFrame, keys: Sequence[Sequence[str]], shares: tuple[float, float]) -> list[str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,15 +73,22 @@ def encode_images(
     return Codes(**{name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0].items()})
 
 
-def reconstruct_images(
-    model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], longest: int = 32
-) -> Reconstruction:
-    """Reconstruct the neighbouring crops of one face; arguments and errors as for :func:`encode_images`.
+def share_identity(codes: dict[str, Codes], tracks: dict[str, tuple[str, int]]) -> dict[str, Codes]:
+    """Give all frames of a track the mean of their shape codes; a track is one person by construction.
 
-    Returns:
-        The N frames, in order. Projections are in normalised coordinates of the crops.
+    Args:
+        codes: codes by sequence.
+        tracks: (episode, track) by sequence.
     """
-    return decode(model, encode_images(model, images, flow, longest))
+    members = defaultdict(list)
+    for name in codes:
+        members[tracks[name]].append(name)
+    shared = {}
+    for names in members.values():
+        mean = torch.cat([codes[name].shape for name in names]).mean(0, keepdim=True)
+        for name in names:
+            shared[name] = codes[name].replaced(shape=mean.expand_as(codes[name].shape).contiguous())
+    return {name: shared[name] for name in codes}
 
 
 @torch.no_grad()

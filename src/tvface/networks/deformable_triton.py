@@ -140,11 +140,6 @@ def refusal(dtype: torch.dtype, offset_dtype: torch.dtype, width: int) -> str:
     return ""
 
 
-def supports(value: torch.Tensor, offset: torch.Tensor) -> bool:
-    """Say whether the kernels take these, see :func:`refusal`."""
-    return not refusal(value.dtype, offset.dtype, value.shape[1] // (offset.shape[1] // 18))
-
-
 def deform_conv2d(
     value: torch.Tensor,
     offset: torch.Tensor,

@@ -67,18 +67,6 @@ def directional_shading(normals: Tensor, directions: Tensor, intensities: Tensor
     return torch.einsum("blhw,blc->bchw", cosine, share)
 
 
-def point_shading(points: Tensor, normals: Tensor, positions: Tensor, intensities: Tensor) -> Tensor:
-    """Lambert shading by point lights without fall-off, the mean over lights of n . l times the intensity (not
-    clamped).
-
-    points, normals: (B, N, 3) in one frame. positions: (B, L, 3) of the lights, intensities: (B, L, 3) RGB.
-    Returns (B, N, 3).
-    """
-    to_light = F.normalize(positions[:, :, None] - points[:, None], dim=-1)
-    cosine = (to_light * normals[:, None]).sum(-1)
-    return torch.einsum("bln,blc->bnc", cosine, intensities) / positions.shape[1]
-
-
 def shape_shading(normals: Tensor) -> Tensor:
     """Shading (B, 3, H, W) of DECA's grey shape pictures for normals (B, 3, H, W) in head space."""
     directions = normals.new_tensor(SHAPE_LIGHT_DIRECTIONS)[None]

@@ -123,12 +123,14 @@ def rejected(frames: pd.DataFrame, faces: pd.DataFrame, candidates: pd.DataFrame
 
 def landmarks(crops: pd.DataFrame, points: pd.DataFrame, count: int) -> Image | None:
     """Crops with their 68 points."""
-    rows = evenly(crops.merge(points[["sequence", "position", "points68", "score"]], on=["sequence", "position"],
-                              suffixes=("_detector", "")), count)  # fmt: skip
+    located = points[["sequence", "position", "points68", "score"]]
+    rows = evenly(crops.merge(located, on=["sequence", "position"], suffixes=("_detector", "")), count)
     if rows.empty:
         return None
-    pictures = [drawing.points(_double(_stored(row)), 2 * np.asarray(row.points68) + 0.5, radius=2.2)
-                for row in rows.itertuples()]  # fmt: skip
+    pictures = [
+        drawing.points(_double(_stored(row)), 2 * np.asarray(row.points68) + 0.5, radius=2.2)
+        for row in rows.itertuples()
+    ]
     captions = [f"{row.sequence} #{row.position}" for row in rows.itertuples()]
     return drawing.contact_sheet(pictures, captions, columns=4, cell=(272, 272))
 

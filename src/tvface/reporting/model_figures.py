@@ -77,10 +77,8 @@ def draw_models(album: Album, settings: Settings, inputs: Mapping[str, object]) 
     for number, name in enumerate(chosen):
         crops = _crops(dataset, name)
         columns = _spread(len(crops), settings.render.columns)
-        album.picture(
-            "render", f"figure_{number}", _figure(crops, views[name], columns, tile),
-            f"Sequence {name}: input, landmarks, coarse shape, detail shape and rendering of each model.",
-        )  # fmt: skip
+        caption = f"Sequence {name}: input, landmarks, coarse shape, detail shape and rendering of each model."
+        album.picture("render", f"figure_{number}", _figure(crops, views[name], columns, tile), caption)
         path = album.folder / f"render_side_by_side_{number}.mp4"
         write_video(path, _video_frames(crops, views[name], tile), VIDEO_RATE)
         album.add("render", path, "video", f"Sequence {name}: input and the detail shape of each model.")

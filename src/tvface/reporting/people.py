@@ -5,8 +5,7 @@ Under every face stands its track, ``episode:track``, which is what the lines of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,7 @@ from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES
 from tvface.media import drawing
+from tvface.media.images import Image
 from tvface.reporting.data_pictures import evenly, face_cut
 from tvface.settings import Settings
 
@@ -59,30 +59,50 @@ def write_people(settings: Settings, show: str, out: Path, per_person: int = 24,
         people.round(3).to_csv(temporary, sep="\t")
     yield out / INDEX
 
-    @cache
-    def episode_rows(episode: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Frames, and faces without their embeddings, of an episode; every person's sheet asks for them again."""
-        return read(_manifest("frames", settings, episode), FRAMES).rows, read(faces_of[episode], FACES).rows[_FACE]
-
+    show_faces = _ShowFaces(settings, faces_of)
     for person, row in people.iterrows():
         if row["faces"] < min_faces:
             break
-        own = evenly(tracks[tracks["person"] == person].sort_values(["episode", "track"]), per_person)
-        cells, captions = [], []
-        for episode, group in own.groupby("episode", sort=True):
-            frames, faces = episode_rows(str(episode))
-            for track in group["track"]:
-                for face in _shown(faces[faces["track"] == track], max(1, per_person // len(own))).itertuples():
-                    cells.append(face_cut(frames, face))
-                    captions.append(f"{episode}:{track}")
+        sheet = _sheet(show_faces, tracks[tracks["person"] == person], per_person)
         path = out / f"{_file_name(str(person))}.jpg"
-        sheet = drawing.contact_sheet(cells, captions, COLUMNS, (144, 144))
-        with atomic(path) as temporary:
-            stored, data = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
-            if not stored:
-                raise RuntimeError(f"{path}: OpenCV could not compress a sheet of shape {sheet.shape}")
-            temporary.write_bytes(data.tobytes())
+        _write_jpeg(path, sheet)
         yield path
+
+
+class _ShowFaces:
+    """Frames and faces of the episodes of a show; every person's sheet asks for them again."""
+
+    def __init__(self, settings: Settings, faces_of: Mapping[str, Path]) -> None:
+        self._settings, self._faces_of = settings, faces_of
+        self._episodes: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+
+    def episode(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return frames, and faces without their embeddings, of an episode."""
+        if name not in self._episodes:
+            frames = read(_manifest("frames", self._settings, name), FRAMES).rows
+            self._episodes[name] = frames, read(self._faces_of[name], FACES).rows[_FACE]
+        return self._episodes[name]
+
+
+def _sheet(show_faces: _ShowFaces, tracks: pd.DataFrame, per_person: int) -> Image:
+    """Return the contact sheet of a person with these tracks."""
+    shown = evenly(tracks.sort_values(["episode", "track"]), per_person)
+    cells, captions = [], []
+    for episode, group in shown.groupby("episode", sort=True):
+        frames, faces = show_faces.episode(str(episode))
+        for track in group["track"]:
+            for face in _shown(faces[faces["track"] == track], max(1, per_person // len(shown))).itertuples():
+                cells.append(face_cut(frames, face))
+                captions.append(f"{episode}:{track}")
+    return drawing.contact_sheet(cells, captions, COLUMNS, (144, 144))
+
+
+def _write_jpeg(path: Path, sheet: Image) -> None:
+    with atomic(path) as temporary:
+        stored, data = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        if not stored:
+            raise RuntimeError(f"{path}: OpenCV could not compress a sheet of shape {sheet.shape}")
+        temporary.write_bytes(data.tobytes())
 
 
 def _manifest(stage: str, settings: Settings, shard: str) -> Path:

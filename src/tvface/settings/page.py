@@ -81,12 +81,11 @@ def _blocks(settings: Any, defaults: Any, where: str, doc: str) -> Iterator[Bloc
     fields = dataclasses.fields(defaults)
     hints = get_type_hints(type(defaults))
     inner = [field for field in fields if dataclasses.is_dataclass(getattr(defaults, field.name))]
-    rows = [
-        _row(f"{where}{field.name}", field.metadata, hints[field.name], getattr(defaults, field.name),
-             getattr(settings, field.name))
-        for field in fields
-        if field not in inner
-    ]  # fmt: skip
+    rows = []
+    for field in fields:
+        if field not in inner:
+            values = getattr(defaults, field.name), getattr(settings, field.name)
+            rows.append(_row(f"{where}{field.name}", field.metadata, hints[field.name], *values))
     yield Block(where.removesuffix("."), doc.strip(), tuple(rows))
     for field in inner:
         values = getattr(settings, field.name), getattr(defaults, field.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from tvface.dag.provenance import Paths, provenance, stage_run
-from tvface.evaluation import footage, labels, models
+from tvface.evaluation import footage_metrics, labels, models
 from tvface.evaluation.curves import curve_metrics
 from tvface.evaluation.table import MetricTable
 from tvface.files.atomic import atomic
@@ -39,26 +39,12 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """
     table = MetricTable()
     frames = read_all(inputs["frames"], FRAMES)
-    faces = read_all(inputs["faces"], FACES)
-    crops = read_all(inputs["sequences"], SEQUENCES)
-    landmarks = read_all(inputs["landmarks"], LANDMARKS)
     curve_metrics(table, read_all(inputs["curves"], TRAIN))
+    truth = read_all(inputs["truth_faces"], TRUTH_FACES) if inputs["truth_faces"] else None
+    if truth is not None:
+        _judge_data(table, settings, inputs, frames, truth)
     dataset = read(inputs["dataset"], DATASET).rows
     reconstructed = read_all(inputs["reconstruct"], RECONSTRUCT)
-    if inputs["truth_faces"]:
-        truth_frames = read_all(inputs["truth_frames"], TRUTH_FRAMES)
-        truth = read_all(inputs["truth_faces"], TRUTH_FACES)
-        identities = read_all(inputs["identities"], IDENTITIES)
-        _judge_footage(table, settings, frames, faces, identities, crops, truth_frames, truth)
-        key = ["sequence", "position"]
-        pointed = crops.drop(columns="episode").merge(landmarks, on=key)
-        labels.landmark_metrics(
-            table, labels.true_points(pointed, truth), settings.evaluate.frontal_yaw, settings.landmarks.backend
-        )
-        parsed = crops.drop(columns="episode").merge(read_all(inputs["masks"], MASKS), on=key)
-        labels.mask_metrics(table, parsed, truth_frames, settings.masks.classes, settings.masks.backend)
-    else:
-        truth = None
     _judge_models(table, settings, reconstructed, dataset, frames, truth, HeadData.load(inputs["head"]))
     rows = table.rows()
     write(outputs["manifest"], EVALUATE, rows, provenance("evaluate", settings, inputs))
@@ -66,62 +52,26 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         rows.to_csv(temporary, sep="\t", index=False, float_format="%.5g")
 
 
-def _judge_footage(
-    table: MetricTable,
-    settings: Settings,
-    frames: pd.DataFrame,
-    faces: pd.DataFrame,
-    identities: pd.DataFrame,
-    crops: pd.DataFrame,
-    truth_frames: pd.DataFrame,
-    truth: pd.DataFrame,
+def _judge_data(
+    table: MetricTable, settings: Settings, inputs: Paths, frames: pd.DataFrame, truth: pd.DataFrame
 ) -> None:
-    chosen = settings.evaluate
-    precision, recall, frontal, turned, right = (footage.Ratio(0, 0) for _ in range(5))
-    matches = []
-    for episode, sampled in frames.groupby("episode"):
-        p, r = footage.cut_scores(sampled, truth_frames[truth_frames["episode"] == episode])
-        precision, recall = precision + p, recall + r
-        looked_at = sampled.loc[sampled["state"] == "valid", "source_frame"]
-        true = truth[(truth["episode"] == episode) & truth["source_frame"].isin(looked_at)]
-        found = faces[faces["episode"] == episode]
-        matched = footage.match_faces(found, true, chosen.match_iou)
-        f, t = footage.detection_recall(matched, chosen.frontal_yaw)
-        frontal, turned = frontal + f, turned + t
-        right = right + footage.detection_precision(found, matched)
-        matches.append(matched)
-    matched = pd.concat(matches, ignore_index=True) if matches else truth.iloc[:0].assign(face=[])
-    yaw = f"{chosen.frontal_yaw:g} degrees"
-    table.add_ratio("frames", "cut_precision", precision, "higher", "found cuts that are true")
-    table.add_ratio("frames", "cut_recall", recall, "higher", "true cuts that are found")
-    table.add_ratio(
-        "faces",
-        "recall_frontal",
-        frontal,
-        "higher",
-        f"whole, unhidden true faces turned up to {yaw} that are detected",
-        settings.faces.detector,
-    )
-    table.add_ratio("faces", "recall_turned", turned, "higher", f"the same, turned over {yaw}",
-                    settings.faces.detector)  # fmt: skip
-    table.add_ratio("faces", "precision", right, "higher", "detections that are a true face", settings.faces.detector)
-    paired = matched[matched["face"].notna()]
-    own = faces.loc[paired["face"].astype(int)] if len(paired) else faces.iloc[:0]
-    tracks = (own["episode"] + "/" + own["track"].astype(str)).to_list()
-    shots = truth_frames.set_index(["episode", "source_frame"])["shot"]
-    true_tracks = [
-        f"{row.episode}/{shots[(row.episode, row.source_frame)]}/{row.person}" for row in paired.itertuples()
-    ]
-    table.add("faces", "idf1", footage.idf1(true_tracks, tracks, len(matched) - len(paired), len(faces) - len(paired)),
-              len(matched), "", "higher", "IDF1 of tracks; a true track is one person in one shot")  # fmt: skip
-    people = own.merge(identities[["episode", "track", "person"]], on=["episode", "track"], how="left")["person"]
-    table.add("identities", "pairwise_f1", footage.pairwise_f1(paired["person"].to_list(), people.to_list()),
-              len(paired), "", "higher", "F1 of 'same person' over all pairs of detected faces",
-              settings.faces.embedder)  # fmt: skip
-    joined = labels.true_points(crops, truth)
-    table.add_ratio("sequences", "mixed", footage.mixed_sequences(joined["true_person"], joined["sequence"]), "lower",
-                    "sequences that hold more than one person")  # fmt: skip
-    table.add("sequences", "count", crops["sequence"].nunique(), len(crops), "", "higher", "sequences found")
+    """Judge the stages from the frames to the masks against the embedded show's truth."""
+    faces = read_all(inputs["faces"], FACES)
+    crops = read_all(inputs["sequences"], SEQUENCES)
+    true_frames = read_all(inputs["truth_frames"], TRUTH_FRAMES)
+    detector, frontal_yaw = settings.faces.detector, settings.evaluate.frontal_yaw
+    footage_metrics.cut_metrics(table, frames, true_frames)
+    matched = footage_metrics.paired_faces(frames, faces, truth, settings.evaluate.match_iou)
+    footage_metrics.detection_metrics(table, faces, matched, frontal_yaw, detector)
+    footage_metrics.track_metrics(table, faces, matched, true_frames)
+    identities = read_all(inputs["identities"], IDENTITIES)
+    footage_metrics.people_metrics(table, faces, matched, identities, settings.faces.embedder)
+    footage_metrics.sequence_metrics(table, crops, truth)
+    crops, key = crops.drop(columns="episode"), ["sequence", "position"]
+    pointed = labels.true_points(crops.merge(read_all(inputs["landmarks"], LANDMARKS), on=key), truth)
+    labels.landmark_metrics(table, pointed, frontal_yaw, settings.landmarks.backend)
+    parsed = crops.merge(read_all(inputs["masks"], MASKS), on=key)
+    labels.mask_metrics(table, parsed, true_frames, settings.masks.classes, settings.masks.backend)
 
 
 def _judge_models(

@@ -51,24 +51,13 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
             has no rows, counts ``unreadable_episode`` and keeps the message in its notes.
         EpisodeError: the run has no episode of this name.
     """
-    source = inputs["source"]
-    sources = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
     episode = find_episode(settings, shard)
-    if episode.kind == "archive":
-        # The manifest of all clips changes with every episode; this one's own does not.
-        sources = [sources[0].parent / "archive" / f"{shard}.parquet"]
+    sources = _sources(inputs, episode)
     dropped: Counter[str] = Counter()
     notes: dict[str, Any] = {"kind": episode.kind}
-    clips: list[pd.DataFrame] = []
     with TarWriter(outputs["store"]) as store:
         try:
-            for clip, rows in _clips(episode, sources, settings.frames, store, dropped, threads):
-                clips.append(_finished(rows, clip, clips, settings.frames))
-            if not any(len(rows) for rows in clips):
-                raise MediaError(
-                    f"{', '.join(map(str, sources))}: no picture that can be read ({dict(dropped)}); copy the footage "
-                    f"again or take episode {shard} out of the run"
-                )
+            clips = _sampled(episode, sources, settings.frames, store, dropped, threads)
         except MediaError as error:
             if settings.frames.unreadable == "stop":
                 raise MediaError(
@@ -78,19 +67,51 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
             dropped["unreadable_episode"] += 1
             notes["unreadable"] = str(error)
             clips = []
-        table = pd.concat(clips, ignore_index=True) if clips else FRAMES.empty()
+    table = pd.concat(clips, ignore_index=True) if clips else FRAMES.empty()
+    notes |= {"clips": len(clips), **_counts(table)}
+    table["show"], table["episode"] = episode.show, episode.name
+    recorded = provenance("frames", settings, {"source": sources}, dropped=dropped, backend=episode.kind, notes=notes)
+    write(outputs["manifest"], FRAMES, table, recorded)
+    log.info("%s: %d frames, %d shots, %s", shard, len(table), notes["shots"], dict(dropped) or "nothing dropped")
+
+
+def _sources(inputs: Paths, episode: Episode) -> list[Path]:
+    source = inputs["source"]
+    sources = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
+    if episode.kind == "archive":
+        # The manifest of all clips changes with every episode; this one's own does not.
+        return [sources[0].parent / "archive" / f"{episode.name}.parquet"]
+    return sources
+
+
+def _sampled(
+    episode: Episode, sources: list[Path], settings: Frames, store: TarWriter, dropped: Counter[str], threads: int
+) -> list[pd.DataFrame]:
+    """Return the rows of each clip of an episode; pictures go to the store, what is lost is counted.
+
+    Raises:
+        MediaError: there is no picture at all.
+    """
+    clips: list[pd.DataFrame] = []
+    for clip, rows in _clips(episode, sources, settings, store, dropped, threads):
+        clips.append(_finished(rows, clip, clips, settings))
+    if not any(len(rows) for rows in clips):
+        raise MediaError(
+            f"{', '.join(map(str, sources))}: no picture that can be read ({dict(dropped)}); copy the footage "
+            f"again or take episode {episode.name} out of the run"
+        )
+    return clips
+
+
+def _counts(table: pd.DataFrame) -> dict[str, Any]:
+    """Count shots, scenes and states, for the provenance."""
     sizes = table.groupby("clip")[["width", "height"]].nunique().max(axis=1)
-    notes |= {
-        "clips": len(clips),
+    return {
         "shots": int(table["shot"].nunique()),
         "scenes": int(table["scene"].nunique()),
         "states": {name: int(count) for name, count in sorted(Counter(table["state"]).items())},
         "clips_that_change_size": int((sizes > 1).sum()),
     }
-    table["show"], table["episode"] = episode.show, episode.name
-    recorded = provenance("frames", settings, {"source": sources}, dropped=dropped, backend=episode.kind, notes=notes)
-    write(outputs["manifest"], FRAMES, table, recorded)
-    log.info("%s: %d frames, %d shots, %s", shard, len(table), notes["shots"], dict(dropped) or "nothing dropped")
 
 
 def _clips(

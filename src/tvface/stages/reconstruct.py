@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,12 +23,13 @@ from tvface.media.tarstore import TarWriter
 from tvface.mining.split import PARTS
 from tvface.model.clips import Clip, load_clips
 from tvface.model.face_model import Codes, FaceModel
-from tvface.model.inference import Reconstruction, decode, encode_clip
+from tvface.model.inference import Reconstruction, decode, encode_clip, share_identity
 from tvface.model.weights_files import load_weights, read_spec
 from tvface.runtime.device import torch_device
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
 from tvface.settings import Settings, SettingsError
+from tvface.settings.output import Reconstruct
 
 _MESHES = ("obj_file", "obj_offset", "obj_length", "glb_file", "glb_offset", "glb_length")
 
@@ -52,81 +53,78 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         WeightsError: the weights are absent, damaged or of another model.
     """
     torch.set_num_threads(threads)
-    split = settings.reconstruct.split
-    if split not in (*PARTS, "all"):
-        raise SettingsError(f"reconstruct.split: '{split}' is not one of {', '.join((*PARTS, 'all'))}")
+    footage = _footage(inputs["dataset"], settings.reconstruct.split)
     spec = read_spec(inputs["weights"])
     if shard and shard != spec.model:
         raise SettingsError(f"reconstruct: {inputs['weights']} are weights of '{spec.model}', not of '{shard}'")
     head = HeadData.load(inputs["head"])
     model = FaceModel(spec, head).to(torch_device(settings.device))
-    untrained = model.weights()
     trained = load_weights(inputs["weights"], spec)
     # The baseline before training has the same flow: SPyNet is never random.
-    untrained |= {name: tensor for name, tensor in trained.items() if name.startswith("flow.")}
-    dataset = read(inputs["dataset"], DATASET).rows
-    chosen = dataset if split == "all" else dataset[dataset["split"] == split]
-    if chosen.empty:
-        logger("reconstruct").warning("the %s split has no sequence: nothing to reconstruct", split)
-    half_pixel = spec.original.half_pixel_landmarks
-    clips = load_clips(chosen, spec.image_size, settings.masks.classes, half_pixel)
-    tracks = {name: (rows["episode"].iloc[0], rows["track"].iloc[0]) for name, rows in chosen.groupby("sequence")}
-    people = dict(zip(chosen["sequence"], chosen["person"], strict=True))
+    untrained = model.weights() | {name: tensor for name, tensor in trained.items() if name.startswith("flow.")}
+    clips = load_clips(footage, spec.image_size, settings.masks.classes, spec.original.half_pixel_landmarks)
+    faces = {
+        name: _Face(rows["episode"].iloc[0], rows["track"].iloc[0], rows["person"].iloc[0])
+        for name, rows in footage.groupby("sequence")
+    }
     rows: list[dict[str, Any]] = []
     with TarWriter(outputs["meshes"]) as tar:
         for state, weights in (("initial", untrained), ("trained", trained)):
             model.load_weights(weights)
-            codes = {clip.name: encode_clip(model, clip) for clip in progress(clips, f"encoding ({state})")}
-            if settings.reconstruct.shared_identity:
-                codes = share_identity(codes, tracks)
-            limit = settings.reconstruct.meshes or len(clips)
+            codes = _codes(model, clips, faces, settings.reconstruct, state)
+            limit = (settings.reconstruct.meshes or len(clips)) if state == "trained" else 0
             for number, clip in enumerate(progress(clips, f"decoding ({state})")):
                 result = decode(model, codes[clip.name])
                 stored: list[dict[str, Any]] = [dict.fromkeys(_MESHES) for _ in range(len(clip))]
-                if state == "trained" and number < limit:
-                    stored = _store_meshes(
-                        tar, clip.name, result, model, head, settings.reconstruct.unmasked_displacement
-                    )
-                rows += _rows(spec.model, state, clip, tracks[clip.name][0], people[clip.name], result, stored)
-    write(
-        outputs["manifest"],
-        RECONSTRUCT,
-        pd.DataFrame(rows) if rows else RECONSTRUCT.empty(),
-        provenance(
-            "reconstruct",
-            settings,
-            inputs,
-            backend=spec.model,
-            weights={Path(inputs["weights"]).name: digest(inputs["weights"])},
-            notes={"spec": spec.as_mapping(), "sequences": len(clips)},
-        ),
+                if number < limit:
+                    unmasked = settings.reconstruct.unmasked_displacement
+                    stored = _store_meshes(tar, clip.name, result, model, head, unmasked)
+                rows += _rows(spec.model, state, clip, faces[clip.name], result, stored)
+    recorded = provenance(
+        "reconstruct",
+        settings,
+        inputs,
+        backend=spec.model,
+        weights={Path(inputs["weights"]).name: digest(inputs["weights"])},
+        notes={"spec": spec.as_mapping(), "sequences": len(clips)},
     )
+    write(outputs["manifest"], RECONSTRUCT, pd.DataFrame(rows) if rows else RECONSTRUCT.empty(), recorded)
 
 
-def share_identity(codes: dict[str, Codes], tracks: dict[str, tuple[str, int]]) -> dict[str, Codes]:
-    """Give all frames of a track the mean of their shape codes; a track is one person by construction.
+def _footage(dataset: Path, split: str) -> pd.DataFrame:
+    """Return the rows of a split, or of all."""
+    if split not in (*PARTS, "all"):
+        raise SettingsError(f"reconstruct.split: '{split}' is not one of {', '.join((*PARTS, 'all'))}")
+    rows = read(dataset, DATASET).rows
+    footage = rows if split == "all" else rows[rows["split"] == split]
+    if footage.empty:
+        logger("reconstruct").warning("the %s split has no sequence: nothing to reconstruct", split)
+    return footage
 
-    Args:
-        codes: codes by sequence.
-        tracks: (episode, track) by sequence.
-    """
-    members = defaultdict(list)
-    for name in codes:
-        members[tracks[name]].append(name)
-    shared = {}
-    for names in members.values():
-        mean = torch.cat([codes[name].shape for name in names]).mean(0, keepdim=True)
-        for name in names:
-            shared[name] = codes[name].replaced(shape=mean.expand_as(codes[name].shape).contiguous())
-    return {name: shared[name] for name in codes}
+
+class _Face(NamedTuple):
+    """Whose face a sequence shows."""
+
+    episode: str
+    track: int
+    person: str
+
+
+def _codes(
+    model: FaceModel, clips: Sequence[Clip], faces: Mapping[str, _Face], settings: Reconstruct, state: str
+) -> dict[str, Codes]:
+    """Return the codes of each sequence, with one shape per track if the settings say so."""
+    codes = {clip.name: encode_clip(model, clip) for clip in progress(clips, f"encoding ({state})")}
+    if settings.shared_identity:
+        return share_identity(codes, {name: (face.episode, face.track) for name, face in faces.items()})
+    return codes
 
 
 def _rows(
     model: str,
     weights: str,
     clip: Clip,
-    episode: str,
-    person: str,
+    face: _Face,
     result: Reconstruction,
     stored: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
@@ -138,8 +136,8 @@ def _rows(
             "weights": weights,
             "sequence": clip.name,
             "position": position,
-            "episode": episode,
-            "person": person,
+            "episode": face.episode,
+            "person": face.person,
             **{name: values[position] for name, values in parts.items()},
             "points68": points[position],
             **stored[position],

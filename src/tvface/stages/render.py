@@ -37,6 +37,22 @@ from tvface.settings import Settings
 # Pictures of the data half show at most this many episodes.
 EPISODES_SHOWN = 4
 
+# Of the pictures and tables of the data half, by stage and name.
+CAPTIONS = {
+    ("frames", "shots"): "The first frame of each shot.",
+    ("faces", "detections"): "Detected faces with score and person.",
+    ("identities", "people"): "Faces of each person, most seen first; in brackets the number of faces.",
+    ("sequences", "quality"): "What came of every episode; of very many those that gave least.",
+    ("sequences", "scores"): "Scores of all faces, those in a sequence and the others; in red the thresholds, by their "
+    "settings. Values beyond an end of the axis are counted at that end.",
+    ("sequences", "accepted"): "Sequences: one row of crops each.",
+    ("sequences", "rejected"): "Faces that are in no sequence, a row per reason; in brackets the number of faces.",
+    ("landmarks", "points"): "68 landmarks.",
+    ("masks", "classes"): "Parsed classes.",
+    ("dataset", "scores"): "Scores of all labelled crops, those in the dataset and the others; in red the thresholds.",
+    ("dataset", "flow"): "Crops and the optical flow to the next frame: hue is direction, strength is length.",
+}
+
 
 class Album:
     """Writes figures into a folder and keeps their manifest rows."""
@@ -108,44 +124,24 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
     )
     people = read_all(inputs["identities"], IDENTITIES)
     dataset = read(inputs["dataset"], DATASET).rows
-    album.picture("frames", "shots", data_pictures.storyboard(frames, 2 * count), "The first frame of each shot.")
-    album.picture(
-        "faces", "detections", data_pictures.detections(frames, faces, people, count),
-        "Detected faces with score and person.",
-    )  # fmt: skip
-    album.picture(
-        "identities", "people", data_pictures.cast(frames, faces, people, count),
-        "Faces of each person, most seen first; in brackets the number of faces.",
-    )  # fmt: skip
+
+    def picture(stage: str, name: str, image: np.ndarray | None) -> None:
+        album.picture(stage, name, image, CAPTIONS[stage, name])
+
+    picture("frames", "shots", data_pictures.storyboard(frames, 2 * count))
+    picture("faces", "detections", data_pictures.detections(frames, faces, people, count))
+    picture("identities", "people", data_pictures.cast(frames, faces, people, count))
     quality = collect(sorted(map(Path, inputs["frames"])), sorted(map(Path, inputs["candidates"])))
-    album.table(
-        "sequences", "quality", quality.table(),
-        "What came of every episode; of very many those that gave least.",
-    )  # fmt: skip
-    album.picture(
-        "sequences", "scores", quality.faces.picture(settings.sequences, "in a sequence"),
-        "Scores of all faces, those in a sequence and the others; in red the thresholds, by their settings. Values "
-        "beyond an end of the axis are counted at that end.",
-    )  # fmt: skip
-    album.picture(
-        "sequences", "accepted", data_pictures.sequences(sequences, count), "Sequences: one row of crops each."
-    )
-    album.picture(
-        "sequences", "rejected", data_pictures.rejected(frames, faces, candidates),
-        "Faces that are in no sequence, a row per reason; in brackets the number of faces.",
-    )  # fmt: skip
-    album.picture("landmarks", "points", data_pictures.landmarks(sequences, landmarks, count), "68 landmarks.")
-    album.picture("masks", "classes", data_pictures.masks(sequences, masks, count), "Parsed classes.")
+    album.table("sequences", "quality", quality.table(), CAPTIONS["sequences", "quality"])
+    picture("sequences", "scores", quality.faces.picture(settings.sequences, "in a sequence"))
+    picture("sequences", "accepted", data_pictures.sequences(sequences, count))
+    picture("sequences", "rejected", data_pictures.rejected(frames, faces, candidates))
+    picture("landmarks", "points", data_pictures.landmarks(sequences, landmarks, count))
+    picture("masks", "classes", data_pictures.masks(sequences, masks, count))
     points, parsed = (sorted(map(Path, inputs[name])) for name in ("landmarks", "masks"))
     labels = label_scores(points, parsed, set(dataset["sequence"]))
-    album.picture(
-        "dataset", "scores", labels.picture(settings.dataset, "in the dataset", columns=3),
-        "Scores of all labelled crops, those in the dataset and the others; in red the thresholds.",
-    )  # fmt: skip
-    album.picture(
-        "dataset", "flow", data_pictures.flow(dataset, count),
-        "Crops and the optical flow to the next frame: hue is direction, strength is length.",
-    )  # fmt: skip
+    picture("dataset", "scores", labels.picture(settings.dataset, "in the dataset", columns=3))
+    picture("dataset", "flow", data_pictures.flow(dataset, count))
 
 
 def _some(paths: Sequence[str | Path]) -> list[Path]:

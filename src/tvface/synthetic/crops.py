@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -197,95 +195,7 @@ class CropMaker:
             visible &= ~covered[place[:, 1], place[:, 0]]
         return Crop(degrade(image, rng), points, visible, labels)
 
-
-def make_crops(
-    head: HeadData, count: int, seed: int, size: int = 128, portraits: Sequence[Texture] = ()
-) -> Iterator[Crop]:
-    """Yield ``count`` training crops; equal arguments give equal crops.
-
-    Args:
-        head: the generic head.
-        count: crops.
-        seed: of everything random.
-        size: side in pixels.
-        portraits: photographic textures (see :mod:`tvface.synthetic.portrait`) for a fifth of the persons.
-
-    Raises:
-        ValueError: the head's metadata names no expression modes.
-    """
-    yield from crops_of(CropMaker(head, size, portraits), count, seed)
-
-
-def crops_of(maker: CropMaker, count: int, seed: int) -> Iterator[Crop]:
-    """Yield ``count`` crops of a maker; equal arguments give equal crops."""
-    rng = np.random.default_rng([seed, 0xC209])
-    for person in maker.cast(count, rng):
-        yield maker.crop(person, rng)
-
-
-def stack_crops(crops: Sequence[Crop]) -> dict[str, np.ndarray]:
-    """Stack crops: images (N, S, S, 3) u8, points (N, 68, 2) f32, visible (N, 68) bool, labels (N, S, S) u8."""
-    return {
-        "images": np.stack([crop.image for crop in crops]),
-        "points": np.stack([crop.points for crop in crops]),
-        "visible": np.stack([crop.visible for crop in crops]),
-        "labels": np.stack([crop.labels for crop in crops]),
-    }
-
-
-def _write_shard(task: tuple[str, str, int, int, int, tuple[Texture, ...]]) -> str:
-    head_path, target, count, seed, size, portraits = task
-    crops = list(make_crops(HeadData.load(head_path), count, seed, size, portraits))
-    partial = Path(target).with_suffix(".partial")
-    with partial.open("wb") as file:
-        stacked = stack_crops(crops)
-        np.savez(
-            file,
-            images=stacked["images"],
-            points=stacked["points"],
-            visible=stacked["visible"],
-            labels=stacked["labels"],
-        )
-    partial.rename(target)
-    return target
-
-
-def write_shards(
-    folder: str | Path,
-    count: int,
-    seed: int,
-    processes: int,
-    head: str | Path,
-    size: int = 128,
-    per_shard: int = 500,
-    portraits: Sequence[Texture] = (),
-) -> list[Path]:
-    """Write crops as npz files (arrays of :func:`stack_crops`) with a pool of processes.
-
-    Shard k holds the crops of ``make_crops(..., seed=seed * 1_000_003 + k)``, so the files do not depend on the
-    number of processes.
-
-    Args:
-        folder: made if absent; existing shards of the same names are overwritten.
-        count: crops in all; processes: workers; head: a stored head model; per_shard: crops per file.
-
-    Returns:
-        The files in order.
-
-    Raises:
-        ValueError: count, processes or per_shard below 1.
-    """
-    if min(count, processes, per_shard) < 1:
-        raise ValueError(f"count {count}, processes {processes} and per_shard {per_shard} must be at least 1")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tasks = []
-    for index, start in enumerate(range(0, count, per_shard)):
-        target = str(folder / f"crops_{index:04d}.npz")
-        tasks.append(
-            (str(head), target, min(per_shard, count - start), seed * 1_000_003 + index, size, tuple(portraits))
-        )
-    if processes == 1:
-        return [Path(_write_shard(task)) for task in tasks]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        return [Path(name) for name in pool.imap(_write_shard, tasks)]
+    def crops(self, count: int, rng: np.random.Generator) -> Iterator[Crop]:
+        """Yield ``count`` crops of the persons of :meth:`cast`; equal arguments give equal crops."""
+        for person in self.cast(count, rng):
+            yield self.crop(person, rng)

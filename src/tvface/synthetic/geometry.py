@@ -84,8 +84,6 @@ def flow(view: View, following: View) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("flow needs two views of the same person by the same camera")
     result, valid = np.zeros((*view.face.shape, 2), np.float32), np.zeros(view.face.shape, bool)
     camera = view.camera
-    geometry_numba.flow(
-        view.points, view.faces, view.face, following.vertices, following.near, camera.focal, *camera.centre, HIDDEN,
-        result, valid,
-    )  # fmt: skip
+    before, after = (view.points, view.faces, view.face), (following.vertices, following.near)
+    geometry_numba.flow(*before, *after, camera.focal, *camera.centre, HIDDEN, result, valid)
     return result, valid

@@ -29,11 +29,6 @@ def sh_light(coefficients: np.ndarray) -> np.ndarray:
     return (plain / SH_FACTORS[:, None]).astype(np.float32)
 
 
-def flat_light() -> np.ndarray:
-    """Return the even studio light, (9, 3) float32."""
-    return sh_light(np.array([0.72, 0.06, 0.12, 0.26, 0, 0, 0, 0, 0.02]))
-
-
 def directional_light(
     direction: np.ndarray, ambient: float, gain: float, colour: np.ndarray, ambient_colour: np.ndarray
 ) -> np.ndarray:

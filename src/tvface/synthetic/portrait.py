@@ -55,10 +55,10 @@ class Portrait:
 
 def _looks(name: str) -> Traits:
     """Looks of what the photograph does not give: eyes, sides and back of the hair, clothes."""
-    plain = dataclasses.replace(
-        draw_traits(0), freckles=0.0, age=0.3, stubble=0.0, beard=0.0, moustache=0.0, spectacles="", hat="",
-        eye_shadow=0.0, cloth_stripes=0.0, hair_style="short", recession=0.0,
-    )  # fmt: skip
+    without: dict[str, Any] = dict.fromkeys(
+        ("freckles", "stubble", "beard", "moustache", "eye_shadow", "cloth_stripes", "recession"), 0.0
+    )
+    plain = dataclasses.replace(draw_traits(0), **without, age=0.3, spectacles="", hat="", hair_style="short")
     if name == "astronaut":
         return dataclasses.replace(plain, seed=1001, hair_line=38.0, iris=(0.22, 0.13, 0.08), cloth=(0.72, 0.33, 0.10))
     return dataclasses.replace(plain, seed=1002, hair_line=46.0, iris=(0.20, 0.13, 0.10), cloth=(0.05, 0.05, 0.08))
@@ -162,34 +162,14 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
     """
     atlas, picture, points = stage.atlas, portrait_picture(name), portrait_points(name)
     fit = fit_portrait(stage, points, picture.shape[1], picture.shape[0])
-    place, weight, normal = _project_texels(stage, fit, points)
-    weight = weight * (1 - smoothstep(painter.under_neck, 0.05, 0.5)).astype(np.float32)
-    photo = sample(picture.astype(np.float32) / 255, place, cv2.INTER_CUBIC)
-    teeth = np.zeros(picture.shape[:2], np.uint8)
-    cv2.fillPoly(teeth, [np.round(points[60:] * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
-    inside_mouth = sample(cv2.dilate(teeth, np.ones((3, 3))), place, cv2.INTER_NEAREST) > 0
-    weight = weight * ~inside_mouth
-    colour = _flatten_light(np.clip(photo, 0, 1), normal, weight, atlas)
-    row, column = _mirror(atlas)
-    other = weight[row, column] * 0.999
-    better = np.clip((other - weight) * 4, 0, 1) * (weight < 0.6)
-    colour = colour + better[:, :, None] * (colour[row, column] - colour)
-    weight = np.maximum(weight, better * other)
-
+    colour, weight = _photographed(stage, painter, fit, picture, points)
     y = atlas.position[:, :, 1]
     cheeks = (weight > 0.7) & (y < -10) & (y > -45) & (np.abs(atlas.position[:, :, 0]) > 22)
     skin = np.median(colour[cheeks], axis=0)
     hair_texels = (weight > 0.6) & (y > 62) & (np.abs(atlas.theta) < 45)
     hair = np.median(colour[hair_texels], axis=0) if name == "astronaut" else np.array([0.42, 0.40, 0.38])
     traits = dataclasses.replace(_looks(name), skin=rgb(skin), hair_colour=rgb(np.clip(hair, 0.02, 0.95)))
-    neck = 1 - smoothstep(y, atlas.landmarks[8, 1] - 10, atlas.landmarks[8, 1] + 4)
-    hidden_neck = (neck > 0.5) & (weight < 0.3)
-    known = np.where(hidden_neck, 0.6, weight)
-    base = np.where(hidden_neck[:, :, None], skin * 0.85, colour)
-    filled = push_pull(
-        np.where((atlas.part == SKIN)[:, :, None], base, 0).astype(np.float32), known * (atlas.part != EMPTY)
-    )
-
+    filled = _filled(atlas, colour, weight, skin)
     painted, _ = painter.paint(traits)
     rng = np.random.default_rng(traits.seed)
     opacity = scalp_opacity(atlas, traits, rng)
@@ -212,6 +192,40 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
     texture = Texture(name, pixels, classes, vertex_values(atlas, smooth, stage.head.faces), traits, photographed=True)
     return Portrait(texture, fit.shape, _kept_expression(stage, fit), fit)
+
+
+def _photographed(
+    stage: Stage, painter: SkinPainter, fit: PortraitFit, picture: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take colours from the photograph, without its light; where one side is seen badly, from the other.
+
+    Returns:
+        Colour (H, W, 3) of the atlas, and how well each texel is seen (H, W), 0 .. 1.
+    """
+    place, weight, normal = _project_texels(stage, fit, points)
+    weight = weight * (1 - smoothstep(painter.under_neck, 0.05, 0.5)).astype(np.float32)
+    photo = sample(picture.astype(np.float32) / 255, place, cv2.INTER_CUBIC)
+    teeth = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(teeth, [np.round(points[60:] * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+    inside_mouth = sample(cv2.dilate(teeth, np.ones((3, 3))), place, cv2.INTER_NEAREST) > 0
+    weight = weight * ~inside_mouth
+    colour = _flatten_light(np.clip(photo, 0, 1), normal, weight, stage.atlas)
+    row, column = _mirror(stage.atlas)
+    other = weight[row, column] * 0.999
+    better = np.clip((other - weight) * 4, 0, 1) * (weight < 0.6)
+    colour = colour + better[:, :, None] * (colour[row, column] - colour)
+    return colour, np.maximum(weight, better * other)
+
+
+def _filled(atlas: Atlas, colour: np.ndarray, weight: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Fill what is not seen from around it; a hidden neck with darker skin."""
+    y = atlas.position[:, :, 1]
+    neck = 1 - smoothstep(y, atlas.landmarks[8, 1] - 10, atlas.landmarks[8, 1] + 4)
+    hidden_neck = (neck > 0.5) & (weight < 0.3)
+    known = np.where(hidden_neck, 0.6, weight)
+    base = np.where(hidden_neck[:, :, None], skin * 0.85, colour)
+    on_skin = np.where((atlas.part == SKIN)[:, :, None], base, 0).astype(np.float32)
+    return push_pull(on_skin, known * (atlas.part != EMPTY))
 
 
 def _kept_expression(stage: Stage, fit: PortraitFit) -> np.ndarray:
@@ -266,11 +280,10 @@ def _write(path: Path, key: str, portrait: Portrait) -> None:
         "error": fit.error,
     }
     with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file, colour=texture.colour, labels=texture.labels, scalp=texture.scalp, shape=fit.shape,
-            expression=fit.expression, joints=fit.joints, translation=fit.translation, neutral=portrait.neutral,
-            notes=np.frombuffer(json.dumps(notes).encode(), np.uint8),
-        )  # fmt: skip
+        of_texture = {name: getattr(texture, name) for name in ("colour", "labels", "scalp")}
+        of_fit = {name: getattr(fit, name) for name in ("shape", "expression", "joints", "translation")}
+        text = np.frombuffer(json.dumps(notes).encode(), np.uint8)
+        np.savez(file, **of_texture, **of_fit, neutral=portrait.neutral, notes=text)
 
 
 def _read(path: Path, key: str, name: str) -> Portrait | None:

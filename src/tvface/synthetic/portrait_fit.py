@@ -78,71 +78,100 @@ def fit_portrait(stage: Stage, points: np.ndarray, width: int, height: int) -> P
     Raises:
         RuntimeError: the optimizer did not converge.
     """
-    camera = Camera.central(FOCAL_PER_SIDE * max(width, height), width, height)
-    names, full = stage.head.notes["expression_names"], float(stage.head.notes["expression_full"])
-    moving = [i for i, name in enumerate(names[:N_EXPRESSION]) if not name.startswith("lid_")]
-    unit = np.linalg.norm(points[45] - points[36]) / 100
-    weight = np.ones(68)
-    weight[:17], weight[8], weight[60:], weight[27:31] = 0.45, 0.8, 0.8, 0.8
+    fit = _Fit(stage, points, Camera.central(FOCAL_PER_SIDE * max(width, height), width, height))
+    low, high = fit.bounds()
+    scale = fit.scale()
 
-    def unpack(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def jacobian(x: np.ndarray) -> np.ndarray:
+        # The head is computed in float32: steps of a thousandth of each scale stay well above its rounding.
+        base, columns = fit.residuals(x), []
+        for index, step in enumerate(1e-3 * scale):
+            moved = x.copy()
+            moved[index] += step if x[index] + step <= high[index] else -step
+            columns.append((fit.residuals(moved) - base) / (moved[index] - x[index]))
+        return np.stack(columns, axis=1)
+
+    best = least_squares(fit.residuals, fit.start(), jacobian, bounds=(low, high), x_scale=scale, max_nfev=40)
+    if best.status < 0:
+        raise RuntimeError(f"the portrait fit did not converge: {best.message}")
+    return fit.result(best.x)
+
+
+class _Fit:
+    """The least-squares problem of one portrait. Its unknowns are, in this order: the root's rotation (3), its place in
+    metres (3), the jaw's opening (1), the shape (N_SHAPE), the expression modes that may move, in full strengths."""
+
+    def __init__(self, stage: Stage, points: np.ndarray, camera: Camera) -> None:
+        self.stage, self.points, self.camera = stage, points, camera
+        notes = stage.head.notes
+        self.full = float(notes["expression_full"])
+        self.moving = [
+            i for i, name in enumerate(notes["expression_names"][:N_EXPRESSION]) if not name.startswith("lid_")
+        ]
+        self.unit = np.linalg.norm(points[45] - points[36]) / 100
+        self.weight = np.ones(68)
+        self.weight[:17], self.weight[8], self.weight[60:], self.weight[27:31] = 0.45, 0.8, 0.8, 0.8
+        self.prior = np.concatenate([[4.0], np.ones(N_SHAPE), np.full(len(self.moving), 1.5)])
+        unseen = ("forehead", "head_d", "crown")
+        self.prior[[1 + i for i, name in enumerate(notes["shape_names"][:N_SHAPE]) if name in unseen]] = 6.0
+        self.count = 7 + N_SHAPE + len(self.moving)
+
+    def unpack(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return shape, expression, joints and translation."""
         expression = np.zeros(N_EXPRESSION)
-        expression[moving] = x[7 + N_SHAPE :] * full
+        expression[self.moving] = x[7 + N_SHAPE :] * self.full
         joints = np.zeros(15)
         joints[:3], joints[6] = x[:3], x[6]
         return x[7 : 7 + N_SHAPE], expression, joints, x[3:6]
 
-    def project(x: np.ndarray) -> np.ndarray:
-        shape, expression, joints, translation = unpack(x)
+    def project(self, x: np.ndarray) -> np.ndarray:
+        """Return the 68 points (68, 2) in the photograph, pixels."""
+        shape, expression, joints, translation = self.unpack(x)
         rotations = rotation_matrix(joints.reshape(5, 3))
-        vertices, _ = stage.deform(stage.identity(shape), expression, rotations)
-        return camera.project(stage.landmarks(vertices, rotations) + translation)[:, :2].astype(np.float64)
+        vertices, _ = self.stage.deform(self.stage.identity(shape), expression, rotations)
+        landmarks = self.stage.landmarks(vertices, rotations)
+        return self.camera.project(landmarks + translation)[:, :2].astype(np.float64)
 
-    prior = np.concatenate([[4.0], np.ones(N_SHAPE), np.full(len(moving), 1.5)])
-    prior[
-        [
-            1 + i
-            for i, name in enumerate(stage.head.notes["shape_names"][:N_SHAPE])
-            if name in ("forehead", "head_d", "crown")
-        ]
-    ] = 6.0
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """Return the weighted distances of the points and the priors."""
+        distance = (self.project(x) - self.points) / self.unit * self.weight[:, None]
+        return np.concatenate([distance.ravel(), self.prior * x[6:]])
 
-    def residuals(x: np.ndarray) -> np.ndarray:
-        distance = (project(x) - points) / unit * weight[:, None]
-        return np.concatenate([distance.ravel(), prior * x[6:]])
+    def start(self) -> np.ndarray:
+        """Return the mean head from the front, as large as the eyes are apart and where they are."""
+        stage, camera = self.stage, self.camera
+        start = np.zeros(self.count)
+        width = np.linalg.norm(
+            np.diff(stage.landmarks(stage.template, np.tile(np.eye(3), (5, 1, 1)))[[36, 45], :2], axis=0)
+        )
+        depth = camera.focal * width / (100 * self.unit)
+        eyes = self.points[36:48].mean(0)
+        start[3:6] = (
+            (eyes[0] - camera.centre[0]) * depth / camera.focal,
+            (camera.centre[1] - eyes[1]) * depth / camera.focal,
+            -depth,
+        )
+        return start
 
-    start = np.zeros(7 + N_SHAPE + len(moving))
-    width_m = np.linalg.norm(
-        np.diff(stage.landmarks(stage.template, np.tile(np.eye(3), (5, 1, 1)))[[36, 45], :2], axis=0)
-    )
-    depth = camera.focal * width_m / (100 * unit)
-    eyes = points[36:48].mean(0)
-    start[3:6] = (
-        (eyes[0] - camera.centre[0]) * depth / camera.focal,
-        (camera.centre[1] - eyes[1]) * depth / camera.focal,
-        -depth,
-    )
-    low, high = np.full(len(start), -np.inf), np.full(len(start), np.inf)
-    low[6], high[6] = -0.02, 0.5
-    low[7 : 7 + N_SHAPE], high[7 : 7 + N_SHAPE] = -3, 3
-    low[7 + N_SHAPE :], high[7 + N_SHAPE :] = -1.0, 1.6
-    scale = np.ones(len(start))
-    scale[:3], scale[3:5], scale[5], scale[6] = 0.1, 0.01, 0.2, 0.1
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and the largest values."""
+        low, high = np.full(self.count, -np.inf), np.full(self.count, np.inf)
+        low[6], high[6] = -0.02, 0.5
+        low[7 : 7 + N_SHAPE], high[7 : 7 + N_SHAPE] = -3, 3
+        low[7 + N_SHAPE :], high[7 + N_SHAPE :] = -1.0, 1.6
+        return low, high
 
-    def jacobian(x: np.ndarray) -> np.ndarray:
-        # The head is computed in float32: steps of a thousandth of each scale stay well above its rounding.
-        base, columns = residuals(x), []
-        for index, step in enumerate(1e-3 * scale):
-            moved = x.copy()
-            moved[index] += step if x[index] + step <= high[index] else -step
-            columns.append((residuals(moved) - base) / (moved[index] - x[index]))
-        return np.stack(columns, axis=1)
+    def scale(self) -> np.ndarray:
+        """Return how far each unknown moves as a rule."""
+        scale = np.ones(self.count)
+        scale[:3], scale[3:5], scale[5], scale[6] = 0.1, 0.01, 0.2, 0.1
+        return scale
 
-    found = least_squares(residuals, start, jacobian, bounds=(low, high), x_scale=scale, max_nfev=40)
-    if found.status < 0:
-        raise RuntimeError(f"the portrait fit did not converge: {found.message}")
-    shape, expression, joints, translation = unpack(found.x)
-    error = float(np.linalg.norm(project(found.x) - points, axis=1).mean() / unit)
-    codes = np.zeros(stage.shape.shape[1]), np.zeros(stage.expression.shape[1])
-    codes[0][:N_SHAPE], codes[1][:N_EXPRESSION] = shape, expression
-    return PortraitFit(codes[0].astype(np.float32), codes[1].astype(np.float32), joints, translation, camera, error)
+    def result(self, x: np.ndarray) -> PortraitFit:
+        """Return the fit that these unknowns are."""
+        shape, expression, joints, translation = self.unpack(x)
+        error = float(np.linalg.norm(self.project(x) - self.points, axis=1).mean() / self.unit)
+        codes = np.zeros(self.stage.shape.shape[1]), np.zeros(self.stage.expression.shape[1])
+        codes[0][:N_SHAPE], codes[1][:N_EXPRESSION] = shape, expression
+        shapes, expressions = (code.astype(np.float32) for code in codes)
+        return PortraitFit(shapes, expressions, joints, translation, self.camera, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -90,52 +91,86 @@ def render_scene(
         raise ValueError(f"the background is {background.shape}, expected {(height, width, 3)} (height, width, 3)")
     if samples < 1:
         raise ValueError(f"samples per pixel side: {samples}, expected at least 1")
-    face = np.full((height * samples, width * samples), -1, np.int32)
-    near = np.zeros((height * samples, width * samples), np.float32)
-    projected: list[list[tuple[Surface, np.ndarray, int]]] = []
-    first, limits = 0, [0]
-    for posed in people:
-        own = []
-        for surface in posed.surfaces:
-            points = camera.project(surface.vertices)
-            points[:, :2] = (points[:, :2] + 0.5) * samples - 0.5
-            kernels.fill(points, surface.faces, first, face, near)
-            own.append((surface, points, first))
-            first += len(surface.faces)
-        projected.append(own)
-        limits.append(first)
-    total = np.zeros((height, width, 4), np.float32)
-    fine = np.zeros(face.shape, np.uint8)
-    polynomial = np.ascontiguousarray(light * SH_FACTORS[:, None], np.float32)
-    for own in projected:
-        for surface, points, start in own:
-            window = _window(points, face.shape)
-            if window is None:
-                continue
-            level = _level(surface, points)
-            texture = surface.levels[level]
-            relief = FLAT if surface.relief is None else surface.relief.at(level)
-            reach = np.ones(len(points), np.float32) if surface.shadow is None else surface.shadow.reach(light)
-            kernels.shade(
-                points, surface.vertices, surface.normals, reach, _lamps(surface, lamps), surface.faces,
-                surface.corners, start, face, window, texture, texture.shape[1] / surface.labels.shape[1], relief,
-                surface.labels, polynomial, surface.gloss, samples, total, fine,
-            )  # fmt: skip
-    image = np.empty(background.shape, np.uint8)
-    kernels.composite(total, background, samples, image)
-    labels = np.zeros((height, width), np.uint8)
-    kernels.majority(fine, samples, labels)
+    buffer = _Buffer(
+        np.full((height * samples, width * samples), -1, np.int32),
+        np.zeros((height * samples, width * samples), np.float32),
+        samples,
+    )
+    drawn, limits = _fill(buffer, people, camera)
+    image, labels = _paint(buffer, drawn, light, lamps, background)
     middle = (slice(samples // 2, None, samples), slice(samples // 2, None, samples))
     person = np.full((height, width), -1, np.int8)
     for limit in limits[:-1]:
-        person += face[middle] >= limit
+        person += buffer.face[middle] >= limit
     with np.errstate(divide="ignore"):
-        depth = np.where(face[middle] >= 0, 1 / near[middle], np.inf).astype(np.float32)
-    points68 = (
-        np.stack([camera.project(posed.landmarks) for posed in people]) if people else np.zeros((0, 68, 3), np.float32)
-    )
-    visible = np.stack([_visible(points, near, samples) for points in points68]) if people else np.zeros((0, 68), bool)
+        depth = np.where(buffer.face[middle] >= 0, 1 / buffer.near[middle], np.inf).astype(np.float32)
+    if not people:
+        nothing = np.zeros((0, 68, 3), np.float32)
+        return Frame(image, labels, person, depth, as_annotated(nothing[:, :, :2]), np.zeros((0, 68), bool))
+    points68 = np.stack([camera.project(posed.landmarks) for posed in people])
+    visible = np.stack([_visible(points, buffer.near, samples) for points in points68])
     return Frame(image, labels, person, depth, as_annotated(points68[:, :, :2]), visible)
+
+
+class _Buffer(NamedTuple):
+    """The supersampled z-buffer: number of the nearest triangle (H s, W s) int32, -1 where there is none, and its
+    nearness (1 / depth) float32; ``samples`` per pixel side."""
+
+    face: np.ndarray
+    near: np.ndarray
+    samples: int
+
+
+class _Drawn(NamedTuple):
+    """A surface in the z-buffer: its points (V, 3) in samples, as :func:`kernels.fill` takes them, and the number of
+    its first triangle."""
+
+    surface: Surface
+    points: np.ndarray
+    first: int
+
+
+def _fill(buffer: _Buffer, people: Sequence[Posed], camera: Camera) -> tuple[list[_Drawn], list[int]]:
+    """Enter all surfaces in the z-buffer; returns them, and where each person's triangles begin, the end at last."""
+    drawn: list[_Drawn] = []
+    first, limits = 0, [0]
+    for posed in people:
+        for surface in posed.surfaces:
+            points = camera.project(surface.vertices)
+            points[:, :2] = (points[:, :2] + 0.5) * buffer.samples - 0.5
+            kernels.fill(points, surface.faces, first, buffer.face, buffer.near)
+            drawn.append(_Drawn(surface, points, first))
+            first += len(surface.faces)
+        limits.append(first)
+    return drawn, limits
+
+
+def _paint(
+    buffer: _Buffer, drawn: Sequence[_Drawn], light: np.ndarray, lamps: Sequence[PointLight], background: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shade all surfaces; returns the picture (H, W, 3) uint8 and its classes (H, W) uint8."""
+    total = np.zeros((*background.shape[:2], 4), np.float32)
+    fine = np.zeros(buffer.face.shape, np.uint8)
+    polynomial = np.ascontiguousarray(light * SH_FACTORS[:, None], np.float32)
+    for surface, points, first in drawn:
+        window = _window(points, buffer.face.shape)
+        if window is None:
+            continue
+        level = _level(surface, points)
+        texture = surface.levels[level]
+        relief = FLAT if surface.relief is None else surface.relief.at(level)
+        reach = np.ones(len(points), np.float32) if surface.shadow is None else surface.shadow.reach(light)
+        mesh = kernels.Projected(
+            points, surface.faces, first, surface.vertices, surface.normals, reach, _lamps(surface, lamps)
+        )
+        scale = texture.shape[1] / surface.labels.shape[1]
+        look = kernels.Look(surface.corners, surface.labels, texture, scale, relief, surface.gloss)
+        kernels.shade(mesh, look, polynomial, buffer.face, window, buffer.samples, total, fine)
+    image = np.empty(background.shape, np.uint8)
+    kernels.composite(total, background, buffer.samples, image)
+    labels = np.zeros(background.shape[:2], np.uint8)
+    kernels.majority(fine, buffer.samples, labels)
+    return image, labels
 
 
 def _lamps(surface: Surface, lamps: Sequence[PointLight]) -> np.ndarray:

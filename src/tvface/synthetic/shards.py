@@ -1,7 +1,6 @@
-"""Sets of synthetic crops on disk: npz shards, their Parquet index and the head they were made with.
+"""Sets of synthetic crops with all their truth: npz shards and their Parquet index.
 
-Shard k of seed s is drawn from the generator seeded (s, k), so a file depends neither on the number of processes nor on
-the other files. A run that was stopped goes on: complete shards stay. Files appear atomically and hold no pickles.
+Shard k of seed s is drawn from the generator seeded (s, k); :mod:`tvface.synthetic.shard_files` writes them.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import multiprocessing
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,23 +18,17 @@ import numpy as np
 import pandas as pd
 
 from tvface.dag.code import code_digest
-from tvface.files.atomic import atomic
 from tvface.files.digests import digest
-from tvface.head import generic
 from tvface.head.data import HeadData
 from tvface.manifests.base import Provenance, write
 from tvface.manifests.crops import CROPS
 from tvface.runtime.threads import one_thread
-from tvface.settings.model import Head
 from tvface.synthetic.crops import PERSON_EVERY
+from tvface.synthetic.shard_files import HEAD, CropsError, save_shard, sizes, write_head, write_missing
 from tvface.synthetic.truth import LAYERS, Shot, ShotMaker, check_layers
 
-HEAD, INDEX = "head.npz", "index.parquet"
+INDEX = "index.parquet"
 PER_SHARD = 240  # crops; with all layers of 128 x 128 px about 120 MB
-
-
-class CropsError(ValueError):
-    """A set of crops cannot be made as asked, or what is in its folder is not of this set."""
 
 
 @dataclass(frozen=True)
@@ -109,24 +101,15 @@ def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int =
     if processes < 1:
         raise CropsError(f"processes {processes} must be at least 1")
     folder.mkdir(parents=True, exist_ok=True)
-    made_with = json.dumps({**dataclasses.asdict(recipe), "head": _write_head(folder), "code": code_digest(__name__)})
-    shots, each = count // recipe.frames, recipe.per_shard // recipe.frames
-    tasks = [
-        Task(folder, index, min(each, shots - start), recipe, made_with)
-        for index, start in enumerate(range(0, shots, each))
-    ]
+    write_head(folder)
+    head = digest(folder / HEAD)
+    made_with = json.dumps({**dataclasses.asdict(recipe), "head": head, "code": code_digest(__name__)})
+    shots = sizes(count // recipe.frames, recipe.per_shard // recipe.frames)
+    tasks = [Task(folder, index, number, recipe, made_with) for index, number in enumerate(shots)]
     surplus = sorted(set(folder.glob("crops_*.npz")) - {task.path for task in tasks})
     if surplus:
         raise CropsError(f"{surplus[0]}: count {count} makes {len(tasks)} files; delete the others or raise the count")
-    missing = [task for task in tasks if not _is_done(task)]
-    for task in tasks:
-        if task not in missing:
-            yield task.path
-    if processes == 1 or len(missing) <= 1:
-        yield from map(write_shard, missing)
-    else:
-        with multiprocessing.get_context("spawn").Pool(min(processes, len(missing))) as pool:
-            yield from pool.imap(write_shard, missing)
+    yield from write_missing(write_shard, tasks, processes, _is_done)
     yield _write_index(folder, tasks, recipe, made_with)
 
 
@@ -134,21 +117,6 @@ def make_shots(maker: ShotMaker, count: int, generator: np.random.Generator) -> 
     """Yield (person's number, texture's name, shot): a new person every two shots, new looks every four."""
     for index, person in enumerate(maker.crops.cast(count, generator)):
         yield index // PERSON_EVERY, person.texture.name, maker.shot(person, generator)
-
-
-def _write_head(folder: Path) -> str:
-    """Store the generic head, or make sure that it is the one stored; returns the file's sha256."""
-    path, head = folder / HEAD, generic.build(Head())
-    if not path.is_file():
-        head.save(path)
-    elif not _equal(HeadData.load(path), head):
-        raise CropsError(f"{path}: these crops were made with another head; delete them or name another folder")
-    return digest(path)
-
-
-def _equal(one: HeadData, other: HeadData) -> bool:
-    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in dataclasses.fields(HeadData)]
-    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def _is_done(task: Task) -> bool:
@@ -201,10 +169,7 @@ def write_shard(task: Task) -> Path:
     for name in ("identity", "shot", "frame"):
         arrays[name] = np.array([row[name] for row in rows], np.int64)
     notes = json.dumps({"made_with": task.made_with, "rows": rows}).encode()
-    with atomic(task.path) as temporary, temporary.open("wb") as file:
-        # Not compressed: a training run reads the arrays many times, and packing would cost as much as rendering.
-        np.savez(file, allow_pickle=False, **arrays, notes=np.frombuffer(notes, np.uint8))
-    return task.path
+    return save_shard(task.path, {**arrays, "notes": np.frombuffer(notes, np.uint8)})
 
 
 @functools.lru_cache(maxsize=2)

@@ -43,6 +43,13 @@ IRIS_COLOURS = np.array(
 HAIR_STYLES = ("bald", "buzz", "short", "fringe", "bob", "long")
 
 
+LIPSTICKS: np.ndarray = np.array([[0.62, 0.10, 0.14], [0.72, 0.25, 0.28], [0.50, 0.14, 0.22], [0.78, 0.42, 0.40]])
+EYE_SHADOWS: np.ndarray = np.array([[0.35, 0.22, 0.30], [0.30, 0.25, 0.20], [0.2, 0.25, 0.4]])
+# How probable each of HAIR_STYLES is.
+STYLES_OF_MEN = (0.14, 0.2, 0.4, 0.16, 0.04, 0.06)
+STYLES_OF_WOMEN = (0.02, 0.03, 0.2, 0.2, 0.25, 0.3)
+
+
 @dataclass(frozen=True)
 class Traits:
     """Colours are RGB in [0, 1], lengths millimetres, strengths in [0, 1]."""
@@ -100,35 +107,41 @@ def _jitter(rng: np.random.Generator, colour: np.ndarray, spread: float) -> tupl
     return rgb(np.clip(colour * (1 + rng.normal(0, spread, 3)) * (1 + rng.normal(0, spread)), 0.02, 0.97))
 
 
-def draw_traits(seed: int) -> Traits:
-    """Draw a person's looks; equal seeds give equal people."""
-    rng = np.random.default_rng([seed, 0x5EED])
+def _skin(rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Draw a skin colour between neighbouring tones, and how dark it is, 0 .. 1."""
     tone = rng.uniform(0, len(TONES) - 1)
     low = int(tone)
     skin = TONES[low] + (tone - low) * (TONES[min(low + 1, len(TONES) - 1)] - TONES[low])
-    darkness = tone / (len(TONES) - 1)
+    return skin, tone / (len(TONES) - 1)
+
+
+def _hair_colour(rng: np.random.Generator, grey: bool, darkness: float) -> np.ndarray:
+    """Draw a colour; with dark skin, dark hair."""
+    if grey:
+        return np.asarray(HAIR_COLOURS[7] + rng.random() * (HAIR_COLOURS[8] - HAIR_COLOURS[7]))
+    return np.asarray(HAIR_COLOURS[int(rng.integers(0, 2 if darkness > 0.6 else 7))])
+
+
+def _beard(rng: np.random.Generator, male: bool) -> tuple[float, float]:
+    """Draw how thick beard and moustache are; most beards have a moustache as thick, few moustaches stand alone."""
+    beard = float(rng.uniform(0.5, 1)) if male and rng.random() < 0.28 else 0.0
+    if beard and rng.random() < 0.8:
+        return beard, beard
+    return beard, float(rng.uniform(0.5, 1)) if male and rng.random() < 0.08 else 0.0
+
+
+def draw_traits(seed: int) -> Traits:
+    """Draw a person's looks; equal seeds give equal people."""
+    rng = np.random.default_rng([seed, 0x5EED])
+    skin, darkness = _skin(rng)
     age = float(np.clip(rng.beta(1.3, 1.8), 0, 1))
     grey = rng.random() < max(0.0, age - 0.45) * 1.8
-    if grey:
-        hair = HAIR_COLOURS[7] + rng.random() * (HAIR_COLOURS[8] - HAIR_COLOURS[7])
-    elif darkness > 0.6:
-        hair = HAIR_COLOURS[int(rng.integers(0, 2))]
-    else:
-        hair = HAIR_COLOURS[int(rng.integers(0, 7))]
+    hair = _hair_colour(rng, grey, darkness)
     male = rng.random() < 0.5
-    style = str(
-        rng.choice(HAIR_STYLES, p=[0.14, 0.2, 0.4, 0.16, 0.04, 0.06] if male else [0.02, 0.03, 0.2, 0.2, 0.25, 0.3])
-    )
+    style = str(rng.choice(HAIR_STYLES, p=STYLES_OF_MEN if male else STYLES_OF_WOMEN))
     make_up = (not male) and rng.random() < 0.5
-    lip = skin * np.array([0.86, 0.60, 0.58])
-    if make_up:
-        lip = np.array([[0.62, 0.10, 0.14], [0.72, 0.25, 0.28], [0.50, 0.14, 0.22], [0.78, 0.42, 0.40]])[
-            int(rng.integers(4))
-        ]
-    beard = float(rng.uniform(0.5, 1)) if male and rng.random() < 0.28 else 0.0
-    moustache = (
-        beard if beard and rng.random() < 0.8 else (float(rng.uniform(0.5, 1)) if male and rng.random() < 0.08 else 0.0)
-    )
+    lip = LIPSTICKS[int(rng.integers(4))] if make_up else skin * np.array([0.86, 0.60, 0.58])
+    beard, moustache = _beard(rng, male)
     brow = np.clip(hair * rng.uniform(0.5, 0.95), 0, 0.55)
     glasses = ""
     if rng.random() < 0.2:
@@ -156,9 +169,7 @@ def draw_traits(seed: int) -> Traits:
         moustache=moustache,
         iris=_jitter(rng, IRIS_COLOURS[int(rng.integers(0, 2 if darkness > 0.6 else len(IRIS_COLOURS)))], 0.08),
         eye_shadow=float(rng.uniform(0.2, 0.7)) if make_up else 0.0,
-        shadow_colour=_jitter(
-            rng, np.array([[0.35, 0.22, 0.30], [0.30, 0.25, 0.20], [0.2, 0.25, 0.4]])[int(rng.integers(3))], 0.1
-        ),
+        shadow_colour=_jitter(rng, EYE_SHADOWS[int(rng.integers(3))], 0.1),
         lashes=float(rng.uniform(0.6, 1.0) if make_up else rng.uniform(0.25, 0.75)),
         cloth=_jitter(rng, rng.uniform(0.06, 0.85) * (1 - rng.uniform(0, 0.7) * rng.uniform(0, 1, 3)), 0.02),
         cloth_stripes=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.3 else 0.0,

@@ -10,11 +10,10 @@ import torch
 
 from tests.reference.checks.rounding import as_array, norm
 from tests.reference.checks.sheet import DOUBLE, Sheet
-from tvface.head.model import axis_angle_of_euler
+from tests.reference.euler_jaw import axis_angle_of_euler, jaw_closed_loss, jaw_roll_loss
 from tvface.losses.detail_photometric import detail_photometric_loss
 from tvface.losses.displacement import displacement_loss
 from tvface.losses.eye import eye_loss
-from tvface.losses.jaw import jaw_closed_loss, jaw_roll_loss
 from tvface.losses.landmark import WEIGHTS, landmark_loss
 from tvface.losses.lip import lip_loss
 from tvface.losses.photometric import photometric_loss

@@ -7,12 +7,14 @@ import re
 
 import numpy as np
 import torch
+from PIL import Image
 
 from tests.reference import fill
 from tests.reference.arrays import filled
 from tests.reference.checks.rounding import as_array
 from tests.reference.checks.sheet import Sheet
-from tvface.conventions.face_mask import PAPER_TOOL, resized_face_mask
+from tvface.conventions.face_mask import PAPER_TOOL
+from tvface.conventions.face_mask import face_mask as mask_of
 from tvface.networks.bisenet import BiSeNet, from_yakhyo
 from tvface.networks.loading import load_strictly
 from tvface.networks.normalise import imagenet_normalise
@@ -73,4 +75,14 @@ def face_mask(sheet: Sheet) -> None:
     for key in [key for key in reference.outputs if key.startswith("mask_")]:
         size = re.fullmatch(r"mask_(\d+)x(\d+)", key)
         assert size is not None
-        sheet.exact(key, resized_face_mask(labels, int(size[1]), int(size[2])))
+        sheet.exact(key, _resized_face_mask(labels, int(size[1]), int(size[2])))
+
+
+def _resized_face_mask(labels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return the face mask of (H, W) uint8 labels at another size, by the rule of the paper's tool.
+
+    The mask is resized, not the labels: 0/255, Pillow's bilinear filter (which averages where it shrinks), then
+    at least one half. tvface keeps masks at the size of their labels.
+    """
+    mask = Image.fromarray(mask_of(labels).astype(np.uint8) * 255)
+    return np.asarray(mask.resize((width, height), Image.Resampling.BILINEAR)) >= 128

@@ -20,7 +20,6 @@ from tvface.rendering.renderer import FACING_Z, Renderer
 from tvface.rendering.shading import (
     SH_FACTORS,
     directional_shading,
-    point_shading,
     sh_basis,
     sh_shading,
     vertex_normals,
@@ -45,7 +44,7 @@ def shading(sheet: Sheet) -> None:
     listed = normals.detach().flatten(2).transpose(1, 2)
     lit = directional_shading(normals.detach(), lamps[..., :3], lamps[..., 3:]).flatten(2).transpose(1, 2)
     sheet.compare("directional_shading", lit)
-    sheet.compare("point_shading", point_shading(reference.tensor("points"), listed, lamps[..., :3], lamps[..., 3:]))
+    sheet.compare("point_shading", _point_shading(reference.tensor("points"), listed, lamps[..., :3], lamps[..., 3:]))
     vertices = reference.tensor("verts")
     sheet.tensor("vertex_normals", vertex_normals(vertices, scene.faces), scene.thinned)
     sheet.tensor("template_normals", vertex_normals(scene.template, scene.faces), scene.thinned)
@@ -54,6 +53,21 @@ def shading(sheet: Sheet) -> None:
     projected = projected + torch.tensor([0.0, 0.0, DEPTH_SHIFT])
     sheet.tensor("transformed_normals", vertex_normals(projected, scene.faces), scene.thinned)
     sheet.exact("face_count", len(scene.faces))
+
+
+def _point_shading(
+    points: torch.Tensor, normals: torch.Tensor, positions: torch.Tensor, intensities: torch.Tensor
+) -> torch.Tensor:
+    """An option of the original that tvface does not have: point lights without fall-off.
+
+    The mean over lights of n . l times the intensity, not clamped.
+
+    points, normals: (B, N, 3) in one frame. positions: (B, L, 3) of the lights, intensities: (B, L, 3) RGB.
+    Returns (B, N, 3).
+    """
+    to_light = torch.nn.functional.normalize(positions[:, :, None] - points[:, None], dim=-1)
+    cosine = (to_light * normals[:, None]).sum(-1)
+    return torch.einsum("bln,blc->bnc", cosine, intensities) / positions.shape[1]
 
 
 def normals_of_the_formula_mesh(sheet: Sheet) -> None:

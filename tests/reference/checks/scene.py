@@ -31,9 +31,7 @@ class Scene:
             square = np.ones((UV, UV), np.float32)
             mask = reference.array("uv_face_eye_mask")[0, 0] if "uv_face_eye_mask" in reference.inputs else square
             fixed = reference.array("fixed_displacement") if "fixed_displacement" in reference.inputs else 0 * square
-            points: dict[str, np.ndarray] = {
-                "full_faces": np.zeros(68, np.int64), "full_bary": np.ones((68, 3)) / 3
-            }  # fmt: skip
+            points: dict[str, np.ndarray] = {"full_faces": np.zeros(68, np.int64), "full_bary": np.ones((68, 3)) / 3}
         else:
             obj, eye_mask, displacement, embedding = sheet.folder.need(
                 "head_template.obj", "uv_face_eye_mask.png", "fixed_displacement_256.npy", "landmark_embedding.npy"

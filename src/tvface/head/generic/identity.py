@@ -14,93 +14,87 @@ import numpy as np
 from tvface.head.generic.parts import carry
 from tvface.head.generic.sculpt import EYE_CENTRE, Skin, gauss, skin, smoothstep
 
-Field = Callable[[np.ndarray, np.ndarray, np.ndarray, Skin], tuple[np.ndarray, np.ndarray, np.ndarray]]
 HARMONIC_RMS = 0.45  # mm, of the strongest harmonic; the named modes have 0.1-2.8
 
 
-def _front(s: Skin) -> np.ndarray:
-    return smoothstep(np.cos(s.theta), 0.0, 0.5)
+class _Place:
+    """Places of the skin's right half: ``x`` >= 0, ``y``, ``z`` (N,) mm, ``height`` and ``theta`` of the surface;
+    ``front`` is 1 on the face and 0 on the back of the head."""
+
+    def __init__(self, rest: Skin) -> None:
+        self.x, self.y, self.z = np.abs(rest.position[:, 0]), rest.position[:, 1], rest.position[:, 2]
+        self.height, self.theta = rest.height, rest.theta
+        self.front = smoothstep(np.cos(rest.theta), 0.0, 0.5)
+
+    def near(self, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
+        """Return a Gaussian bump around (cx, cy)."""
+        return gauss(self.x, self.y, cx, cy, sx, sy)
 
 
-def _named() -> dict[str, Field]:
-    """Return the named fields: (|x|, y, z, skin) -> (outward x, y, z) in mm."""
-
-    def nose(x: np.ndarray, y: np.ndarray, cy: float, sy: float, sx: float = 15) -> np.ndarray:
-        return gauss(x, y, 0, cy, sx, sy)
-
-    def widths(y: np.ndarray, cy: float, sy: float) -> np.ndarray:
-        return np.exp(-(((y - cy) / sy) ** 2))
-
-    return {
-        "nose_len": lambda x, y, z, s: (0 * x, -3.0 * nose(x, y, -38, 15, 20) * _front(s), 0 * x),
-        "nose_wid": lambda x, y, z, s: (1.5 * (x / 12) * gauss(x, y, 11, -39, 9, 10) * _front(s), 0 * x, 0 * x),
-        "nose_h": lambda x, y, z, s: (0 * x, 0 * x, 3.5 * nose(x, y, -33, 15, 11) * _front(s)),
-        "bridge": lambda x, y, z, s: (0 * x, 0 * x, 2.0 * nose(x, y, -12, 12, 8) * _front(s)),
-        "eye_sep": lambda x, y, z, s: (1.8 * gauss(x, y, 31, 2, 26, 24) * _front(s), 0 * x, 0 * x),
-        "eye_w": lambda x, y, z, s: (
-            1.2 * np.tanh((x - 31.3) / 9) * gauss(x, y, 31.3, 0, 19, 13) * _front(s),
-            0 * x,
-            0 * x,
-        ),
-        "brow_ridge": lambda x, y, z, s: (0 * x, 0 * x, 2.2 * gauss(x, y, 22, 19, 24, 8) * _front(s)),
-        "brow_y": lambda x, y, z, s: (
-            0 * x,
-            2.2 * gauss(x, y, 32, 20, 30, 13) * smoothstep(y, 3, 15) * _front(s),
-            0 * x,
-        ),
-        "cheek": lambda x, y, z, s: (1.0 * gauss(x, y, 48, -24, 18, 15), 0 * x, 3.0 * gauss(x, y, 46, -24, 17, 15)),
-        "lip_thick": lambda x, y, z, s: (
-            0 * x,
-            (1.2 * gauss(x, y, 0, -58.5, 22, 4.5) - 1.4 * gauss(x, y, 0, -73, 22, 5)) * _front(s),
-            1.3 * (gauss(x, y, 0, -61, 18, 4.5) + gauss(x, y, 0, -70, 18, 5)) * _front(s),
-        ),
-        "mouth_w": lambda x, y, z, s: (
-            3.0 * (x / 26) * gauss(x, y, 14, -65, 24, 15) * _front(s),
-            0 * x,
-            -1.0 * gauss(x, y, 26, -65, 9, 10) * _front(s),
-        ),
-        "chin": lambda x, y, z, s: (0 * x, 0 * x, 4.0 * gauss(x, y, 0, -100, 30, 20) * _front(s)),
-        "chin_len": lambda x, y, z, s: (
-            0 * x,
+# Outward, up, forward.
+X, Y, Z = range(3)
+Part = Callable[[_Place], np.ndarray]
+# The parts of each named field along the axes that it moves, in mm.
+_NAMED: dict[str, dict[int, Part]] = {
+    "nose_len": {Y: lambda p: -3.0 * p.near(0, -38, 20, 15) * p.front},
+    "nose_wid": {X: lambda p: 1.5 * (p.x / 12) * p.near(11, -39, 9, 10) * p.front},
+    "nose_h": {Z: lambda p: 3.5 * p.near(0, -33, 11, 15) * p.front},
+    "bridge": {Z: lambda p: 2.0 * p.near(0, -12, 8, 12) * p.front},
+    "eye_sep": {X: lambda p: 1.8 * p.near(31, 2, 26, 24) * p.front},
+    "eye_w": {X: lambda p: 1.2 * np.tanh((p.x - 31.3) / 9) * p.near(31.3, 0, 19, 13) * p.front},
+    "brow_ridge": {Z: lambda p: 2.2 * p.near(22, 19, 24, 8) * p.front},
+    "brow_y": {Y: lambda p: 2.2 * p.near(32, 20, 30, 13) * smoothstep(p.y, 3, 15) * p.front},
+    "cheek": {X: lambda p: 1.0 * p.near(48, -24, 18, 15), Z: lambda p: 3.0 * p.near(46, -24, 17, 15)},
+    "lip_thick": {
+        Y: lambda p: (1.2 * p.near(0, -58.5, 22, 4.5) - 1.4 * p.near(0, -73, 22, 5)) * p.front,
+        Z: lambda p: 1.3 * (p.near(0, -61, 18, 4.5) + p.near(0, -70, 18, 5)) * p.front,
+    },
+    "mouth_w": {
+        X: lambda p: 3.0 * (p.x / 26) * p.near(14, -65, 24, 15) * p.front,
+        Z: lambda p: -1.0 * p.near(26, -65, 9, 10) * p.front,
+    },
+    "chin": {Z: lambda p: 4.0 * p.near(0, -100, 30, 20) * p.front},
+    "chin_len": {
+        Y: lambda p: (
             -5.0
-            * smoothstep(-y, 68, 106)
-            * (1 - smoothstep(-s.height, 112, 150))
-            * smoothstep(np.cos(s.theta), -0.2, 0.8),
-            0 * x,
-        ),
-        "jaw_w": lambda x, y, z, s: (3.0 * np.tanh(x / 40) * np.exp(-(((s.height + 85) / 32) ** 2)), 0 * x, 0 * x),
-        "face_w": lambda x, y, z, s: (
-            4.0 * np.tanh(x / 45) * smoothstep(s.height, -100, -40) * (1 - smoothstep(s.height, 75, 112)),
-            0 * x,
-            0 * x,
-        ),
-        "forehead": lambda x, y, z, s: (0 * x, 0 * x, 4.0 * gauss(x, y, 0, 55, 55, 30) * _front(s)),
-        "head_d": lambda x, y, z, s: (0 * x, 0 * x, -6.0 * smoothstep(-np.cos(s.theta), -0.2, 0.9) * widths(y, 25, 75)),
-        "face_len": lambda x, y, z, s: (0 * x, -5.0 * smoothstep(-y, -10, 110), 0 * x),
-        "mouth_y": lambda x, y, z, s: (0 * x, 2.5 * gauss(x, y, 0, -66, 38, 14) * _front(s), 0 * x),
-        "crown": lambda x, y, z, s: (0 * x, 5.0 * smoothstep(y, 25, 115), 0 * x),
-        "cheek_full": lambda x, y, z, s: (
-            2.6 * gauss(x, y, 55, -58, 22, 22),
-            0 * x,
-            2.6 * gauss(x, y, 42, -56, 20, 20) * _front(s),
-        ),
-        "eye_tilt": lambda x, y, z, s: (
-            0 * x,
-            1.3 * np.tanh((x - 31.3) / 12) * gauss(x, y, 31.3, 2, 22, 16) * _front(s),
-            0 * x,
-        ),
-        "eye_open": lambda x, y, z, s: (
-            0 * x,
-            0.8 * np.tanh((y - 0.6) / 2.0) * gauss(x, y, 31.3, 0, 13, 9) * _front(s),
-            0 * x,
-        ),
-        "nose_tip": lambda x, y, z, s: (0 * x, 2.2 * nose(x, y, -36, 8, 9) * _front(s), 0 * x),
-        "neck_w": lambda x, y, z, s: (
-            5.0 * np.tanh(x / 40) * smoothstep(-y, 70, 125),
-            0 * x,
-            -2.0 * smoothstep(-z, 0, 40) * smoothstep(-y, 60, 110),
-        ),
-    }
+            * smoothstep(-p.y, 68, 106)
+            * (1 - smoothstep(-p.height, 112, 150))
+            * smoothstep(np.cos(p.theta), -0.2, 0.8)
+        )
+    },
+    "jaw_w": {X: lambda p: 3.0 * np.tanh(p.x / 40) * np.exp(-(((p.height + 85) / 32) ** 2))},
+    "face_w": {
+        X: lambda p: 4.0 * np.tanh(p.x / 45) * smoothstep(p.height, -100, -40) * (1 - smoothstep(p.height, 75, 112))
+    },
+    "forehead": {Z: lambda p: 4.0 * p.near(0, 55, 55, 30) * p.front},
+    "head_d": {Z: lambda p: -6.0 * smoothstep(-np.cos(p.theta), -0.2, 0.9) * np.exp(-(((p.y - 25) / 75) ** 2))},
+    "face_len": {Y: lambda p: -5.0 * smoothstep(-p.y, -10, 110)},
+    "mouth_y": {Y: lambda p: 2.5 * p.near(0, -66, 38, 14) * p.front},
+    "crown": {Y: lambda p: 5.0 * smoothstep(p.y, 25, 115)},
+    "cheek_full": {
+        X: lambda p: 2.6 * p.near(55, -58, 22, 22),
+        Z: lambda p: 2.6 * p.near(42, -56, 20, 20) * p.front,
+    },
+    "eye_tilt": {Y: lambda p: 1.3 * np.tanh((p.x - 31.3) / 12) * p.near(31.3, 2, 22, 16) * p.front},
+    "eye_open": {Y: lambda p: 0.8 * np.tanh((p.y - 0.6) / 2.0) * p.near(31.3, 0, 13, 9) * p.front},
+    "nose_tip": {Y: lambda p: 2.2 * p.near(0, -36, 9, 8) * p.front},
+    "neck_w": {
+        X: lambda p: 5.0 * np.tanh(p.x / 40) * smoothstep(-p.y, 70, 125),
+        Z: lambda p: -2.0 * smoothstep(-p.z, 0, 40) * smoothstep(-p.y, 60, 110),
+    },
+}
+
+
+def _named(rest: Skin) -> list[tuple[str, np.ndarray]]:
+    """Return the named fields (N,3), symmetric, in mm."""
+    x = rest.position[:, 0]
+    side = np.tanh(x / 2.0)  # sign of x, smooth through the mid-plane
+    place, still = _Place(rest), np.zeros_like(x)
+    fields = []
+    for name, parts in _NAMED.items():
+        outward, up, forward = (parts[axis](place) if axis in parts else still for axis in (X, Y, Z))
+        fields.append((name, np.stack([side * outward, up, forward], 1)))
+    return fields
 
 
 def _stay_on_eyes(field: np.ndarray, rest: Skin) -> tuple[np.ndarray, np.ndarray]:
@@ -153,12 +147,7 @@ def _harmonics(rest: Skin, count: int) -> list[tuple[str, np.ndarray]]:
 def identity_basis(columns: int) -> tuple[np.ndarray, list[str]]:
     """Return the basis (V,3,columns) in mm per unit coefficient, and the names of the columns."""
     rest = skin()
-    x, y, z = rest.position.T
-    side = np.tanh(x / 2.0)  # sign of x, smooth through the mid-plane
-    fields: list[tuple[str, np.ndarray]] = []
-    for name, make in _named().items():
-        dx, dy, dz = make(np.abs(x), y, z, rest)
-        fields.append((name, np.stack([side * dx, dy, dz], 1)))
+    fields = _named(rest)
     fields += _harmonics(rest, max(0, columns - len(fields)))
     basis, names = [], []
     for name, field in fields[:columns]:

@@ -39,72 +39,87 @@ def parts() -> Parts:
     g = grid()
     surface = skin().position
     faces, corners = skin_faces(g)
-    positions, all_faces = [surface], [faces]
-    part, face_part = [np.full(g.n, SKIN)], [np.full(len(faces), SKIN)]
-    local = [np.zeros((g.n, 2))]
-    lip = [np.full(g.n, -1)]
-    count = g.n
-
-    directions, cap_faces = cap(EYE_RINGS, EYE_SEGMENTS, EYE_RIM)
-    polar, around = (
-        np.arccos(np.clip(directions[:, 2], -1, 1)) / EYE_RIM,
-        np.arctan2(directions[:, 1], directions[:, 0]),
-    )
-    disc = 0.5 + 0.5 * polar[:, None] * np.stack([np.cos(around), np.sin(around)], 1)
-    for kind, side in ((EYE_RIGHT, -1), (EYE_LEFT, 1)):
-        positions.append(EYE_CENTRE * (side, 1, 1) + EYE_RADIUS * directions)
-        all_faces.append(cap_faces + count)
-        part.append(np.full(len(directions), kind))
-        face_part.append(np.full(len(cap_faces), kind))
-        local.append(disc)
-        lip.append(np.full(len(directions), -1))
-        count += len(directions)
-
+    mesh = _Assembly()
+    mesh.add(SKIN, surface, np.zeros((g.n, 2)), np.full(g.n, -1))
+    mesh.join(SKIN, faces)
+    _add_eyes(mesh)
     row, first, last = g.slits[2]
     lips = np.stack([g.above[row, first : last + 1], g.below[row, first : last + 1]], 1)
-    columns = len(lips)
+    _add_mouth(mesh, surface[lips[:, 0]], surface[lips[:, 1]])
+    return Parts(
+        position=np.concatenate(mesh.position),
+        faces=np.concatenate(mesh.faces),
+        part=np.concatenate(mesh.part),
+        face_part=np.concatenate(mesh.face_part),
+        lips=lips,
+        lip=np.concatenate(mesh.lip),
+        local=np.concatenate(mesh.local),
+        skin_corners=corners,
+    )
+
+
+class _Assembly:
+    """The mesh as it grows: the arrays of :class:`Parts`, piece by piece."""
+
+    def __init__(self) -> None:
+        self.position: list[np.ndarray] = []
+        self.faces: list[np.ndarray] = []
+        self.part: list[np.ndarray] = []
+        self.face_part: list[np.ndarray] = []
+        self.local: list[np.ndarray] = []
+        self.lip: list[np.ndarray] = []
+        self.count = 0
+
+    def add(self, kind: int, points: np.ndarray, local: np.ndarray, lip: np.ndarray) -> np.ndarray:
+        """Add vertices; returns their numbers."""
+        self.position.append(points)
+        self.part.append(np.full(len(points), kind))
+        self.local.append(local)
+        self.lip.append(lip)
+        self.count += len(points)
+        return np.arange(self.count - len(points), self.count)
+
+    def join(self, kind: int, faces: np.ndarray) -> None:
+        """Add triangles of vertices that are there."""
+        self.faces.append(faces)
+        self.face_part.append(np.full(len(faces), kind))
+
+
+def _add_eyes(mesh: _Assembly) -> None:
+    directions, cap_faces = cap(EYE_RINGS, EYE_SEGMENTS, EYE_RIM)
+    polar = np.arccos(np.clip(directions[:, 2], -1, 1)) / EYE_RIM
+    around = np.arctan2(directions[:, 1], directions[:, 0])
+    disc = 0.5 + 0.5 * polar[:, None] * np.stack([np.cos(around), np.sin(around)], 1)
+    for kind, side in ((EYE_RIGHT, -1), (EYE_LEFT, 1)):
+        mesh.join(kind, cap_faces + mesh.count)
+        points = EYE_CENTRE * (side, 1, 1) + EYE_RADIUS * directions
+        mesh.add(kind, points, disc, np.full(len(directions), -1))
+
+
+def _add_mouth(mesh: _Assembly, upper: np.ndarray, lower: np.ndarray) -> None:
+    """Add the bag behind the lips and the teeth; upper, lower: (K, 3) the lips' rows."""
+    columns = len(upper)
     across = np.linspace(0, 1, columns)
     inward = np.sin(np.pi * across)[:, None] ** 0.5  # the bag closes at the corners
 
-    def add(kind: int, points: np.ndarray, height: float) -> np.ndarray:
-        nonlocal count
-        positions.append(points)
-        part.append(np.full(columns, kind))
-        local.append(np.stack([across, np.full(columns, height)], 1))
-        lip.append(np.arange(columns))
-        count += columns
-        return np.arange(count - columns, count)
+    def row(kind: int, points: np.ndarray, height: float) -> np.ndarray:
+        local = np.stack([across, np.full(columns, height)], 1)
+        return mesh.add(kind, points, local, np.arange(columns))
 
-    def join(kind: int, above: np.ndarray, below: np.ndarray) -> None:
-        strip = strip_faces(above, below)
-        all_faces.append(strip)
-        face_part.append(np.full(len(strip), kind))
-
-    upper, lower = surface[lips[:, 0]], surface[lips[:, 1]]
     # The lips' rows are repeated, so that the bag has its own place and colour in the UV map.
-    rim_upper = add(BAG_UPPER, upper, 0.0)
-    ring_upper = add(BAG_UPPER, upper + inward * (0, 3, -8), 1 / 3)
-    ring_lower = add(BAG_LOWER, lower + inward * (0, -3, -8), 2 / 3)
-    rim_lower = add(BAG_LOWER, lower, 1.0)
-    join(BAG_UPPER, rim_upper, ring_upper)
-    join(BAG_UPPER, ring_upper, ring_lower)
-    join(BAG_LOWER, ring_lower, rim_lower)
+    rim_upper = row(BAG_UPPER, upper, 0.0)
+    ring_upper = row(BAG_UPPER, upper + inward * (0, 3, -8), 1 / 3)
+    ring_lower = row(BAG_LOWER, lower + inward * (0, -3, -8), 2 / 3)
+    rim_lower = row(BAG_LOWER, lower, 1.0)
+    mesh.join(BAG_UPPER, strip_faces(rim_upper, ring_upper))
+    mesh.join(BAG_UPPER, strip_faces(ring_upper, ring_lower))
+    mesh.join(BAG_LOWER, strip_faces(ring_lower, rim_lower))
     middle = (upper + lower) / 2
     for kind, (high, low, narrow) in _TEETH.items():
         arch = middle * (narrow, 1, 1)
-        top = add(kind, arch + np.array([0, *high]), 0.0)
-        bottom = add(kind, arch + np.array([0, *low]), 1.0)
-        join(kind, top, bottom)
-    return Parts(
-        position=np.concatenate(positions),
-        faces=np.concatenate(all_faces),
-        part=np.concatenate(part),
-        face_part=np.concatenate(face_part),
-        lips=lips,
-        lip=np.concatenate(lip),
-        local=np.concatenate(local),
-        skin_corners=corners,
-    )
+        top = row(kind, arch + np.array([0, *high]), 0.0)
+        bottom = row(kind, arch + np.array([0, *low]), 1.0)
+        mesh.join(kind, strip_faces(top, bottom))
 
 
 def carry(field: np.ndarray, eyes: np.ndarray | None = None, teeth: float = 1.0) -> np.ndarray:

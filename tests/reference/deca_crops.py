@@ -1,6 +1,6 @@
-"""The crops of DECA's own datasets, for its released weights and for pictures outside of a video.
+"""The crops of DECA's own datasets, which tvface does not make.
 
-The project's crops (:func:`tvface.mining.quality.crop_transform`) map the square's edges to the outer edges of the
+Its crops (:func:`tvface.mining.quality.crop_transform`) map the square's edges to the outer edges of the
 crop's pixels, and are of one size per clip. DECA maps its corners to the CENTRES of the first and last pixels,
 truncates the side to a whole number, and lets pixel indices stand for coordinates (``datasets.py``, ``vggface.py``).
 

@@ -1,0 +1,78 @@
+"""Which sequences are complete and good enough for the dataset: the join of crops, landmarks and masks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from tvface.manifests import Manifest, ManifestError
+from tvface.manifests.dataset import DATASET_SHARD
+from tvface.settings import SettingsError
+from tvface.settings.model import Dataset
+
+_KEY = ["sequence", "position"]
+
+
+def join(
+    sequences: Manifest, landmarks: Manifest, masks: Manifest, settings: Dataset
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Keep the sequences that have landmarks and masks at every position, good enough ones by the settings.
+
+    A single poor crop takes its sequence along: one with a hole is of no use to the temporal model. A sequence with
+    several faults counts for the first.
+
+    Returns:
+        Rows with the columns of ``DATASET_SHARD`` except flow, and the number of dropped crops by reason.
+
+    Raises:
+        ManifestError: landmarks or masks hold crops that the sequences do not, so they are of another run.
+    """
+    dropped: Counter[str] = Counter()
+    keep = _complete(sequences, {"landmarks": landmarks, "masks": masks}, dropped)
+    labels = ["labels_file", "labels_offset", "labels_length"]
+    points = landmarks.rows[[*_KEY, "points68", "score", "instability"]]
+    joined = keep.merge(points.rename(columns={"score": "confidence"}), on=_KEY)
+    joined = joined.merge(masks.rows[[*_KEY, *labels, "face"]], on=_KEY)
+    joined = _good(joined, settings, dropped)
+    names = [c.name for c in DATASET_SHARD.columns if not c.name.startswith("flow")]
+    counted = {reason: count for reason, count in dropped.items() if count}
+    return joined[names].sort_values(_KEY).reset_index(drop=True), counted
+
+
+def _complete(sequences: Manifest, others: dict[str, Manifest], dropped: Counter[str]) -> pd.DataFrame:
+    """Return the crops of the sequences that have a row of every other manifest at every position."""
+    keep = sequences.rows
+    for what, other in others.items():
+        extra = other.rows.merge(sequences.rows[_KEY], on=_KEY, how="left", indicator=True)
+        if (extra["_merge"] == "left_only").any():
+            first = extra.loc[extra["_merge"] == "left_only", _KEY].iloc[0].to_dict()
+            raise ManifestError(
+                f"{other.path}: {first} is not in {sequences.path}; the two are of different runs: run {what} again"
+            )
+        there = keep[_KEY].merge(other.rows[_KEY].assign(found=1), on=_KEY, how="left")["found"].notna().to_numpy()
+        share = pd.Series(there.astype(float), index=keep.index).groupby(keep["sequence"]).transform("mean")
+        dropped[f"sequence without {what}"] += int((share == 0).sum())
+        dropped[f"sequence with {what} at some frames only"] += int(((share > 0) & (share < 1)).sum())
+        keep = keep[share == 1]
+    for name, frames in keep.groupby("sequence"):
+        if sorted(frames["position"]) != list(range(len(frames))):
+            raise ManifestError(f"{sequences.path}: the positions of sequence {name} are not 0 .. {len(frames) - 1}")
+    return keep
+
+
+def _good(joined: pd.DataFrame, settings: Dataset, dropped: Counter[str]) -> pd.DataFrame:
+    """Return the crops of the sequences without a poor one."""
+    limit = settings.max_instability
+    if limit and joined["instability"].isna().any():
+        raise SettingsError("dataset.max_instability needs the scores that landmarks.check_shift makes; it is 0")
+    for reason, poor in (
+        ("low confidence", joined["confidence"] < settings.min_confidence),
+        ("unstable landmarks", joined["instability"] > (limit or np.inf)),
+        ("little face", joined["face"] < settings.min_face),
+    ):
+        gone = joined["sequence"].isin(joined.loc[poor, "sequence"])
+        dropped[reason] += int(gone.sum())
+        joined = joined[~gone]
+    return joined
