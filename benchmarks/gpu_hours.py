@@ -36,7 +36,7 @@ def work(settings: Settings, pictures: Sequence[Path]) -> dict[str, tuple[str, f
         detector.detect([read_image(path) for path in pictures])
     found = {"MTCNN": (FRAME, counter.get_total_flops() / 1e9 / len(pictures), 1)}
     own = settings.landmarks
-    passes = (1 + own.refine + bool(own.check_shift)) * (1 + own.flip)
+    passes = (1 + own.refine + (own.check_shift is not None)) * (1 + own.flip)
     networks: tuple[tuple[str, str, nn.Module, int, int], ...] = (
         ("FaceNet", FACE, facenet_pytorch.InceptionResnetV1(pretrained=None, classify=False), 160, 1),
         ("2D-FAN", CROP, fan.build(), 256, passes),

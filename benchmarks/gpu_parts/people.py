@@ -33,7 +33,7 @@ def demo(job: Job, **train: object) -> Settings:
     changes = {
         "device": job.device,
         "results": str(job.work),
-        "dataset": {"split": {"disjoint": "identity", "validation": 0.2, "test": 0.0}, "recap_distance": 0},
+        "dataset": {"split": {"disjoint": "identity", "validation": 0.2, "test": 0.0}, "recap_distance": None},
         "train": {"warm_start": {"features": str(ROOT / "resources/weights/features_{model}.safetensors")}, **train},
     }
     return load([CONFIG], changes)

@@ -16,7 +16,7 @@ def test_recaps_are_found_in_other_takes_only() -> None:
     again = np.concatenate([first[4:] ^ 1, rng.integers(-(2**62), 2**62, 4)])
     other = rng.integers(-(2**62), 2**62, 10)
     assert recaps([first, other, again], [0, 3, 7], 4) == [False, False, True]
-    assert recaps([first, other, again], [0, 3, 7], 0) == [False, False, False]
+    assert recaps([first, other, again], [0, 3, 7], None) == [False, False, False]
     assert recaps([first, again], [0, 0], 4) == [False, False]
     assert recaps([first, np.concatenate([first[:4], other[4:]])], [0, 5], 4) == [False, False]
     # Half a sequence from the one and half from the other is a repeat of neither.

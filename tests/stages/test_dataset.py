@@ -141,7 +141,7 @@ def test_what_another_episode_shows_again_is_left_out(tmp_path, monkeypatch):
     assert manifest.dropped == {"recap of another episode": 8}
     assert statistics["dropped"]["dataset"] == {"recap of another episode": 8}
     assert statistics["sequences_before_recaps"] == 5 and statistics["sequences_before_split"] == 3
-    for distance, kept in ((3, 5), (0, 5), (4, 3)):
+    for distance, kept in ((3, 5), (None, 5), (4, 3)):
         settings = parse_settings({"dataset": {"split": split, "recap_distance": distance}})
         assert whole(tmp_path, paths, settings)[1]["sequences"] == kept
 

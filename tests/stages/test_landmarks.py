@@ -53,7 +53,7 @@ def landmarker(monkeypatch: pytest.MonkeyPatch) -> _Brightest:
 
 
 def _settings(**own: object) -> Settings:
-    return parse_settings({"device": "cpu", "landmarks": {"batch": 4, "check_shift": 0.0, **own}})
+    return parse_settings({"device": "cpu", "landmarks": {"batch": 4, "check_shift": None, **own}})
 
 
 @pytest.mark.parametrize("context", [1.0, 1.8])

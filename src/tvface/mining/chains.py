@@ -107,15 +107,15 @@ def capped(track: list[int], person: list[str], settings: Sequences) -> list[str
     """Judge sequences in order of time: None, or ``cap_track`` / ``cap_person`` once enough have been kept.
 
     Args:
-        track, person: of each sequence; 0 in the settings means no limit.
+        track, person: of each sequence; None in the settings means no limit.
     """
     tracks: Counter[int] = Counter()
     people: Counter[str] = Counter()
     result: list[str | None] = []
     for its_track, its_person in zip(track, person, strict=True):
-        if settings.per_track and tracks[its_track] >= settings.per_track:
+        if settings.per_track is not None and tracks[its_track] >= settings.per_track:
             result.append("cap_track")
-        elif settings.per_person and people[its_person] >= settings.per_person:
+        elif settings.per_person is not None and people[its_person] >= settings.per_person:
             result.append("cap_person")
         else:
             tracks[its_track] += 1

@@ -65,11 +65,11 @@ def _complete(sequences: Manifest, others: dict[str, Manifest], dropped: Counter
 def _good(joined: pd.DataFrame, settings: Dataset, dropped: Counter[str]) -> pd.DataFrame:
     """Return the crops of the sequences without a poor one."""
     limit = settings.max_instability
-    if limit and joined["instability"].isna().any():
-        raise SettingsError("dataset.max_instability needs the scores that landmarks.check_shift makes; it is 0")
+    if limit is not None and joined["instability"].isna().any():
+        raise SettingsError("dataset.max_instability needs the scores that landmarks.check_shift makes; it is null")
     for reason, poor in (
         ("low confidence", joined["confidence"] < settings.min_confidence),
-        ("unstable landmarks", joined["instability"] > (limit or np.inf)),
+        ("unstable landmarks", joined["instability"] > (np.inf if limit is None else limit)),
         ("little face", joined["face"] < settings.min_face),
     ):
         gone = joined["sequence"].isin(joined.loc[poor, "sequence"])

@@ -22,7 +22,7 @@ def hash_distance(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.uint
     return np.bitwise_count((a[:, None] ^ b[None]).view(np.uint64))
 
 
-def recaps(hashes: Sequence[NDArray[np.int64]], take: Sequence[int], distance: int) -> list[bool]:
+def recaps(hashes: Sequence[NDArray[np.int64]], take: Sequence[int], distance: int | None) -> list[bool]:
     """Return which sequences repeat footage of an earlier one of another take.
 
     A sequence is a repeat if for at least half of its frames one earlier sequence, itself no repeat, holds a frame
@@ -32,9 +32,9 @@ def recaps(hashes: Sequence[NDArray[np.int64]], take: Sequence[int], distance: i
     Args:
         hashes: (length,) perceptual hashes per sequence, sequences in order of time.
         take: shot, or episode, of each sequence; those of one take look alike by right and are not compared.
-        distance: 0 finds none.
+        distance: of hashes, in bits; None finds no repeat.
     """
-    if not distance:
+    if distance is None:
         return [False] * len(hashes)
     known = np.zeros(sum(map(len, hashes)), np.int64)
     ends: list[int] = []  # of the sequences in `known`
@@ -55,7 +55,7 @@ def recaps(hashes: Sequence[NDArray[np.int64]], take: Sequence[int], distance: i
     return result
 
 
-def repeated_sequences(rows: pd.DataFrame, distance: int) -> set[str]:
+def repeated_sequences(rows: pd.DataFrame, distance: int | None) -> set[str]:
     """Return the sequences that repeat footage of an episode of the show which comes before by its name.
 
     Without this a test sequence could be a copy of a training sequence.

@@ -80,7 +80,8 @@ class Histograms:
         axis.bar(middle, used, width, color="tab:blue", label=kept)
         axis.bar(middle, dropped, width, bottom=used, color="lightgrey", label="dropped")
         for name in score.limits:
-            for limit in np.atleast_1d(getattr(settings, name)):
+            threshold = getattr(settings, name)
+            for limit in [] if threshold is None else np.atleast_1d(threshold):
                 axis.axvline(float(limit), color="tab:red", linewidth=1)
         axis.set_xlim(score.low, score.high)
         axis.set_title(" ".join([score.name or score.column, *(f"[{name}]" for name in score.limits)]), fontsize=9)

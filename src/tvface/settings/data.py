@@ -118,14 +118,14 @@ class Sequences:
     cross_gap: int = option(24, "largest step across a shot boundary", unit="sampled frames", low=1)
     max_crossings: int = option(2, "most boundaries in one sequence", low=0)
     max_zoom: float = option(1.5, "largest change of face size within a sequence", low=1)
-    per_track: int = option(2, "most sequences of one track; 0: no limit", low=0)
-    per_person: int = option(4, "most sequences of one person in an episode; 0: no limit", low=0)
+    per_track: int | None = option(2, "most sequences of one track; null: no limit", low=1)
+    per_person: int | None = option(4, "most sequences of one person in an episode; null: no limit", low=1)
     pair_distance: float | None = option(None, "largest embedding distance in a sequence; null: the embedder's own")
     crop_scale: float = option(1.25, "crop side / mean box side (DECA)", low=0.5, high=4)
     crop_down: float = option(0.12, "crop centre below the box centre, in box sides (DECA)", low=-1, high=1)
-    recap_distance: int = option(
+    recap_distance: int | None = option(
         4,
-        "sequences whose perceptual hashes differ by fewer bits from another shot's are recaps; 0: off",
-        low=0,
+        "sequences whose perceptual hashes differ by fewer bits from another shot's are recaps; null: none is",
+        low=1,
         high=64,
     )

@@ -23,9 +23,9 @@ class Landmarks:
         "gaussian", "fan's peaks: sub-cell, quarter cells, or the original's whole pixels"
     )
     context: float = option(1.8, "side of the searched region / side of the crop", low=1, high=3)
-    check_shift: float = option(
+    check_shift: float | None = option(
         0.05,
-        "look once more with the box moved by this, to score the points' stability; 0: no",
+        "look once more with the box moved by this, to score the points' stability; null: no second look",
         unit="box sides",
         low=0,
     )

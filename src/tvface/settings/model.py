@@ -67,14 +67,16 @@ class Dataset:
     min_confidence: float = option(
         0.0, "crops whose landmarks have a lower mean confidence drop their sequence", low=0, high=1
     )
-    max_instability: float = option(
-        0.0, "crops whose landmarks move by more with their box drop their sequence (DECA's cleaning); 0: off", low=0
+    max_instability: float | None = option(
+        None,
+        "crops whose landmarks move by more with their box drop their sequence (DECA's cleaning); null: none",
+        low=0,
     )
     min_face: float = option(0.10, "crops whose face mask covers less drop their sequence", low=0, high=1)
-    recap_distance: int = option(
+    recap_distance: int | None = option(
         10,
-        "sequences whose perceptual hashes differ by fewer bits from another episode's are recaps of it; 0: off",
-        low=0,
+        "sequences whose perceptual hashes differ by fewer bits from another episode's are recaps of it; null: none is",
+        low=1,
         high=64,
     )
 

@@ -16,7 +16,7 @@ class Reconstruct:
     unmasked_displacement: bool = option(
         False, "displace the detail mesh outside the face mask too, as DECA exports it (renderings do not show that)"
     )
-    meshes: int = option(4, "sequences whose meshes are written as OBJ and GLB; 0: all", low=0)
+    meshes: int | None = option(4, "sequences whose meshes are written as OBJ and GLB; null: all", low=0)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _locate(
         part = slice(start, min(start + own.batch, len(sequences)))
         crops = around.batch(part.start, part.stop)
         points[part], confidence[part] = landmarker.locate(crops, boxes[part])
-        if own.check_shift:
+        if own.check_shift is not None:
             instability[part] = landmarker.instability(crops, boxes[part], points[part], own.check_shift)
     points -= around.pad
     return sequences[["episode", "sequence", "position"]].assign(

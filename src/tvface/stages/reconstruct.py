@@ -72,7 +72,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         for state, weights in (("initial", untrained), ("trained", trained)):
             model.load_weights(weights)
             codes = _codes(model, clips, faces, settings.reconstruct, state)
-            limit = (settings.reconstruct.meshes or len(clips)) if state == "trained" else 0
+            limit = _mesh_limit(settings, len(clips)) if state == "trained" else 0
             for number, clip in enumerate(progress(clips, f"decoding ({state})")):
                 result = decode(model, codes[clip.name])
                 stored: list[dict[str, Any]] = [dict.fromkeys(_MESHES) for _ in range(len(clip))]
@@ -144,6 +144,11 @@ def _rows(
         }
         for position in range(len(clip))
     ]
+
+
+def _mesh_limit(settings: Settings, clips: int) -> int:
+    most = settings.reconstruct.meshes
+    return clips if most is None else most
 
 
 def _store_meshes(
