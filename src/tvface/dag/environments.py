@@ -91,7 +91,9 @@ def third_party(stages: Iterable[str]) -> set[str]:
     """Return the distributions that the given stages import, with every backend they may choose."""
     modules: set[str] = set()
     for stage in stages:
-        modules |= closure(f"tvface.stages.{stage}", skipped=()) | closure("tvface.dag.job", skipped=())
+        for module in (f"tvface.stages.{stage}", "tvface.dag.job"):
+            # A table that a job reads names functions which it does not call; what makes its results, it calls.
+            modules |= closure(module, skipped=(), words=False) | closure(module)
         for package in STAGES[stage].backends:
             for backend in available(f"tvface.{package}"):
                 modules |= closure(f"tvface.{package}.{backend}", skipped=())
