@@ -43,8 +43,10 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.write_text(text)
     monkeypatch.setattr(code, "SOURCE", source)
     code._imports.cache_clear()
+    code._named.cache_clear()
     yield source
     code._imports.cache_clear()
+    code._named.cache_clear()
 
 
 def test_closure_follows_all_kinds_of_imports(tree: Path) -> None:
@@ -59,6 +61,12 @@ def test_closure_follows_all_kinds_of_imports(tree: Path) -> None:
         "tvface.detectors.mtcnn",
     }
     assert "tvface.media.images" in closure("tvface.stages.frames"), "imports inside functions count"
+
+
+def test_closure_follows_functions_in_words_where_they_are_called(tree: Path) -> None:
+    (tree / "stages/frames.py").write_text('ROWS = ("tvface.unused:function", "tvface.nowhere:function")\n')
+    assert "tvface.unused" in closure("tvface.stages.frames")
+    assert "tvface.unused" not in closure("tvface.stages.frames", words=False)
 
 
 def test_edit_changes_and_revert_restores(tree: Path) -> None:

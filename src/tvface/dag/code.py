@@ -59,11 +59,15 @@ def code_digest(module: str, backends: Mapping[str, str] | None = None, data: It
 
 
 def closure(
-    module: str, backends: Mapping[str, str] | None = None, skipped: tuple[str, ...] = NOT_FOLLOWED
+    module: str,
+    backends: Mapping[str, str] | None = None,
+    skipped: tuple[str, ...] = NOT_FOLLOWED,
+    words: bool = True,
 ) -> set[str]:
     """Return the dotted names of all tvface modules that ``module`` imports, itself included.
 
-    Modules whose name starts with one of ``skipped``, and what only they import, are left out.
+    Modules whose name starts with one of ``skipped``, and what only they import, are left out. ``words``: functions
+    that are named in words, to be imported when they are called, count as well.
     """
     todo = [module]
     for package, backend in (backends or {}).items():
@@ -74,7 +78,9 @@ def closure(
         if name in seen or _file(name) is None or name.startswith(skipped):
             continue
         seen.add(name)
-        todo.extend(_imports(name, _file(name).stat().st_mtime_ns))  # type: ignore[union-attr]
+        changed = _file(name).stat().st_mtime_ns  # type: ignore[union-attr]
+        todo.extend(_imports(name, changed))
+        todo.extend(_named(name, changed) if words else ())
         if "." in name:
             todo.append(name.rpartition(".")[0])  # a package's __init__ runs too
     return seen
@@ -94,11 +100,10 @@ def _imports(name: str, _changed: int) -> tuple[str, ...]:
     path = _file(name)
     assert path is not None
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    text = path.read_text(encoding="utf-8")
-    found = _NAMED.findall(text)
+    found: list[str] = []
     # A pattern and no parser: parsing every module would double the time of a dry run. What it finds in a docstring
     # beside the true imports only makes the closure larger.
-    for dots, module, names, plain in _IMPORT.findall(text):
+    for dots, module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
         if plain:
             found += [item.split(" as ")[0].strip() for item in plain.split(",")]
             continue
@@ -110,3 +115,10 @@ def _imports(name: str, _changed: int) -> tuple[str, ...]:
         listed = re.sub(r"#[^\n]*", "", names).strip("()")
         found += [f"{base}.{item.split(' as ')[0].strip()}" for item in listed.split(",") if item.strip()]
     return tuple(item for item in found if item == "tvface" or item.startswith("tvface."))
+
+
+@functools.cache
+def _named(name: str, _changed: int) -> tuple[str, ...]:
+    path = _file(name)
+    assert path is not None
+    return tuple(_NAMED.findall(path.read_text(encoding="utf-8")))

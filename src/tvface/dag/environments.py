@@ -87,16 +87,13 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# Every job asks it which files a training loads; the losses that its table names are imported by the training alone.
-NAMED_ONLY = ("tvface.dag.training_needs",)
-
-
 def third_party(stages: Iterable[str]) -> set[str]:
     """Return the distributions that the given stages import, with every backend they may choose."""
     modules: set[str] = set()
     for stage in stages:
         for module in (f"tvface.stages.{stage}", "tvface.dag.job"):
-            modules |= closure(module, skipped=NAMED_ONLY)
+            # A table that a job reads names functions which it does not call; what makes its results, it calls.
+            modules |= closure(module, skipped=(), words=False) | closure(module)
         for package in STAGES[stage].backends:
             for backend in available(f"tvface.{package}"):
                 modules |= closure(f"tvface.{package}.{backend}", skipped=())
