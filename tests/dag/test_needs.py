@@ -20,7 +20,7 @@ def test_a_setting_may_name_a_stand_in() -> None:
     registry.cache_clear()
 
     def named(path: str) -> list[str]:
-        flow = {"backend": "spynet", "weights": path}
+        flow = {"backend": "spynet", "weights_file": path}
         found = needs(parse_settings({**NO_WEIGHTS, "dataset": {"flow": flow}}), "dataset")
         assert all(need.path.parent == Path("w") for need in found)
         return [need.asset.name for need in found]

@@ -16,7 +16,7 @@ SPYNET = SHARED / "weights" / "spynet_sintel_final.safetensors"
 def backend(name: str):
     if name == "spynet" and not SPYNET.is_file():
         pytest.skip(f"needs SPyNet's weights at {SPYNET}")
-    return create(name, Flow(weights=str(SPYNET)))
+    return create(name, Flow(weights_file=str(SPYNET)))
 
 
 @pytest.mark.parametrize("name", ["dis", "spynet"])

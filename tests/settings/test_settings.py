@@ -32,6 +32,7 @@ def test_defaults_survive_a_round_trip() -> None:
         ),
         ({"train": {"pretrain": {"loss_weights": {"lipp": 1}}}}, r"pretrain.loss_weights.lipp': did you mean lip"),
         ({"train": {"coarse": {"weights": {"eye": 1}}}}, r"'train.coarse.weights': called 'loss_weights' now"),
+        ({"dataset": {"flow": {"weights": "a"}}}, r"'dataset.flow.weights': called 'weights_file' now"),
         ({"frames": {"fps": 0}}, r"frames.fps: 0 is outside 0.1 .. 120"),
         ({"frames": {"fps": "fast"}}, r"frames.fps: expected a number, got 'fast'"),
         ({"frames": {"fps": True}}, r"frames.fps: expected a number, got True"),

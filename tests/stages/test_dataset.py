@@ -175,7 +175,9 @@ def test_labels_of_another_run_are_refused(tmp_path, monkeypatch):
 
 def test_spynet_without_weights_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = parse_settings({"device": "cpu", "dataset": {"flow": {"backend": "spynet", "weights": "absent.st"}}})
+    settings = parse_settings(
+        {"device": "cpu", "dataset": {"flow": {"backend": "spynet", "weights_file": "absent.st"}}}
+    )
     with pytest.raises(MissingAsset, match=r"absent\.st is missing\n    licence: "):
         shard(tmp_path, "e", [sliding("s", "e", "a")], settings)
 

@@ -27,7 +27,7 @@ from tvface.training.sampler import Sampler
 
 def tuned(**changes):
     values = {"train": {"temporal": {"flow": "tuned", "flow_wait": 0, **changes}}}
-    return parse_settings(merge(merge(TINY, {"dataset": {"flow": {"weights": "spynet.pth"}}}), values))
+    return parse_settings(merge(merge(TINY, {"dataset": {"flow": {"weights_file": "spynet.pth"}}}), values))
 
 
 def build(phase="coarse", **changes):
@@ -88,7 +88,7 @@ def test_it_starts_from_the_published_weights(tmp_path: Path, monkeypatch):
     settings, model = tuned(), build().model
     files = {name: found[0][1] for name, found in starts(settings, "temporal").items()}
     assert files == {"spynet": Path("spynet.pth")} and starts(settings, "deca") == {}
-    assert stage_settings("train", settings, "temporal/pretrain")["dataset"]["flow"] == {"weights": "spynet.pth"}
+    assert stage_settings("train", settings, "temporal/pretrain")["dataset"]["flow"] == {"weights_file": "spynet.pth"}
     with pytest.raises(assets.MissingAsset, match=r"train\.temporal\.flow: tuned"):
         require(settings, "train", "temporal/pretrain")
     with pytest.raises(SettingsError, match=r"spynet\.pth is not there"):

@@ -55,7 +55,7 @@ def _commands(about: Mapping[str, Any]) -> list[str]:
 
 
 def write_card(
-    weights: Path,
+    weights_file: Path,
     task: str,
     net: nn.Module,
     size: int,
@@ -63,15 +63,15 @@ def write_card(
     curve: Sequence[Mapping[str, Any]],
     seconds: float,
 ) -> Path:
-    """Write ``<weights>.md`` and return its path; absolute paths in ``about`` are written as bare names."""
+    """Write ``<weights_file>.md`` and return its path; absolute paths in ``about`` are written as bare names."""
     about = without_absolute_paths(about, bare_path)
     count = sum(parameter.numel() for parameter in net.parameters())
     of_people = f" of {about['people']:,} people" if about.get("people") else ""
     lines = [
-        f"# {weights.name}",
+        f"# {weights_file.name}",
         "",
         f"The bundled network for `{task}`: {type(net).__name__}, {count:,} parameters, input {size} x "
-        f"{size}. {weights.stat().st_size:,} bytes, sha256 `{digest(weights)}`. Licence: as tvface.",
+        f"{size}. {weights_file.stat().st_size:,} bytes, sha256 `{digest(weights_file)}`. Licence: as tvface.",
         "",
         "## How it was made",
         "",
@@ -103,7 +103,7 @@ def write_card(
         *(f"- {limit}" for limit in _LIMITS[task]),
         "",
     ]
-    path = weights.with_suffix(".md")
+    path = weights_file.with_suffix(".md")
     with atomic(path) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
     return path

@@ -30,7 +30,13 @@ def add_export(commands: Any) -> None:
     )
     realy.add_argument("folder", type=Path, help="pictures, also in sub-folders")
     for command in (now, realy):
-        command.add_argument("--weights", type=Path, help="weights.safetensors (default: of the run's last phase)")
+        command.add_argument(
+            "--weights",
+            dest="weights_file",
+            type=Path,
+            metavar="FILE",
+            help="weights.safetensors (default: of the run's last phase)",
+        )
         command.add_argument("--batch", type=int, default=16, help="pictures at once (default: %(default)s)")
         command.add_argument("--threads", type=int, default=1)
     parameters = add_command(
@@ -45,25 +51,25 @@ def add_export(commands: Any) -> None:
 def _export_now(chosen: argparse.Namespace) -> None:
     from tvface.exports.now import export_now
     from tvface.runtime.logging import start_logging
-    from tvface.video.reconstruct import chosen_weights
+    from tvface.video.reconstruct import trained_weights_file
 
     start_logging()
     settings = settings_of(chosen)
-    weights = chosen_weights(settings, chosen.model, chosen.weights)
+    weights_file = trained_weights_file(settings, chosen.model, chosen.weights_file)
     many = {"listed": chosen.list, "scale": chosen.scale, "batch": chosen.batch, "threads": chosen.threads}
-    export_now(settings, chosen.folder, chosen.out, weights, **many)
+    export_now(settings, chosen.folder, chosen.out, weights_file, **many)
     print(chosen.out)
 
 
 def _export_realy(chosen: argparse.Namespace) -> None:
     from tvface.exports.realy import export_realy
     from tvface.runtime.logging import start_logging
-    from tvface.video.reconstruct import chosen_weights
+    from tvface.video.reconstruct import trained_weights_file
 
     start_logging()
     settings = settings_of(chosen)
-    weights = chosen_weights(settings, chosen.model, chosen.weights)
-    export_realy(settings, chosen.folder, chosen.out, weights, batch=chosen.batch, threads=chosen.threads)
+    weights_file = trained_weights_file(settings, chosen.model, chosen.weights_file)
+    export_realy(settings, chosen.folder, chosen.out, weights_file, batch=chosen.batch, threads=chosen.threads)
     print(chosen.out)
 
 

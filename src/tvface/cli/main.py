@@ -148,7 +148,9 @@ def _add_reconstruct(commands: Any) -> None:
     parser.add_argument("--model", required=True, choices=MODELS)
     parser.add_argument(
         "--weights",
+        dest="weights_file",
         type=Path,
+        metavar="FILE",
         help="weights.safetensors (default: those of the run's last phase); for a video also DECA's deca_model.tar, "
         "with head.model: flame",
     )
@@ -181,7 +183,7 @@ def _reconstruct(chosen: argparse.Namespace) -> None:
 
     start_logging()
     for path in reconstruct_video(
-        settings_of(chosen), chosen.video, chosen.model, chosen.out, chosen.weights, chosen.threads
+        settings_of(chosen), chosen.video, chosen.model, chosen.out, chosen.weights_file, chosen.threads
     ):
         print(path)
 

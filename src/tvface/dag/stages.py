@@ -151,7 +151,7 @@ STAGES = {
             # Later phases start from the weights of the phase before.
             where={
                 "*/pretrain": tuple(f"train.warm_start.{name}" for name in ("features", "deca", "resnet50")),
-                "temporal/pretrain": ("train.warm_start.basicvsr", "dataset.flow.weights"),
+                "temporal/pretrain": ("train.warm_start.basicvsr", "dataset.flow.weights_file"),
             },
         ),
         Stage("reconstruct", "codes and meshes", ("reconstruct", "masks.classes"), shard="model", free=("device",)),

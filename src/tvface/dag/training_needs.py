@@ -54,7 +54,7 @@ def starts(settings: Settings, model: str) -> dict[str, list[tuple[Asset, Path]]
     if "features" in found:
         found["features"] = [(_own_features(row, path), path) for row, path in found["features"]]
     if model == "temporal" and settings.train.temporal.flow == "tuned":
-        found["spynet"] = assets.located("spynet", settings.dataset.flow.weights, weight_files)
+        found["spynet"] = assets.located("spynet", settings.dataset.flow.weights_file, weight_files)
     return found
 
 

@@ -53,7 +53,7 @@ class Outcome:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def load_model(settings: Settings, weights: Path) -> tuple[FaceModel, HeadData]:
+def load_model(settings: Settings, weights_file: Path) -> tuple[FaceModel, HeadData]:
     """Return the trained model and the run's head.
 
     Raises:
@@ -65,16 +65,16 @@ def load_model(settings: Settings, weights: Path) -> tuple[FaceModel, HeadData]:
     if not path.is_file():
         raise SettingsError(f"{path}: the head of the run is missing; make it with `tvface head`")
     head = HeadData.load(path)
-    return trained_model(settings, weights, head), head
+    return trained_model(settings, weights_file, head), head
 
 
-def claim(out: Path, weights: Path, **values: Any) -> None:
+def claim(out: Path, weights_file: Path, **values: Any) -> None:
     """Take the folder ``out`` for results of these weights and values.
 
     Raises:
         ExportError: it holds results of others, with which these would be mixed.
     """
-    wanted = {"weights": digest(weights), **values}
+    wanted = {"weights": digest(weights_file), **values}
     file = out / "export.json"
     if file.is_file():
         held = json.loads(file.read_text(encoding="utf-8"))

@@ -34,7 +34,7 @@ def export_now(
     settings: Settings,
     folder: Path,
     out: Path,
-    weights: Path,
+    weights_file: Path,
     *,
     listed: str = "imagepathsvalidation.txt",
     scale: float = SCALE,
@@ -47,7 +47,7 @@ def export_now(
         settings: of the run; its head counts.
         folder: of the benchmark.
         out: folder for the results. Files of an interrupted run are kept.
-        weights: ``weights.safetensors``.
+        weights_file: ``weights.safetensors``.
         listed: name of the list in ``folder``.
         scale: crop side / box side.
         batch: pictures per step of the model.
@@ -57,10 +57,10 @@ def export_now(
             others are written by then).
     """
     torch.set_num_threads(threads)
-    model, head = load_model(settings, weights)
+    model, head = load_model(settings, weights_file)
     size = model.spec.image_size
     lines = read_list(folder, listed)
-    claim(out, weights, layout="now", scale=scale)
+    claim(out, weights_file, layout="now", scale=scale)
     pictures = [
         Picture(str(PurePosixPath(line).with_suffix("")), lambda line=line: _crop(folder, line, scale, size))  # type: ignore[misc]
         for line in lines

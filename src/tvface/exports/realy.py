@@ -27,7 +27,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 def export_realy(
-    settings: Settings, folder: Path, out: Path, weights: Path, *, batch: int = 16, threads: int = 1
+    settings: Settings, folder: Path, out: Path, weights_file: Path, *, batch: int = 16, threads: int = 1
 ) -> Outcome:
     """Write the heads of all pictures in ``folder`` and its sub-folders.
 
@@ -35,7 +35,7 @@ def export_realy(
         settings: of the run; its head, ``faces`` and the crop of ``sequences`` count.
         folder: of pictures.
         out: folder for the results. Files of an interrupted run are kept.
-        weights: ``weights.safetensors``.
+        weights_file: ``weights.safetensors``.
         batch: pictures per step of the model.
 
     Raises:
@@ -52,10 +52,11 @@ def export_realy(
             names[name] = path
     if not names:
         raise ExportError(f"{folder}: no picture ({', '.join(SUFFIXES)}) in this folder")
-    model, head = load_model(settings, weights)
+    model, head = load_model(settings, weights_file)
     detector = detectors.create(settings.faces.detector, settings.faces, torch_device(settings.device))
     chosen = settings.sequences
-    claim(out, weights, layout="realy", crop=[chosen.crop_scale, chosen.crop_down], detector=settings.faces.detector)
+    crop_settings = [chosen.crop_scale, chosen.crop_down]
+    claim(out, weights_file, layout="realy", crop=crop_settings, detector=settings.faces.detector)
 
     def crop(path: Path) -> Image:
         picture = read_image(path)

@@ -23,7 +23,7 @@ class Backend(FlowBackend):
     """Runs ``networks.spynet`` on batches of pairs without gradient."""
 
     needs = ("spynet",)
-    path_option = "weights"
+    path_option = "weights_file"
     parts = "tvface.assets.spynet_names:weight_files"
 
     def __init__(self, settings: Flow, device: torch.device) -> None:

@@ -67,24 +67,24 @@ def load_deca(model: FaceModel, path: Path) -> list[LoadReport]:
     ]
 
 
-def trained_spec(head: Head, weights: Path) -> ModelSpec:
+def trained_spec(head: Head, weights_file: Path) -> ModelSpec:
     """Return the specification of a weights file: tvface's own, or DECA's ``deca_model.tar``.
 
     Raises:
         SettingsError, WeightsError: see :func:`deca_spec` and :func:`tvface.model.weights_files.read_spec`.
     """
-    return deca_spec(head, weights) if weights.suffix == SUFFIX else read_spec(weights)
+    return deca_spec(head, weights_file) if weights_file.suffix == SUFFIX else read_spec(weights_file)
 
 
-def trained_model(settings: Settings, weights: Path, head: HeadData) -> FaceModel:
+def trained_model(settings: Settings, weights_file: Path, head: HeadData) -> FaceModel:
     """Return the trained model of a weights file (tvface's own, or DECA's ``deca_model.tar``) on the run's device.
 
     Raises:
         SettingsError, WeightsError, CheckpointError, AssetError: the file is damaged, or does not fit this head.
     """
-    model = FaceModel(trained_spec(settings.head, weights), head)
-    if weights.suffix == SUFFIX:
-        for report in load_deca(model, weights):
+    model = FaceModel(trained_spec(settings.head, weights_file), head)
+    if weights_file.suffix == SUFFIX:
+        for report in load_deca(model, weights_file):
             _log.info("%s", report)
         if settings.head.albedo is None:
             _log.warning(
@@ -92,7 +92,7 @@ def trained_model(settings: Settings, weights: Path, head: HeadData) -> FaceMode
                 "show a plain albedo in its place"
             )
     else:
-        model.load_weights(load_weights(weights, model.spec))
+        model.load_weights(load_weights(weights_file, model.spec))
     return model.to(torch_device(settings.device))
 
 
@@ -120,7 +120,7 @@ def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadRe
     for name, given in files.items():
         path = Path(given)
         setting = (
-            "dataset.flow.weights (train.temporal.flow: tuned)" if name == "spynet" else f"train.warm_start.{name}"
+            "dataset.flow.weights_file (train.temporal.flow: tuned)" if name == "spynet" else f"train.warm_start.{name}"
         )
         if not path.is_file():
             raise SettingsError(f"{setting}: {path} is not there")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tvface.settings.base import block, option
 from tvface.settings.phases import MODELS, CoarsePhase, DetailPhase, PretrainPhase
@@ -36,6 +37,8 @@ class Head:
 class Flow:
     """Optical flow between neighbouring crops, computed once and stored."""
 
+    ELSEWHERE: ClassVar[Mapping[str, str]] = {"weights": "called 'weights_file' now"}
+
     backend: str = option("dis", "registered flow: dis (OpenCV's, no weights) or spynet (weights needed)")
     size: int = option(112, "side at which the flow is stored (half the crop)", unit="px", low=16)
     computed_at: Literal["size", "crop"] = option(
@@ -44,7 +47,7 @@ class Flow:
     levels: Literal["all", "matched"] = option(
         "all", "spynet's pyramid: all six levels (BasicVSR++), or as many as the size asks for (the original)"
     )
-    weights: str = option("resources/weights/spynet_20210409-c6c1bd09.pth", "SPyNet's weights")
+    weights_file: str = option("resources/weights/spynet_20210409-c6c1bd09.pth", "SPyNet's weights")
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class _Job:
 
 
 def reconstruct_video(
-    settings: Settings, video: Path, model: str, out: Path, weights: Path | None = None, threads: int = 1
+    settings: Settings, video: Path, model: str, out: Path, weights_file: Path | None = None, threads: int = 1
 ) -> list[Path]:
     """Reconstruct every tracked face of a video; return what was written.
 
@@ -95,7 +95,7 @@ def reconstruct_video(
         model: ``deca`` or ``temporal``; must be the one of the weights.
         out: folder for the results. What an earlier run left there is used as far as it was made from the same video,
             weights, settings and code.
-        weights: ``weights.safetensors``, by default those of the run's last phase, or DECA's ``deca_model.tar``.
+        weights_file: ``weights.safetensors``, by default those of the run's last phase, or DECA's ``deca_model.tar``.
 
     Raises:
         SettingsError: the weights are missing or of another model, or the video does not exist; DECA's weights with
@@ -104,7 +104,7 @@ def reconstruct_video(
         CheckpointError: the ``.tar`` is not DECA's released model.
         MediaError: the video cannot be read, or no face is found in it.
     """
-    weights = chosen_weights(settings, model, weights)
+    weights_file = trained_weights_file(settings, model, weights_file)
     work = dataclasses.replace(
         settings,
         results=str(out / "work"),
@@ -120,12 +120,12 @@ def reconstruct_video(
         raise MediaError(f"{video}: no face was found; try a smaller faces.min_face or a lower faces.min_score")
     torch.set_num_threads(threads)
     head = HeadData.load(made["head"])
-    network = trained_model(settings, weights, head)
+    network = trained_model(settings, weights_file, head)
     crop = (settings.sequences.crop_scale, settings.sequences.crop_down)
     sampled = int(read(made["frames"], FRAMES).rows["source_frame"].max())
     job = _Job(work, video, network, head, faces, crop_paths(faces, *crop, sampled), out, threads)
     made_from = {
-        "files": [digest(path) for path in (video, made["faces"], weights, made["head"])],
+        "files": [digest(path) for path in (video, made["faces"], weights_file, made["head"])],
         "settings": [*crop, as_mapping(settings.dataset.flow), BLOCK],
         "code": code_digest("tvface.video.reconstruct", {"flow": settings.dataset.flow.backend}),
     }
@@ -136,27 +136,27 @@ def reconstruct_video(
     return _draw(job, store, steps, key_of({**made_from, "shared": settings.reconstruct.shared_identity}))
 
 
-def chosen_weights(settings: Settings, model: str, weights: Path | None) -> Path:
+def trained_weights_file(settings: Settings, model: str, weights_file: Path | None) -> Path:
     """Return the weights file to use: the given one, or that of the run's last phase.
 
     Raises:
         SettingsError: it is missing or of another model.
     """
-    if weights is None:
+    if weights_file is None:
         found = layout.outputs("train", settings, f"{model}/{PHASES[-1]}")["weights"]
         assert isinstance(found, Path)
-        weights = found
-    published = weights.suffix == SUFFIX
-    if published and not weights.is_file():
-        raise assets.MissingAsset(f"--weights: {assets.describe_missing(assets.asset('deca_model'), weights)}")
-    if not weights.is_file():
+        weights_file = found
+    published = weights_file.suffix == SUFFIX
+    if published and not weights_file.is_file():
+        raise assets.MissingAsset(f"--weights: {assets.describe_missing(assets.asset('deca_model'), weights_file)}")
+    if not weights_file.is_file():
         raise SettingsError(
-            f"{weights}: no trained weights; train first (snakemake --cores all train) or name --weights"
+            f"{weights_file}: no trained weights; train first (snakemake --cores all train) or name --weights"
         )
-    spec = trained_spec(settings.head, weights)
+    spec = trained_spec(settings.head, weights_file)
     if spec.model != model:
-        raise SettingsError(f"{weights} are weights of '{spec.model}', not of '{model}'")
-    return weights
+        raise SettingsError(f"{weights_file} are weights of '{spec.model}', not of '{model}'")
+    return weights_file
 
 
 def _run_stages(settings: Settings, steps: Steps, threads: int) -> dict[str, Path]:
