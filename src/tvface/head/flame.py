@@ -38,6 +38,12 @@ LABEL_SIZE = 512  # px
 EMBEDDING_KEYS = tuple(
     f"{kind}_lmk_{part}" for kind in ("static", "dynamic", "full") for part in ("faces_idx", "bary_coords")
 )
+_META = {
+    "source": "flame",
+    "licence": "FLAME model licence of the user's own copy; not to be redistributed",
+    "command": "tvface head",
+    "unit": "metre",
+}
 MODEL_KEYS = ("f", "v_template", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")
 
 
@@ -56,11 +62,7 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
     model = read_model(model_path)
     vertices = len(model["v_template"])
     faces, uv, uv_faces = read_template(paths["template"])
-    if faces.shape != model["f"].shape or (faces != model["f"]).any():
-        raise HeadError(
-            f"{paths['template']}: its {len(faces)} faces are not the {len(model['f'])} faces of {model_path}; take "
-            "DECA's head_template.obj, which has FLAME's topology"
-        )
+    _need_same_faces(faces, model["f"], paths["template"], model_path)
     points = read_embedding(paths["embedding"], len(faces))
     size = settings.uv_size
     face_mask = read_mask(paths["face_mask"], size, "DECA's UV face mask")
@@ -73,19 +75,9 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         mean, basis = albedo_from_file(paths["albedo"], settings.n_texture)
     shape = _columns(model["shapedirs"][..., :IDENTITY_COLUMNS], settings.n_shape, "n_shape", model_path)
     expression = _columns(model["shapedirs"][..., IDENTITY_COLUMNS:], settings.n_expression, "n_expression", model_path)
-    dense: dict[str, Any] = {}
-    if "dense_template" in paths:
-        read = read_dense_template(paths["dense_template"], vertices)
-        dense = {f"dense_{name}": getattr(read, name) for name in ("faces", "pixels", "corners", "bary")}
-        notes = {"dense_size": read.size, **(notes or {})}
-    meta = {
-        "source": "flame",
-        "licence": "FLAME model licence of the user's own copy; not to be redistributed",
-        "command": "tvface head",
-        "unit": "metre",
-        "albedo": "plain" if "albedo" not in paths else paths["albedo"].name,
-        **(notes or {}),
-    }
+    dense, dense_notes = _dense(paths.get("dense_template"), vertices)
+    albedo = "plain" if "albedo" not in paths else paths["albedo"].name
+    meta = {**_META, "albedo": albedo, **dense_notes, **(notes or {})}
     return HeadData(
         v_template=model["v_template"].astype(np.float32),
         faces=faces.astype(np.int32),
@@ -107,6 +99,23 @@ def convert(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         **points,
         **dense,
     )
+
+
+def _need_same_faces(faces: np.ndarray, of_model: np.ndarray, template: Path, model: Path) -> None:
+    if faces.shape != of_model.shape or (faces != of_model).any():
+        raise HeadError(
+            f"{template}: its {len(faces)} faces are not the {len(of_model)} faces of {model}; take "
+            "DECA's head_template.obj, which has FLAME's topology"
+        )
+
+
+def _dense(template: Path | None, vertices: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the dense mesh by the names of :class:`HeadData`, and what the metadata say of it; both may be empty."""
+    if template is None:
+        return {}, {}
+    read = read_dense_template(template, vertices)
+    arrays = {f"dense_{name}": getattr(read, name) for name in ("faces", "pixels", "corners", "bary")}
+    return arrays, {"dense_size": read.size}
 
 
 def read_model(path: Path) -> dict[str, np.ndarray]:

@@ -44,16 +44,8 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
     n_vertices = len(p.position)
     shape, shape_names = identity_basis(max(SHAPE_COLUMNS, settings.n_shape))
     expression, expression_names = expression_basis(max(EXPRESSION_COLUMNS, settings.n_expression))
-    for wanted, names, what in (
-        (settings.n_shape, shape_names, "n_shape"),
-        (settings.n_expression, expression_names, "n_expression"),
-    ):
-        if len(names) < wanted:
-            raise ValueError(
-                f"head.{what} = {wanted}: the generic head has {len(names)} columns; lower it or use FLAME"
-            )
-    static_faces, static_bary = static_embedding()
-    (contour_faces, contour_bary), (jaw_faces, jaw_bary) = jaw_embedding()
+    _need_columns("n_shape", settings.n_shape, len(shape_names))
+    _need_columns("n_expression", settings.n_expression, len(expression_names))
     uv, uv_faces = uv_map()
     face_mask, face_eye_mask = masks(texels(settings.uv_size))
     albedo, albedo_names = albedo_basis(max(TEXTURE_COLUMNS, settings.n_texture), ALBEDO_SIZE)
@@ -77,12 +69,6 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         joint_regressor=joint_regressor().astype(np.float32),
         skinning=skinning().astype(np.float32),
         parents=np.array([-1, 0, 1, 1, 1], np.int32),
-        static_faces=static_faces.astype(np.int32),
-        static_bary=static_bary.astype(np.float32),
-        contour_faces=contour_faces.astype(np.int32),
-        contour_bary=contour_bary.astype(np.float32),
-        full_faces=np.concatenate([jaw_faces, static_faces]).astype(np.int32),
-        full_bary=np.concatenate([jaw_bary, static_bary]).astype(np.float32),
         uv=uv.astype(np.float32),
         uv_faces=uv_faces.astype(np.int32),
         face_mask=face_mask,
@@ -92,4 +78,24 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         albedo_mean=albedo_mean(ALBEDO_SIZE),
         albedo_basis=albedo,
         meta=json.dumps(meta, sort_keys=True),
+        **_landmarks(),
     )
+
+
+def _need_columns(setting: str, wanted: int, there: int) -> None:
+    if there < wanted:
+        raise ValueError(f"head.{setting} = {wanted}: the generic head has {there} columns; lower it or use FLAME")
+
+
+def _landmarks() -> dict[str, np.ndarray]:
+    """Return where the 68 points lie on the mesh, by the names of :class:`HeadData`."""
+    static_faces, static_bary = static_embedding()
+    (contour_faces, contour_bary), (jaw_faces, jaw_bary) = jaw_embedding()
+    return {
+        "static_faces": static_faces.astype(np.int32),
+        "static_bary": static_bary.astype(np.float32),
+        "contour_faces": contour_faces.astype(np.int32),
+        "contour_bary": contour_bary.astype(np.float32),
+        "full_faces": np.concatenate([jaw_faces, static_faces]).astype(np.int32),
+        "full_bary": np.concatenate([jaw_bary, static_bary]).astype(np.float32),
+    }

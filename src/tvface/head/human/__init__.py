@@ -43,30 +43,14 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = 
         ValueError: more columns are asked for than the head has.
     """
     head = Stored.load(place)
-    for wanted, there, what in (
-        (settings.n_shape, len(head.identity), "n_shape"),
-        (settings.n_expression, len(head.units), "n_expression"),
-    ):
-        if there < wanted:
-            raise ValueError(f"head.{what} = {wanted}: the human head has {there} columns; lower it")
+    _need_columns("n_shape", settings.n_shape, len(head.identity))
+    _need_columns("n_expression", settings.n_expression, len(head.units))
     pose = np.zeros((36, head.template.size))
     pose[SINE_ROW] = head.corrective.reshape(-1) * _METRES
     large, small, mask = (texels(head, size) for size in (LABEL_SIZE, ALBEDO_SIZE, settings.uv_size))
     face_mask, face_eye_mask = regions.masks(mask, regions.regions(head, mask))
     painted = regions.regions(head, small)
     albedo, albedo_names = paint.albedo_basis(head, small, painted, max(TEXTURE_COLUMNS, settings.n_texture))
-    meta = {
-        "source": "human",
-        "licence": "CC0-1.0 (MakeHuman)",
-        "command": "tvface head",
-        "unit": "metre",
-        "shape_names": [f"component_{k}" for k in range(len(head.identity))],
-        "expression_names": head.unit_names,
-        "expression_full": 1.0,
-        "albedo_names": albedo_names,
-        "jaw_open_angle": head.notes["jaw_open_angle"],
-        **(notes or {}),
-    }
     return HeadData(
         v_template=(head.template * _METRES).astype(np.float32),
         faces=head.faces.astype(np.int32),
@@ -90,8 +74,28 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = 
         labels=regions.label_map(large, regions.regions(head, large)),
         albedo_mean=paint.albedo_mean(head, small, painted),
         albedo_basis=albedo,
-        meta=json.dumps(meta, sort_keys=True),
+        meta=json.dumps({**_notes(head, albedo_names), **(notes or {})}, sort_keys=True),
     )
+
+
+def _need_columns(setting: str, wanted: int, there: int) -> None:
+    if there < wanted:
+        raise ValueError(f"head.{setting} = {wanted}: the human head has {there} columns; lower it")
+
+
+def _notes(head: Stored, albedo_names: list[str]) -> dict[str, Any]:
+    """Return what the head's metadata say."""
+    return {
+        "source": "human",
+        "licence": "CC0-1.0 (MakeHuman)",
+        "command": "tvface head",
+        "unit": "metre",
+        "shape_names": [f"component_{k}" for k in range(len(head.identity))],
+        "expression_names": head.unit_names,
+        "expression_full": 1.0,
+        "albedo_names": albedo_names,
+        "jaw_open_angle": head.notes["jaw_open_angle"],
+    }
 
 
 def table_of_people(place: Path = PLACE) -> tuple[np.ndarray, dict[str, np.ndarray]]:

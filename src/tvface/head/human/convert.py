@@ -43,29 +43,13 @@ def convert(wheel: Wheel) -> stored.Stored:
     upper = (head.part == cut.SKIN) & (rest[:, 1] > rest[head.place(shapes.LIP_MIDDLE), 1]) & (ears < 0.5)
     found = identity.components(identity.aligned(heads, rest, upper), rest, head.mirror)
     moved = units.fields(wheel, shaper, Smoother(head, rest, faces), kept)
-    rig_file = wheel.json(f"{MAKEHUMAN}/rigs/standard/rig.default.json")
-    weights = rig.skinning(
-        head,
-        rig_file.get("bones", rig_file),
-        wheel.json(f"{MAKEHUMAN}/rigs/standard/weights.default.json")["weights"],
-    )
+    weights = _skinning(wheel, head)
     angle, pivot = _hinge(wheel, shaper, mean, kept)
     places = _joints(shaper, pivot)
     opened = rest + moved[units.NAMES.index("jawOpen")]
     surface = landmarks.Surface(head, rest, faces)
     static = landmarks.static_embedding(surface, float(places[rig.EYE_L, 1]))
     contour, jaw = landmarks.jaw_embedding(surface, ears > 0.5)
-    notes = {
-        "format": stored.FORMAT,
-        "source": "MakeHuman",
-        "licence": "CC0-1.0",
-        "units": list(units.NAMES),
-        "pieces": list(PIECES),
-        "jaw_open_angle": angle,
-        "variance_share": round(found.share, 5),
-        "residual_mm": round(found.residual, 4),
-        "made_from": dict(sorted(wheel.digests.items())),
-    }
     return stored.Stored(
         mirror=head.mirror,
         part=head.part,
@@ -91,8 +75,25 @@ def convert(wheel: Wheel) -> stored.Stored:
         full_bary=np.concatenate([jaw[1], static[1]]),
         codes=found.codes[:TABLE],
         traits=_traits(drawn)[:TABLE],
-        notes=notes,
+        notes={
+            "format": stored.FORMAT,
+            "source": "MakeHuman",
+            "licence": "CC0-1.0",
+            "units": list(units.NAMES),
+            "pieces": list(PIECES),
+            "jaw_open_angle": angle,
+            "variance_share": round(found.share, 5),
+            "residual_mm": round(found.residual, 4),
+            "made_from": dict(sorted(wheel.digests.items())),
+        },
     )
+
+
+def _skinning(wheel: Wheel, head: cut.Cut) -> np.ndarray:
+    """Return the weights of MakeHuman's standard rig for the head's joints."""
+    folder = f"{MAKEHUMAN}/rigs/standard"
+    bones, weights = (wheel.json(f"{folder}/{name}.default.json") for name in ("rig", "weights"))
+    return rig.skinning(head, bones.get("bones", bones), weights["weights"])
 
 
 def _fields(space: SliderSpace, drawn: people.People) -> np.ndarray:
