@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.reference.checks.edges import near, undecided
+from tests.reference.checks.rectifier import moved_by_open_units, recorded
 from tests.reference.checks.rounding import (
     AMOUNT,
     HALF,
@@ -167,3 +168,32 @@ def test_a_pixel_on_an_edge_and_one_between_two_surfaces_are_undecided() -> None
 def test_values_near_a_threshold_are_undecided() -> None:
     value = torch.tensor([[-0.05, -0.0500001, -0.0501, 0.4]])
     assert near(Result(value, (value,)), -0.05).tolist() == [[True, True, False, False]]
+
+
+def test_what_a_unit_at_zero_does_to_the_gradients_of_its_layer() -> None:
+    """One unit of one example stands at +-2^-24: the norms of both sides differ by what is computed from either."""
+    layers = torch.nn.Sequential(torch.nn.Linear(6, 40), torch.nn.ReLU(), torch.nn.Linear(40, 3))
+    x = torch.randint(-8, 9, (2, 6)) / 8
+    with torch.no_grad():  # sums of short numbers are exact, in any order
+        layers[0].weight.copy_((layers[0].weight * 64).round() / 64)
+        layers[0].weight[7] = torch.tensor([1, -2, 3, 1, 2, -1]) / 64
+
+    def step() -> dict[str, torch.Tensor]:
+        layers.zero_grad()
+        found: dict[str, torch.Tensor] = {}
+        with recorded(layers, found, "net"):
+            layers(x).square().sum().backward()
+        weight, bias = layers[0].weight.grad, layers[0].bias.grad
+        assert weight is not None and bias is not None
+        return {**found, "weight": weight.clone(), "bias": bias.clone()}
+
+    sides = []
+    for side in (-HALF, HALF):
+        with torch.no_grad():
+            layers[0].bias[7] = side - x[1] @ layers[0].weight[7]
+        sides.append(repeated(step))
+    below, above = sides
+    for found in sides:
+        for name, far in moved_by_open_units(found, "net").items():
+            jump = abs(float(above[name].value.double().norm() - below[name].value.double().norm()))
+            assert jump > 1e-4 * float(below[name].value.norm()) and far.largest == pytest.approx(jump, rel=0.02)

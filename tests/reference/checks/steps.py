@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -15,7 +16,8 @@ from tests.reference import fill
 from tests.reference.arrays import filled
 from tests.reference.checks.edges import undecided
 from tests.reference.checks.head import albedo_arrays, head_data
-from tests.reference.checks.rounding import Result, moved_sum, repeated
+from tests.reference.checks.rectifier import moved_by_open_units, recorded
+from tests.reference.checks.rounding import Moved, Result, moved_sum, repeated
 from tests.reference.checks.sheet import RELATIVE, Sheet, seed_of
 from tests.reference.expressions import subscript
 from tvface.model.face_model import Codes, FaceModel, ModelSpec
@@ -156,10 +158,23 @@ class _Steps:
                 rounding = COSINES * 2.0**-24 * getattr(settings.loss_weights, ours) if ours == "identity" else 0.0
                 sheet.compare(f"{prefix}.{theirs}", value, relative=RELATIVE, absolute=rounding)
         sheet.compare(f"{prefix}.all_loss", found["total"], relative=RELATIVE)
+        further = self._further(found)
         for key in keys:
             name = key.removeprefix(start)
-            terms = found.get(f"terms of {name}")
-            sheet.norm(key, found[name], None if terms is None else moved_sum(terms))
+            sheet.norm(key, found[name], further.get(name))
+
+    @staticmethod
+    def _further(found: dict[str, Result]) -> dict[str, Moved]:
+        """Return how far some norms move by what two disturbed runs may miss, by the parameter's name."""
+        start = "terms of "
+        further = {
+            name.removeprefix(start): moved_sum(terms) for name, terms in found.items() if name.startswith(start)
+        }
+        for part in PARTS:
+            if f"{part} beyond" in found:
+                turned = moved_by_open_units(found, part)
+                further |= {f"{part}.layers.0.{name}": far for name, far in turned.items()}
+        return further
 
     def _step(
         self,
@@ -179,10 +194,13 @@ class _Steps:
         hook = last.register_full_backward_hook(
             lambda _, __, outputs: found.update({"terms of D_detail.conv_blocks.21.bias": outputs[0].clone()})
         )
-        with mock.patch.object(phases, "permutations", lambda *_: self.order):
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(phases, "permutations", lambda *_: self.order))
+            for part in ("E_flame", "E_detail"):
+                stack.enter_context(recorded(model.get_submodule(f"{PARTS[part]}.layers"), found, part))
             terms = task(self.window, 0)
-        found |= terms | {"total": torch.stack(list(terms.values())).sum()}
-        found["total"].backward()
+            found |= terms | {"total": torch.stack(list(terms.values())).sum()}
+            found["total"].backward()
         hook.remove()
         for name in names:
             part, _, parameter = name.partition(".")
