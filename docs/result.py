@@ -30,7 +30,7 @@ from tvface.model.face_model import Codes, FaceModel
 from tvface.model.inference import decode
 from tvface.model.published import trained_model
 from tvface.settings import Settings, load
-from tvface.video.reconstruct import chosen_weights, reconstruct_video
+from tvface.video.reconstruct import find_weights, reconstruct_video
 
 LIMIT = 2_000_000  # bytes
 GAP = 4  # px between people
@@ -146,7 +146,7 @@ def main() -> None:
     settings: Settings = load(["config.yaml"], {"results": str(given.results)})
     rows = read(given.results / "dataset.parquet", DATASET).rows
     model = trained_model(
-        settings, chosen_weights(settings, given.model, None), HeadData.load(given.results / "head" / "head.npz")
+        settings, find_weights(settings, given.model, None), HeadData.load(given.results / "head" / "head.npz")
     )
     people = []
     for scene in scenes(rows, "test", given.people):
