@@ -69,6 +69,7 @@ class Schema:
 
     @property
     def arrow(self) -> pa.Schema:
+        """The columns as an Arrow schema."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
 
     def empty(self) -> pd.DataFrame:
@@ -109,6 +110,7 @@ class Manifest:
 
     @property
     def dropped(self) -> dict[str, int]:
+        """Number of dropped rows by reason."""
         return dict(self.provenance["dropped"])
 
 
@@ -188,10 +190,10 @@ def read_all(paths: Sequence[str | Path], schema: Schema) -> pd.DataFrame:
 
 
 def parents(*paths: str | Path | Sequence[str | Path]) -> dict[str, str]:
-    """Return {project-relative path: sha256} of the given files, for :class:`Provenance`."""
+    """Return {project-relative path: sha256} of files, for :class:`Provenance`."""
     flat: list[str | Path] = []
-    for item in paths:
-        flat.extend([item] if isinstance(item, str | Path) else item)
+    for path_or_paths in paths:
+        flat.extend([path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths)
     return {project_path(path): digest(path) for path in flat}
 
 

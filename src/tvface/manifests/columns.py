@@ -32,7 +32,7 @@ SAMPLED_FRAME = (SHOW, EPISODE, CLIP, FRAME, SOURCE_FRAME, TIME, SHOT, SCENE)
 
 
 def stored(prefix: str, what: str, nullable: bool = False) -> tuple[Column, Column, Column]:
-    """Columns that address bytes: file (project-relative), offset and length in it.
+    """Return the columns that address bytes: file (project-relative), offset and length in it.
 
     A member of a tar is a byte range of the tar; a file of its own has offset 0 and its size as length.
     """
@@ -44,5 +44,5 @@ def stored(prefix: str, what: str, nullable: bool = False) -> tuple[Column, Colu
 
 
 def points(name: str, count: int, doc: str, unit: str = "px") -> Column:
-    """A column of ``count`` 2D points stored as x0, y0, x1, y1, ...; pixel centres at integers."""
+    """Return a column of ``count`` 2D points stored as x0, y0, x1, y1, ...; pixel centres at integers."""
     return Column(name, pa.list_(pa.float32()), doc, unit=unit, length=2 * count)
