@@ -15,7 +15,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1]
 
-# Their effect is visible elsewhere (settings are in params) or they do not touch results.
+# Their effect is visible elsewhere (settings are in params), or they do not affect results.
 NOT_FOLLOWED = (
     "tvface.settings",
     "tvface.runtime.logging",
@@ -40,8 +40,8 @@ def code_digest(module: str, backends: Mapping[str, str] | None = None, data: It
 
     Args:
         module: dotted name, e.g. ``tvface.stages.faces``.
-        backends: registry package -> name of the chosen backend.
-        data: packages whose files that are not modules (templates) count.
+        backends: registry package -> name of its backend.
+        data: packages whose other files (templates) count too.
     """
     total = hashlib.sha256()
     files = [_file(name) for name in sorted(closure(module, backends))]
@@ -78,7 +78,7 @@ def closure(
 
 
 def _file(name: str) -> Path | None:
-    # Text and no Path until there is a file: a dry run asks for thousands of names, most of them functions.
+    # Strings instead of Path: a dry run looks up thousands of names, most of them functions.
     base = os.path.join(SOURCE, *name.split(".")[1:])
     for candidate in (os.path.join(base, "__init__.py"), f"{base}.py"):
         if os.path.isfile(candidate):
@@ -91,18 +91,18 @@ def _imports(name: str, _changed: int) -> tuple[str, ...]:
     path = _file(name)
     assert path is not None
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found: list[str] = []
-    # A pattern and no parser: parsing every module would double the time of a dry run. What it finds in a docstring
-    # beside the true imports only makes the closure larger.
+    imported: list[str] = []
+    # A pattern instead of a parser: parsing every module would double the time of a dry run. Matches in a docstring
+    # only make the closure larger.
     for dots, module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
         if plain:
-            found += [item.split(" as ")[0].strip() for item in plain.split(",")]
+            imported += [entry.split(" as ")[0].strip() for entry in plain.split(",")]
             continue
         base = module
         if dots:
             parent = package.rsplit(".", len(dots) - 1)[0] if len(dots) > 1 else package
             base = f"{parent}.{base}" if base else parent
-        found.append(base)
+        imported.append(base)
         listed = re.sub(r"#[^\n]*", "", names).strip("()")
-        found += [f"{base}.{item.split(' as ')[0].strip()}" for item in listed.split(",") if item.strip()]
-    return tuple(item for item in found if item == "tvface" or item.startswith("tvface."))
+        imported += [f"{base}.{entry.split(' as ')[0].strip()}" for entry in listed.split(",") if entry.strip()]
+    return tuple(entry for entry in imported if entry == "tvface" or entry.startswith("tvface."))
