@@ -73,10 +73,10 @@ def legend(classes: Sequence[int] | None = None, columns: int = 5, width: int = 
         width: of the picture, px.
     """
     columns = max(1, min(columns, width // _LEGEND_CELL))
-    chosen = list(classes) if classes is not None else list(range(1, len(CLASS_NAMES)))
-    rows, cell = -(-len(chosen) // columns), width // columns
+    entries = list(classes) if classes is not None else list(range(1, len(CLASS_NAMES)))
+    rows, cell = -(-len(entries) // columns), width // columns
     canvas = np.full((rows * 20 + 4, width, 3), 255, np.uint8)
-    for index, label in enumerate(chosen):
+    for index, label in enumerate(entries):
         x, y = index % columns * cell + 4, index // columns * 20 + 4
         canvas[y : y + 12, x : x + 12] = PALETTE[label]
         canvas = text(canvas, CLASS_NAMES[label], (x + 17, y - 2), colour=(30, 30, 30), size=12)
@@ -91,7 +91,7 @@ def text(
     behind: Colour | None = None,
     size: int = 12,
 ) -> Image:
-    """Return a copy with ``words`` whose top-left corner is at ``position`` (x, y), on a filled ground if given."""
+    """Return a copy with ``words``, top-left corner at ``position`` (x, y), on a background of colour ``behind``."""
     picture = PillowImage.fromarray(rgb)
     draw = ImageDraw.Draw(picture)
     x, y = position
@@ -138,7 +138,7 @@ def contact_sheet(
 
 
 def distinct_colour(index: int) -> Colour:
-    """Return the ``index``-th of an endless list of colours that are easy to tell apart."""
+    """Return the ``index``-th colour of an endless list of colours that are easy to distinguish."""
     hue = (index * 0.618033988749895) % 1.0  # the golden ratio spreads any number of hues evenly
     hsv = np.array([[[round(hue * 179), 190 if index % 2 else 230, 235]]], np.uint8)
     red, green, blue = (int(value) for value in cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0])

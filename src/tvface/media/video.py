@@ -151,7 +151,8 @@ def write_video(
 ) -> int:
     """Write H x W x 3 uint8 RGB frames as H.264 (VP9 in .webm), yuv420p; return how many.
 
-    Odd sides grow by one repeated pixel, which yuv420p needs. ``crf`` is the encoder's quality, 0 (lossless) .. 51.
+    yuv420p needs even sides, so an odd side grows by one repeated pixel. ``crf`` is the encoder's quality, 0 (lossless)
+    .. 51.
     ``sound``: a video whose first audio stream is copied, see :class:`tvface.media.sound.Sound`.
     The bytes are reproducible for one ``threads`` and one FFmpeg where both sides are multiples of 16; at 51 x 35 they
     once differed between runs in one process (memory that the encoder reads beyond the picture, not tracked down).
