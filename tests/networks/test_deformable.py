@@ -191,7 +191,7 @@ def gpu(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(deformable, "_kind", lambda device: "cuda")
     monkeypatch.setattr(deformable, "_FAULTS", {})
-    monkeypatch.setattr(deformable, "_TOLD", set())
+    monkeypatch.setattr(deformable, "_WARNED", set())
 
 
 def float32_arguments() -> list[torch.Tensor]:
