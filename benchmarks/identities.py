@@ -102,7 +102,7 @@ def relations(
 ) -> NDArray[np.int8]:
     """Return the (T, T) table of tracks: 1 one person, 0 two people, -1 unknown; ``same`` lists tracks of one person.
 
-    Whoever was seen beside one of a person's tracks is different from all of them.
+    A person seen in one frame with one of another person's tracks is different from all of these tracks.
     """
     count = int(track.max()) + 1
     home = np.array([video[track == number][0] for number in range(count)])
@@ -237,27 +237,27 @@ def _numbers(text: str) -> list[int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the figures of every embedder whose weights are there."""
+    """Print the figures of every embedder whose weights are present."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="videos")
     parser.add_argument("--results", type=Path, help="results of a run of the embedded show")
     parser.add_argument("--embedder", action="append", choices=embedders.available(), help="default: all")
     parser.add_argument("--faces", type=Path, help="file that keeps the faces found in FOLDER for the next time")
     parser.add_argument("--same", type=_numbers, action="append", default=[], help="tracks of one person, as 3,15")
-    given = parser.parse_args(arguments)
-    if given.folder is None and given.results is None:
+    options = parser.parse_args(arguments)
+    if options.folder is None and options.results is None:
         parser.error("name a folder of videos, or --results, or both")
     torch.set_num_threads(1)
     settings = parse_settings({})
     faces = None
-    if given.faces is not None and given.faces.is_file():
-        with np.load(given.faces, allow_pickle=False) as kept:
+    if options.faces is not None and options.faces.is_file():
+        with np.load(options.faces, allow_pickle=False) as kept:
             faces = Faces(**{name: kept[name] for name in kept.files})
-    elif given.folder is not None:
-        faces = find(given.folder, settings)
-        if given.faces is not None:
-            np.savez(given.faces, **vars(faces))
-    for name in given.embedder or embedders.available():
+    elif options.folder is not None:
+        faces = find(options.folder, settings)
+        if options.faces is not None:
+            np.savez(options.faces, **vars(faces))
+    for name in options.embedder or embedders.available():
         try:
             embedder = embedders.create(name, settings.faces)
         except MissingAsset as error:
@@ -265,9 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         print(name)
         if faces is not None:
-            on_videos(embedder, faces, given.same)
-        if given.results is not None:
-            on_show(embedder, given.results, settings)
+            on_videos(embedder, faces, options.same)
+        if options.results is not None:
+            on_show(embedder, options.results, settings)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ whole clip, and what a clip costs is the time of all over their number. Frames a
 count for both. The chains take turns, ``--turn`` frames each, so that a drift of the machine's speed touches both; all
 networks are made and warmed up before.
 
-FAN and BiSeNet take the published weights where they are installed. Where not, pseudo-random ones, fixed by a seed,
-stand in: time does not depend on values, and heat maps and logits are compared number by number. What points and masks
-lose in the chosen precision is then told by the bundled networks, on the same faces. The script's double loop over the
-pixels of a mask is timed apart and left out of the ratio.
+FAN and BiSeNet take the published weights if they are installed, else pseudo-random ones, fixed by a seed: time does
+not depend on values, and heat maps and logits are compared number by number. The bundled networks then show, on the
+same faces, what points and masks lose in the given precision. The script's double loop over the pixels of a mask is
+timed apart and left out of the ratio.
 """
 
 from __future__ import annotations
@@ -59,17 +59,19 @@ def main(arguments: list[str] | None = None) -> None:
         default="wall",
         help="cpu: processor time instead, which a busy machine hardly changes; needs --threads 1",
     )
-    given = parser.parse_args(arguments)
-    if given.clock == "cpu" and (given.threads != 1 or given.device != "cpu"):
+    options = parser.parse_args(arguments)
+    if options.clock == "cpu" and (options.threads != 1 or options.device != "cpu"):
         parser.error("--clock cpu counts one thread on a CPU: give --threads 1 --device cpu")
-    device = torch.device(given.device)
-    precision = name_of(arithmetic(given.precision, device))
-    spec = Spec(given.device, given.min_face, precision, 1 if device.type == "cpu" else given.threads, given.clock)
-    processes = given.threads if device.type == "cpu" else 1
-    torch.set_num_threads(given.threads)
+    device = torch.device(options.device)
+    precision = name_of(arithmetic(options.precision, device))
+    spec = Spec(
+        options.device, options.min_face, precision, 1 if device.type == "cpu" else options.threads, options.clock
+    )
+    processes = options.threads if device.type == "cpu" else 1
+    torch.set_num_threads(options.threads)
 
     start = spec.now()
-    sampled = itertools.islice(VideoReader(given.video).sample(given.fps), given.frames)
+    sampled = itertools.islice(VideoReader(options.video).sample(options.fps), options.frames)
     frames = [frame.image for frame in sampled]
     seconds: dict[str, dict[str, float]] = {"plain": defaultdict(float), "tvface": defaultdict(float)}
     whole = dict.fromkeys(seconds, spec.now() - start)
@@ -77,24 +79,25 @@ def main(arguments: list[str] | None = None) -> None:
         chain["decode"] = whole["plain"]
     height, width = frames[0].shape[:2]
     print(
-        f"{given.video.name}: {len(frames)} frames of {width} x {height}, torch {torch.__version__}, {given.clock} time"
+        f"{options.video.name}: {len(frames)} frames of {width} x {height}, torch {torch.__version__}, "
+        f"{options.clock} time"
     )
     print(
-        f"{device_name(device)}; plain: one process, threads: {given.threads}, float32; "
+        f"{device_name(device)}; plain: one process, threads: {options.threads}, float32; "
         f"tvface: processes: {processes}, threads each: {spec.threads}, {precision}"
     )
     plain = PlainChain(spec)
     print(f"weights of FAN: {plain.sources['fan']}; of BiSeNet: {plain.sources['bisenet']}")
     plain(frames[:1], defaultdict(float))
     found: dict[str, list[Found]] = {"plain": [], "tvface": []}
-    with Workers(spec, processes, frames[: given.batch]) as workers:
-        for first in range(0, len(frames), given.turn):
-            turn = frames[first : first + given.turn]
+    with Workers(spec, processes, frames[: options.batch]) as workers:
+        for first in range(0, len(frames), options.turn):
+            turn = frames[first : first + options.turn]
             start = spec.now()
             found["plain"] += plain(turn, seconds["plain"])
             whole["plain"] += spec.now() - start
             start = spec.now()
-            found["tvface"] += workers(turn, given.batch, seconds["tvface"])
+            found["tvface"] += workers(turn, options.batch, seconds["tvface"])
             whole["tvface"] += (spec.now() - start) / processes
     report_outputs(spec, plain, frames, found)
     whole["plain"] -= seconds["plain"]["loop"]
@@ -138,8 +141,8 @@ def report_outputs(
     with_faces = [index for index, one in enumerate(found["plain"]) if len(one.boxes)]
     if not with_faces:
         raise SystemExit("no face in the sampled frames: nothing but detection was timed; take another video")
-    chosen = with_faces[:: max(1, len(with_faces) // most)][:most]
-    pictures, boxes = [frames[i] for i in chosen], [found["plain"][i].boxes for i in chosen]
+    selected = with_faces[:: max(1, len(with_faces) // most)][:most]
+    pictures, boxes = [frames[i] for i in selected], [found["plain"][i].boxes for i in selected]
     own = TvfaceChain(spec)
     heat, logits = plain.maps(pictures, boxes), own.maps(pictures, boxes)
     for name, reference, tested in zip(("FAN's heat maps", "BiSeNet's logits"), heat, logits, strict=True):

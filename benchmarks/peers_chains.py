@@ -140,8 +140,7 @@ class TvfaceChain:
 
 
 class Workers:
-    """Processes that hold a :class:`TvfaceChain` each; every one goes through the frames it is given as through an
-    episode of its own. One runs in this process."""
+    """Processes with a :class:`TvfaceChain` each, which process frames as one episode each. One is this process."""
 
     def __init__(self, spec: Spec, count: int, warm_up: Images) -> None:
         self.count, self.here = count, None

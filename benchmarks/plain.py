@@ -31,7 +31,7 @@ class PlainFaceModel(FaceModel):
     """A face model whose temporal encoders run plainly; give it a SPyNet with :meth:`with_flow`."""
 
     def with_flow(self, network: SPyNet) -> PlainFaceModel:
-        """Take the frozen network of the flow, which is no part of the state."""
+        """Take the frozen network of the flow, which is not part of the state."""
         self._flow = (network,)
         return self
 

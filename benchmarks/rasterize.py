@@ -191,17 +191,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--template", type=Path, help="DECA's head_template.obj instead of the mesh made by formula")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=7)
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    device = torch.device(given.device)
-    mesh = template_mesh(given.template) if given.template else formula_mesh()
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    mesh = template_mesh(options.template) if options.template else formula_mesh()
     backends = ["torch"] if device.type == "cuda" else ["numba", "torch"]
     backends += ["pytorch3d"] if importlib.util.find_spec("pytorch3d") else []
     peer = "pytorch3d" if "pytorch3d" in backends else backends[0]
     print(f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces, torch {torch.__version__}, {device}, ", end="")
-    print(f"{given.threads} thread(s), {ATTRIBUTES} attributes, median of {given.runs} interleaved runs")
+    print(f"{options.threads} thread(s), {ATTRIBUTES} attributes, median of {options.runs} interleaved runs")
     print("scene        batch  pass              backend     ms per image   x peer   faces as peer")
-    for row in measured(mesh, given.batch, (False, True), device, backends, peer, given.runs):
+    for row in measured(mesh, options.batch, (False, True), device, backends, peer, options.runs):
         each = 1000 * row.seconds / row.batch
         print(
             f"{row.scene:<12} {row.batch:>5}  {row.label:<17} {row.backend:<11} {each:>12.2f}"

@@ -16,7 +16,7 @@ def source(commit: str = "") -> dict[str, Any]:
     The digest also tells the code where git or the repository is absent, as in a copy of the files.
 
     Args:
-        commit: told by the caller where git cannot.
+        commit: given by the caller, for copies without git.
     """
     now = datetime.datetime.now(datetime.UTC)
     found = _git("rev-parse", "HEAD")

@@ -57,8 +57,8 @@ def test_wrong_input_is_told_without_a_traceback(
     project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert main(arguments) == 2
-    told = capsys.readouterr().err
-    assert message in told and "Traceback" not in told
+    stderr = capsys.readouterr().err
+    assert message in stderr and "Traceback" not in stderr
 
 
 def test_damaged_manifest_is_told_without_a_traceback(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,10 +43,10 @@ def test_a_face_and_its_mirror_image_are_one_vector(embedder: embedders.base.Emb
 
 
 def test_people_it_has_not_seen_are_told_apart(embedder: embedders.base.Embedder) -> None:
-    made = make(generic.build(Head()), 10, 987_654)
-    crops = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in made.images])
-    found = verify(*pairs(embedder.embed(crops), made.person, made.take))
-    assert found.area > 0.85
+    samples = make(generic.build(Head()), 10, 987_654)
+    crops = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in samples.images])
+    verification = verify(*pairs(embedder.embed(crops), samples.person, samples.take))
+    assert verification.area > 0.85
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:

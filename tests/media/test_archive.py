@@ -44,11 +44,11 @@ def test_files_come_in_order_with_their_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_members_that_could_reach_elsewhere_are_refused_by_name(
-    tmp_path: Path, bad: tuple[tarfile.TarInfo, bytes], told: str
+    tmp_path: Path, bad: tuple[tarfile.TarInfo, bytes], reason: str
 ) -> None:
     split(tmp_path, tar_of([PICTURES[0], bad, PICTURES[1]]))
     found, refused = read(tmp_path)
-    assert len(found) == 2 and len(refused) == 1 and told in refused[0]
+    assert len(found) == 2 and len(refused) == 1 and reason in refused[0]
 
 
 def test_a_file_too_large_for_a_frame_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

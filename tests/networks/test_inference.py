@@ -19,8 +19,8 @@ from tvface.parsers.bisenet import largest
 from tvface.runtime.device import arithmetic, name_of
 
 
-def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
-    return float((found - expected).square().mean().sqrt() / expected.std())
+def relative(result: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((result - expected).square().mean().sqrt() / expected.std())
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The status of every file of the registry, for ``tvface assets check``.
 
-torch is imported only when a file is there to be loaded.
+torch is imported only if there is a file to load.
 """
 
 from __future__ import annotations

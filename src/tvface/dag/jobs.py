@@ -139,7 +139,7 @@ def decisions(run: Run, wildcards: Wildcards) -> list[Path]:
     """Return the file with a human's decisions about the people of a show, if there is one.
 
     Raises:
-        SettingsError: ``identities.decisions`` is no folder.
+        SettingsError: ``identities.decisions`` is not a folder.
     """
     if run.settings.identities.decisions is None:
         return []

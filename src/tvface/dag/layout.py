@@ -64,7 +64,7 @@ def decisions(settings: Settings, show: str) -> list[Path]:
     """Return the file with a human's decisions about the people of a show, if there is one.
 
     Raises:
-        SettingsError: ``identities.decisions`` is no folder.
+        SettingsError: ``identities.decisions`` is not a folder.
     """
     return jobs.decisions(Run(settings), {"show": show})
 

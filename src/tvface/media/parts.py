@@ -41,7 +41,7 @@ class Part:
 
 
 def find_parts(place: str | Path) -> list[Part]:
-    """Return the parts of the split archive in a folder, in order, with their published sums if a list is there.
+    """Return the parts of the split archive in a folder, in order, with their published md5 sums if there is a list.
 
     Args:
         place: a folder that holds one archive's parts, or one of the parts where a folder holds several archives.

@@ -83,7 +83,7 @@ def _tensor(
         or len(size) != len(stride)
         or min((offset, *size, *stride), default=0) < 0
     ):
-        raise pickle.UnpicklingError("a tensor is described by what is no storage, size and stride")
+        raise pickle.UnpicklingError("a tensor is not described by storage, size and stride")
     # With a stride of 0 a few values could demand any amount of memory.
     if math.prod(size) > storage.numel():
         raise pickle.UnpicklingError(f"a tensor of {size} in a storage of {storage.numel()} values")
