@@ -142,7 +142,7 @@ def clip(video: Path, options: argparse.Namespace) -> tuple[dict[str, object], l
     cells = dict.fromkeys(spread(list(faces.index), options.cells))
     figures: dict[int, dict] = {}
     whole, titles = [], []
-    wanted = set(spread(list(frames["frame"]), options.pictures))
+    drawn_frames = set(spread(list(frames["frame"]), options.pictures))
     for frame in frames.to_dict("records"):  # one picture at a time is held
         members = faces[faces["frame"] == frame["frame"]]
         image = read_image(*(frame[name] for name in PLACE))
@@ -150,7 +150,7 @@ def clip(video: Path, options: argparse.Namespace) -> tuple[dict[str, object], l
             figures[index], picture = face(image, row, settings, landmarker, parser)
             if index in cells:
                 cells[index] = picture
-        if frame["frame"] in wanted:
+        if frame["frame"] in drawn_frames:
             named = [f"{row.track}: {row.score:.2f}" for row in members.itertuples()]
             whole.append(drawing.boxes(image, members[BOX], captions=named))
             titles.append(f"frame {frame['source_frame']}, shot {frame['shot']}")
@@ -178,9 +178,9 @@ def clip(video: Path, options: argparse.Namespace) -> tuple[dict[str, object], l
         "in_sequences": int(faces["fate"].eq("used").sum()),
         "fates": ", ".join(f"{name} {count}" for name, count in faces["fate"].value_counts().items()),
     }
-    found = jitter(video, every, settings) if options.jitter else []
-    row |= {"jitter_%": found[0]["all"], "jitter_from": found[0]["first_frame"]} if found else {}
-    return row, [{"clip": video.stem, **line} for line in found]
+    jitter_rows = jitter(video, every, settings) if options.jitter else []
+    row |= {"jitter_%": jitter_rows[0]["all"], "jitter_from": jitter_rows[0]["first_frame"]} if jitter_rows else {}
+    return row, [{"clip": video.stem, **line} for line in jitter_rows]
 
 
 def save(path: Path, rgb: Image) -> None:

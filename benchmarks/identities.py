@@ -30,7 +30,7 @@ from tvface.bundled.rims import INNER, ellipse
 from tvface.embedders.base import SIDE, Embedder, unit
 from tvface.embedders.crops import aligned_crop, box_crop
 from tvface.evaluation import footage
-from tvface.evaluation.verification import Verification, verify
+from tvface.evaluation.scores import Verification, verify
 from tvface.manifests import read_all
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
@@ -72,11 +72,11 @@ def find(folder: Path, settings: Settings) -> Faces:
         )
         boxes, where, shot = [], [], []
         for at, taken in enumerate(frames):
-            found = detector.detect([taken.image])[0]
-            for place in np.flatnonzero(found.scores >= settings.faces.min_score):
-                aligned.append(aligned_crop(taken.image, found.points[place]))
-                box.append(box_crop(taken.image, found.boxes[place], settings.faces.margin))
-                boxes.append(found.boxes[place])
+            detections = detector.detect([taken.image])[0]
+            for place in np.flatnonzero(detections.scores >= settings.faces.min_score):
+                aligned.append(aligned_crop(taken.image, detections.points[place]))
+                box.append(box_crop(taken.image, detections.boxes[place], settings.faces.margin))
+                boxes.append(detections.boxes[place])
                 where.append(at)
                 shot.append(shots.shot[at])
         if not boxes:
@@ -161,12 +161,12 @@ def on_videos(embedder: Embedder, faces: Faces, same: Sequence[Sequence[int]]) -
             (f"mean of {RUN}", runs(vectors, faces.track)),
         ):
             for across in (False, True)[: 1 + bool(same)]:
-                found = judge(rows, track, table, across)
+                scores = judge(rows, track, table, across)
                 kind = "across shots" if across else ""
                 print(
-                    f"  {what:10s} per {unit_:9s} {kind:12s} area {found.area:.4f}  "
-                    f"EER {100 * found.equal_error:5.2f} %  "
-                    f"TAR at 1 % FAR {100 * found.true_accepts:5.1f} %  ({found.same} + {found.different} pairs)"
+                    f"  {what:10s} per {unit_:9s} {kind:12s} area {scores.area:.4f}  "
+                    f"EER {100 * scores.equal_error:5.2f} %  "
+                    f"TAR at 1 % FAR {100 * scores.true_accepts:5.1f} %  ({scores.same} + {scores.different} pairs)"
                 )
 
 
@@ -217,12 +217,15 @@ def on_show(embedder: Embedder, results: Path, settings: Settings) -> None:
     track = all_tracks.loc[paired["face"].astype(int)].to_list()
     true_tracks = [f"{r.episode}/{shots[(r.episode, r.source_frame)]}/{r.person}" for r in paired.itertuples()]
     idf1 = footage.idf1(true_tracks, track, len(matched) - len(paired), len(faces) - len(paired))
-    true, found = paired["person"].to_list(), [person[name] for name in track]
-    counts = pd.crosstab(pd.Series(true, dtype=object), pd.Series(found, dtype=object)).to_numpy(float)
-    both, wanted, made = (float((x * (x - 1) / 2).sum()) for x in (counts, counts.sum(1), counts.sum(0)))
+    true, predicted = paired["person"].to_list(), [person[name] for name in track]
+    counts = pd.crosstab(pd.Series(true, dtype=object), pd.Series(predicted, dtype=object)).to_numpy(float)
+    correct_pairs, true_pairs, predicted_pairs = (
+        float((x * (x - 1) / 2).sum()) for x in (counts, counts.sum(1), counts.sum(0))
+    )
     print(
-        f"  show: IDF1 of {len(names)} tracks {idf1:.4f}, {len(set(found))} people of {len(set(true))}, pairwise F1 "
-        f"{footage.pairwise_f1(true, found):.4f}, precision {both / max(made, 1):.4f}, recall {both / wanted:.4f}, "
+        f"  show: IDF1 of {len(names)} tracks {idf1:.4f}, {len(set(predicted))} people of {len(set(true))}, "
+        f"pairwise F1 {footage.pairwise_f1(true, predicted):.4f}, "
+        f"precision {correct_pairs / max(predicted_pairs, 1):.4f}, recall {correct_pairs / true_pairs:.4f}, "
         f"{int((np.count_nonzero(counts, axis=0) > 1).sum())} people mixed"
     )
 

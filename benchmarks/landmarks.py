@@ -28,7 +28,7 @@ def read_pts(path: Path) -> np.ndarray:
     inside = path.read_text().partition("{")[2].partition("}")[0]
     points = np.array(inside.split(), float).reshape(-1, 2) - 1
     if points.shape != (68, 2):
-        raise SystemExit(f"{path}: {len(points)} points, wanted 68")
+        raise SystemExit(f"{path}: {len(points)} points, expected 68")
     return points
 
 

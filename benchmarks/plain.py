@@ -1,4 +1,4 @@
-"""The paper read plainly: what somebody would write first, to be timed beside tvface.
+"""A plain implementation of the paper, timed against tvface.
 
 Frame by frame, flow estimated by SPyNet inside each encoder, pair by pair; every convolution sees its whole input; the
 alignment is torchvision's deformable convolution; float32, no compilation, channels first. It owns no weights: it runs

@@ -37,10 +37,10 @@ def shots_of(path: Path, fps: float, settings: Settings) -> list[Hashes]:
     times = np.array([frame.time_s for frame in frames])
     pictures = np.stack([thumbnail(frame.image) for frame in frames])
     slow = np.flatnonzero(np.diff(np.floor(times * settings.frames.fps + 1e-6), prepend=-1))  # shots are tuned for 3/s
-    found = find_shots(
+    shots = find_shots(
         pictures[slow], times[slow], settings.frames.shots, settings.frames.black_luma, settings.frames.duplicate
     )
-    shot = found.shot[np.searchsorted(slow, np.arange(len(frames)), side="right") - 1]
+    shot = shots.shot[np.searchsorted(slow, np.arange(len(frames)), side="right") - 1]
     runs: list[list[int]] = [[]]
     for index, frame in enumerate(frames):
         faces = detector.detect([frame.image])[0]
@@ -102,8 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{distance:>10}  " + "  ".join([*parts, _part(moments), _part(videos)]))
 
 
-def _part(found: Sequence[bool]) -> str:
-    return f"{100 * float(np.mean(found)):.0f} % of {len(found)}" if found else "none to count"
+def _part(copies: Sequence[bool]) -> str:
+    return f"{100 * float(np.mean(copies)):.0f} % of {len(copies)}" if copies else "none to count"
 
 
 if __name__ == "__main__":

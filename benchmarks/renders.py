@@ -76,9 +76,9 @@ def overlap(render: Render, view: View, parser: parsing.Backend, settings: Setti
     crop = slice(view.pad, view.pad + settings.sequences.image_size)
     size = view.region.shape[1::-1]
     truth = cv2.warpAffine(render.labels, view.transform, size, flags=cv2.INTER_NEAREST)[crop, crop]
-    found = parser.parse(view.region[None])[0][crop, crop]
+    labels = parser.parse(view.region[None])[0][crop, crop]
     classes = settings.masks.classes
-    return mask_iou(face_mask(found, classes), face_mask(truth, classes))
+    return mask_iou(face_mask(labels, classes), face_mask(truth, classes))
 
 
 def measure(options: argparse.Namespace, settings: Settings) -> tuple[Figures, int, list[tuple[Image, str]]]:

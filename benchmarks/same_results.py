@@ -276,9 +276,9 @@ def report(result: Comparison) -> str:
         lines.append("\t".join([kind, str(sum(numbers)), *map(str, numbers)]))
     lines += [f"other versions: {line}" for line in sorted(result.versions)]
     lines += [f"not compared: {name}" for name in result.excepted]
-    for name, found in result.differences.items():
-        lines += [f"{name}: {line}" for line in found[:SHOWN]]
-        lines += [f"{name}: ... {len(found)} differences"] * (len(found) > SHOWN)
+    for name, differences in result.differences.items():
+        lines += [f"{name}: {line}" for line in differences[:SHOWN]]
+        lines += [f"{name}: ... {len(differences)} differences"] * (len(differences) > SHOWN)
     same = not result.differences
     lines.append("the same results" if same else f"different: {len(result.differences)} files")
     return "\n".join(lines)

@@ -164,10 +164,10 @@ def _say(text: str, log: IO[str]) -> None:
     log.write(text + "\n")
 
 
-def _result(part: Part, found: Path, status: int | None, limit: float) -> Result:
+def _result(part: Part, file: Path, status: int | None, limit: float) -> Result:
     """Judge a part by its lines and the way it ended."""
     lines_by_kind: dict[str, list[Any]] = {kind: [] for kind in ("row", "note", "fact", "passed", "error")}
-    lines = found.read_text(encoding="utf-8").split("\n") if found.is_file() else [""]
+    lines = file.read_text(encoding="utf-8").split("\n") if file.is_file() else [""]
     for line in lines[:-1]:  # what stands behind the last end of a line was cut off in the writing
         for kind, value in json.loads(line).items():
             lines_by_kind[kind].append(value)

@@ -46,7 +46,7 @@ def run(job: Job) -> None:
 
 def _outcome(case: ET.Element) -> tuple[str, str]:
     for tag, outcome in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
-        found = case.find(tag)
-        if found is not None:
-            return outcome, (found.get("message") or "").partition("\n")[0][:200]
+        element = case.find(tag)
+        if element is not None:
+            return outcome, (element.get("message") or "").partition("\n")[0][:200]
     return "passed", ""

@@ -1,4 +1,4 @@
-"""``tvface assets check``: every file of the registry, there or not, whole or not, and what it gives."""
+"""``tvface assets check``: present, missing and damaged files of the registry, and their tensors."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_damaged_files_give_exit_code_2(project: Path, capsys: pytest.CaptureFix
     assert "Traceback" not in output.err
 
 
-def test_a_wrong_checksum_is_told_beside_the_counts(project: Path) -> None:
+def test_a_wrong_checksum_is_reported_beside_the_counts(project: Path) -> None:
     path = project / "weights" / "network-sintel-final.pytorch"
     WRITERS["spynet_sniklaus"](path)
     row = dataclasses.replace(registry()["spynet_sniklaus"], sha256="0" * 64)

@@ -1,4 +1,4 @@
-"""What is checked before the first job is what is loaded later; one file with one row makes a backend with weights."""
+"""The files checked before the first job are those loaded later; one file with one row makes a backend with weights."""
 
 from __future__ import annotations
 

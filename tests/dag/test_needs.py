@@ -1,4 +1,4 @@
-"""Which files the jobs of a run load, by the settings; what is said where one is missing."""
+"""The files that the jobs of a run load, by the settings; the error if one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tvface index``: the sheet it writes is the run it was asked about."""
+"""``tvface index``: the sheet describes the run."""
 
 from __future__ import annotations
 

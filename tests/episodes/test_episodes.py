@@ -1,4 +1,4 @@
-"""What is found as footage, how it is called, and what is said about footage that cannot be used."""
+"""Discovery and names of footage, and the errors of footage that cannot be used."""
 
 from __future__ import annotations
 

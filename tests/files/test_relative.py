@@ -1,4 +1,4 @@
-"""What is stored names no folder of a machine."""
+"""Stored texts name no folder of a machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members of a streamed archive: what is handed out, what is refused, damage, memory."""
+"""Members of a streamed archive: accepted and refused ones, damage, memory."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_file_too_large_for_a_frame_is_refused(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("sums", [True, False])
-def test_damage_inside_gzip_is_told(tmp_path: Path, sums: bool) -> None:
+def test_damage_inside_gzip_is_reported(tmp_path: Path, sums: bool) -> None:
     paths = split(tmp_path, tar_of(PICTURES), 4, sums)
     broken = bytearray(paths[2].read_bytes())
     broken[10:40] = bytes(30)
@@ -69,7 +69,7 @@ def test_damage_inside_gzip_is_told(tmp_path: Path, sums: bool) -> None:
         read(tmp_path)
 
 
-def test_an_archive_that_ends_early_is_told(tmp_path: Path) -> None:
+def test_an_archive_that_ends_early_is_reported(tmp_path: Path) -> None:
     paths = split(tmp_path, tar_of(PICTURES), 4, sums=False)
     paths[3].unlink()
     with pytest.raises(ArchiveError, match="parts behind it are missing"):
@@ -84,7 +84,7 @@ def test_a_broken_header_is_no_end(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_what_is_no_gzip_is_told(tmp_path: Path) -> None:
+def test_what_is_no_gzip_is_reported(tmp_path: Path) -> None:
     paths = split(tmp_path, tar_of(PICTURES), 1)
     paths[0].write_bytes(b"<html>please sign the form</html>")
     write_sums(paths)

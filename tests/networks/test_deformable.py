@@ -254,7 +254,7 @@ def test_kernels_are_tried_at_the_papers_size_in_both_arithmetics(gpu, monkeypat
     assert not caplog.records
 
 
-def test_what_the_kernels_do_not_take_is_told(gpu, monkeypatch, caplog):
+def test_what_the_kernels_do_not_take_is_reported(gpu, monkeypatch, caplog):
     cpu = torch.device("cpu")
     monkeypatch.setitem(deformable._FAULTS, "cpu", "")
     if has_triton():

@@ -1,4 +1,4 @@
-"""The fused deformable convolution at the paper's shape, on the GPU at hand."""
+"""The fused deformable convolution at the paper's shape, on this GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks made ready for inference give what they gave: folding, the last heat maps, logits read at the crop."""
+"""Networks prepared for inference keep their outputs: folding, the last heat maps, logits read at the crop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One video through a model: what is written, resuming, one shape per track."""
+"""Reconstruction of one video: its files, resuming, one shape per track."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class FaceModel(nn.Module):
             (spec.n_texture, head.albedo_basis.shape[0], "head.n_texture"),
         ):
             if required > available:
-                raise ValueError(f"{name}: {required} coefficients wanted, the head has {available}; lower it")
+                raise ValueError(f"{name}: {required} coefficients are more than the head's {available}; lower it")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
             self.coarse_encoder = self._encoder(sum(spec.widths))
