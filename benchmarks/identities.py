@@ -30,7 +30,7 @@ from tvface.bundled.rims import INNER, ellipse
 from tvface.embedders.base import SIDE, Embedder, unit
 from tvface.embedders.crops import aligned_crop, box_crop
 from tvface.evaluation import footage
-from tvface.evaluation.scores import Verification, verify
+from tvface.evaluation.verification import Verification, verify
 from tvface.manifests import read_all
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
