@@ -31,7 +31,7 @@ def test_files_come_in_order_with_their_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "reason"),
     [
         (member("/etc/passwd", b"x"), "'/etc/passwd': an absolute path"),
         (member("C:/windows/x.jpg", b"x"), "'C:/windows/x.jpg': an absolute path"),

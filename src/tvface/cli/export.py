@@ -9,7 +9,7 @@ from typing import Any
 from tvface.cli.options import add_command, add_configuration, settings_of
 from tvface.settings.phases import MODELS
 
-# The commands import what they need themselves, so that `tvface --help` stays quick.
+# Each command imports its modules in its function, so that `tvface --help` stays quick.
 
 
 def add_export(commands: Any) -> None:

@@ -22,7 +22,7 @@ from tvface.dag.stages import STAGES
 from tvface.settings import SettingsError
 from tvface.settings.phases import MODELS, PHASES
 
-# The commands import what they need themselves, so that `tvface --help` and `tvface schema` stay quick.
+# Each command imports its modules in its function, so that `tvface --help` and `tvface schema` stay quick.
 
 EXIT_WRONG_INPUT = 2
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tvface.cli.options import add_command, add_configuration, settings_of
 
-# The commands import what they need themselves, so that `tvface --help` stays quick.
+# Each command imports its modules in its function, so that `tvface --help` stays quick.
 
 
 def add_people(commands: Any) -> None:

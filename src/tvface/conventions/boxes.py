@@ -38,7 +38,16 @@ def box_of_points(points: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def window_transform(centre: NDArray[np.floating], side: float, size: int) -> NDArray[np.float64]:
-    """Return the (2, 3) map from picture pixels to the ``size`` x ``size`` pixels of an upright square window."""
+    """Return the map from picture pixels to the pixels of an upright square window.
+
+    Args:
+        centre: (2,) x, y of the window in picture pixels.
+        side: of the window in picture pixels.
+        size: of the window in its own pixels.
+
+    Returns:
+        (2, 3).
+    """
     scale = size / side
     shift = (size - 1) / 2 - scale * np.asarray(centre, np.float64)
     return np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])

@@ -1,4 +1,4 @@
-"""Which terms the loss of each phase may have, and which published network a term needs. Imports nothing heavy."""
+"""The terms that the loss of each phase may have, and the published networks they need. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -58,9 +58,12 @@ def code_digest(module: str, backends: Mapping[str, str] | None = None, data: It
 def closure(
     module: str, backends: Mapping[str, str] | None = None, skipped: tuple[str, ...] = NOT_FOLLOWED
 ) -> set[str]:
-    """Return the dotted names of all tvface modules that ``module`` imports, itself included.
+    """Return the dotted names of all tvface modules that a module imports, directly or not, itself included.
 
-    Modules whose name starts with one of ``skipped``, and what only they import, are left out.
+    Args:
+        module: dotted name.
+        backends: registry package -> name of its backend, which counts as imported.
+        skipped: prefixes of modules to leave out, with the modules that only they import.
     """
     todo = [module]
     for package, backend in (backends or {}).items():

@@ -39,6 +39,12 @@ def execute(stage: str, job: Any, shard: str = "") -> None:
 def require_planned(stage: str, settings: Settings, shard: str, planned: Path | Sequence[Path]) -> None:
     """Check that a job loads the same files that were checked, and declared as its inputs, when the run was planned.
 
+    Args:
+        stage: name of the stage.
+        settings: of the run.
+        shard: of the job.
+        planned: the files that were checked.
+
     Raises:
         MissingAsset, AssetError: a file is missing here, or damaged.
         AssetError: other files would be loaded.

@@ -74,7 +74,18 @@ def put_description(
     source: str | Path,
     track: int,
 ) -> None:
-    """Store the single values of a file; see this module's docstring."""
+    """Store the single values of a file; see this module's docstring.
+
+    Args:
+        writer: of the file.
+        head: whose bases the coefficients belong to.
+        model: deca or temporal.
+        crop_size: side of the crops in pixels.
+        fps: frames per second; 0: not constant.
+        shared_identity: one shape for all frames.
+        source: video or clip; only its name is stored.
+        track: number of the track.
+    """
     writer.put(
         model_type=head.notes["source"],
         model=model,
@@ -100,6 +111,12 @@ def write_tracks(
     shared_identity: bool,
 ) -> list[Path]:
     """Write ``<folder>/track<number>.npz`` for every track of a video; return the paths.
+
+    Args:
+        folder: of the files.
+        store: codes of all tracks.
+        model: that encoded them.
+        head, fps, source, shared_identity: see :func:`put_description`.
 
     The tracks are written side by side, block by block. A track has no gaps, so its file is closed at the first block
     without it.

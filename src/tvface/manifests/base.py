@@ -79,7 +79,7 @@ class Schema:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where a manifest comes from.
+    """The origin of a manifest.
 
     ``parents`` maps project-relative paths to sha256 digests. ``seed`` is None where nothing is random. Absolute paths
     in settings and notes become project-relative too.
@@ -126,7 +126,13 @@ def library_versions() -> dict[str, str]:
 
 
 def write(path: str | Path, schema: Schema, rows: pd.DataFrame, provenance: Provenance) -> None:
-    """Validate ``rows`` against ``schema``, sort them by key and write them atomically.
+    """Validate rows, sort them by key and write them atomically.
+
+    Args:
+        path: of the manifest.
+        schema: of its stage.
+        rows: with the columns of ``schema``, any order.
+        provenance: stored in the metadata.
 
     Raises:
         ManifestError: missing or unknown column, wrong type, value out of range, repeated key.

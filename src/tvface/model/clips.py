@@ -167,7 +167,13 @@ def _resize(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> StoredWindow:
-    """Return the frames ``start .. start + length - 1`` of each clip as one window."""
+    """Return frames of several clips as one window.
+
+    Args:
+        clips: B clips of one size.
+        starts: first frame in each clip.
+        length: T, frames of each clip.
+    """
     cut = [slice(start, start + length) for start in starts]
     pairs = [slice(start, start + length - 1) for start in starts]
     images = np.stack([clip.images[c] for clip, c in zip(clips, cut, strict=True)])

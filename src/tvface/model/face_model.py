@@ -130,7 +130,12 @@ class ModelSpec:
 
     @classmethod
     def of(cls, model: str, train: Train, head: HeadSettings, seed: int) -> ModelSpec:
-        """Collect the specification from the settings.
+        """Return the specification of a model by the settings.
+
+        Args:
+            model: deca or temporal.
+            train, head: blocks of the settings.
+            seed: of the initial weights.
 
         Raises:
             ValueError: no such model.

@@ -20,7 +20,15 @@ class WeightsError(ValueError):
 def save_weights(
     path: str | Path, weights: dict[str, torch.Tensor], spec: ModelSpec, *, phase: str, steps: int
 ) -> None:
-    """Write the networks' state atomically, with the specification, the last phase and its steps as metadata."""
+    """Write a weights file atomically.
+
+    Args:
+        path: of the file.
+        weights: :meth:`FaceModel.weights`.
+        spec: of the model.
+        phase: the last phase of training.
+        steps: its optimiser steps.
+    """
     description = {"spec": spec.as_mapping(), "phase": phase, "steps": steps}
     with atomic(path) as temporary:
         save_file(weights, temporary, metadata={"tvface": json.dumps(description, sort_keys=True)})

@@ -11,7 +11,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def prepared(net: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Return ``net`` in evaluation mode on a device, with channels last; its inputs must have ``dtype`` too."""
+    """Return a network ready for inference: in evaluation mode, without gradients, with channels last.
+
+    Args:
+        net: changed in place.
+        device: to move it to.
+        dtype: of its parameters; its inputs must have it too.
+    """
     ready: nn.Module = net.eval().requires_grad_(False).to(device, dtype)
     return ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

@@ -133,7 +133,17 @@ def _barycentrics(vertices, faces, face, columns, rows, epsilon, bary):
 
 
 def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Return the weights (B, H, W, 3) of the corners of each pixel's face at its centre, 0 where there is no face."""
+    """Return the weights of the corners of each pixel's face at the pixel's centre.
+
+    Args:
+        vertices: (B, V, 3) float32 or float64.
+        faces: (F, 3) int64.
+        face: (B, H, W) int64 from :func:`select_faces`.
+        columns, rows: (W,) and (H,), pixel centres.
+
+    Returns:
+        (B, H, W, 3), 0 where there is no face.
+    """
     bary = torch.zeros(*face.shape, 3, dtype=vertices.dtype)
     out, points, triangles, ids = bary.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
     xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
@@ -172,7 +182,10 @@ def _barycentrics_backward(gradient, bary, vertices, faces, face, columns, rows,
 def barycentrics_backward(
     gradient: Tensor, bary: Tensor, vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor
 ) -> Tensor:
-    """Return the gradient (B, V, 3) to the vertices (0 in z) for a gradient (B, H, W, 3) to the weights."""
+    """Return the gradient (B, V, 3) to the vertices (0 in z) for a gradient (B, H, W, 3) to the weights.
+
+    The other arguments are those and the result of :func:`barycentrics`.
+    """
     result = torch.zeros_like(vertices)
     out, points, triangles, ids = result.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
     xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
@@ -198,7 +211,13 @@ def _interpolate(face, bary, corners, attributes, out):
 
 
 def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor) -> Tensor:
-    """Return attributes (B, N, C) interpolated per pixel, (B, C, H, W); ``face`` and ``bary`` may have a batch of 1."""
+    """Return attributes interpolated per pixel, (B, C, H, W), 0 where there is no face.
+
+    Args:
+        face, bary: (B or 1, H, W) and (B or 1, H, W, 3).
+        corners: (F, 3) int64, rows of ``attributes``.
+        attributes: (B, N, C).
+    """
     result = attributes.new_zeros(attributes.shape[0], attributes.shape[2], *face.shape[1:])
     out, ids, weights = result.numpy(), face.numpy(), bary.detach().numpy()
     indices, values = corners.numpy(), attributes.detach().numpy()
@@ -241,7 +260,10 @@ def interpolate_backward(
     needs_bary: bool,
     needs_attributes: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return the gradients to bary (B, H, W, 3) and to attributes (B, N, C), each None if not needed."""
+    """Return the gradients to bary (B, H, W, 3) and to attributes (B, N, C), each None if not needed.
+
+    ``gradient`` is (B, C, H, W); the other arguments are those of :func:`interpolate`.
+    """
     to_bary = torch.zeros_like(bary, memory_format=torch.contiguous_format) if needs_bary else None
     to_attributes = torch.zeros_like(attributes) if needs_attributes else None
     nothing_bary = np.zeros((0, 0, 3), bary.detach().numpy().dtype)

@@ -130,7 +130,7 @@ def _corner_coordinates(
 
 
 def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Return the weights (B, H, W, 3) of the corners of each pixel's face at its centre, 0 where there is no face."""
+    """See :func:`tvface.rendering.rasterizer_numba.barycentrics`."""
     if faces.shape[0] == 0 or face.numel() == 0:
         return vertices.new_zeros(*face.shape, 3)
     covered, ids = _any_face(face, len(faces))
@@ -144,7 +144,7 @@ def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor,
 def barycentrics_backward(
     gradient: Tensor, bary: Tensor, vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor
 ) -> Tensor:
-    """Return the gradient (B, V, 3) to the vertices (0 in z) for a gradient (B, H, W, 3) to the weights."""
+    """See :func:`tvface.rendering.rasterizer_numba.barycentrics_backward`."""
     result = torch.zeros_like(vertices)
     if faces.shape[0] == 0 or face.numel() == 0:
         return result
@@ -187,7 +187,7 @@ def _for_batch(face: Tensor, bary: Tensor, batch: int) -> tuple[Tensor, Tensor]:
 
 
 def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor) -> Tensor:
-    """Return attributes (B, N, C) interpolated per pixel, (B, C, H, W); ``face`` and ``bary`` may have a batch of 1."""
+    """See :func:`tvface.rendering.rasterizer_numba.interpolate`."""
     batch, _, channels = attributes.shape
     face, bary = _for_batch(face, bary, batch)
     if corners.shape[0] == 0 or face.numel() == 0 or channels == 0:
@@ -209,7 +209,7 @@ def interpolate_backward(
     needs_bary: bool,
     needs_attributes: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return the gradients to bary (B, H, W, 3) and to attributes (B, N, C), each None if not needed."""
+    """See :func:`tvface.rendering.rasterizer_numba.interpolate_backward`."""
     batch, count, channels = attributes.shape
     face, bary = _for_batch(face, bary, batch)
     to_bary = torch.zeros_like(bary, memory_format=torch.contiguous_format) if needs_bary else None

@@ -13,7 +13,13 @@ T = TypeVar("T")
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield ``items`` with a bar on a terminal, and a plain line every ten seconds in a log."""
+    """Yield ``items`` with a bar on a terminal, and a plain line every ten seconds in a log.
+
+    Args:
+        items: any iterable.
+        what: description of the work.
+        total: number of items; None: their length, if they have one.
+    """
     if sys.stderr.isatty():
         from tqdm import tqdm
 
