@@ -1,1 +1,1 @@
-"""What is timed and judged, against whom, in one run: ``python -m benchmarks``."""
+"""Benchmarks of tvface, in one run: ``python -m benchmarks``."""

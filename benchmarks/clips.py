@@ -118,31 +118,31 @@ def spread(items: list, count: int) -> list:
     return [items[k] for k in np.unique(np.linspace(0, len(items) - 1, count).round().astype(int))]
 
 
-def clip(video: Path, given: argparse.Namespace) -> tuple[dict[str, object], list[dict[str, object]]]:
+def clip(video: Path, options: argparse.Namespace) -> tuple[dict[str, object], list[dict[str, object]]]:
     """Judge one clip; write its sheets and table; return its row of figures and its rows of jitter."""
     settings = parse_settings(
         {
-            "results": str(given.out / "work" / video.stem),
+            "results": str(options.out / "work" / video.stem),
             "videos": str(video),
             "synth": {"enabled": False},
-            "frames": {"fps": given.fps},
-            "landmarks": {"backend": given.backend},
-            "masks": {"backend": given.parser},
-            "device": given.device,
+            "frames": {"fps": options.fps},
+            "landmarks": {"backend": options.backend},
+            "masks": {"backend": options.parser},
+            "device": options.device,
         }
     )
     every = run_stages(settings)
     (episode,) = list_episodes(settings)
     frames = read(layout.outputs("frames", settings, episode.name)["manifest"], FRAMES).rows
-    low, high = given.frames
+    low, high = options.frames
     frames = frames[frames["source_frame"].between(low, high)]
     faces = every[every["source_frame"].between(low, high)].reset_index(drop=True)
-    landmarker = landmarkers.create(given.backend, settings.landmarks, given.device)
-    parser = parsers.create(given.parser, settings.masks, given.device)
-    cells = dict.fromkeys(spread(list(faces.index), given.cells))
+    landmarker = landmarkers.create(options.backend, settings.landmarks, options.device)
+    parser = parsers.create(options.parser, settings.masks, options.device)
+    cells = dict.fromkeys(spread(list(faces.index), options.cells))
     figures: dict[int, dict] = {}
     whole, titles = [], []
-    wanted = set(spread(list(frames["frame"]), given.pictures))
+    drawn_frames = set(spread(list(frames["frame"]), options.pictures))
     for frame in frames.to_dict("records"):  # one picture at a time is held
         members = faces[faces["frame"] == frame["frame"]]
         image = read_image(*(frame[name] for name in PLACE))
@@ -150,13 +150,13 @@ def clip(video: Path, given: argparse.Namespace) -> tuple[dict[str, object], lis
             figures[index], picture = face(image, row, settings, landmarker, parser)
             if index in cells:
                 cells[index] = picture
-        if frame["frame"] in wanted:
+        if frame["frame"] in drawn_frames:
             named = [f"{row.track}: {row.score:.2f}" for row in members.itertuples()]
             whole.append(drawing.boxes(image, members[BOX], captions=named))
             titles.append(f"frame {frame['source_frame']}, shot {frame['shot']}")
     faces = faces.join(pd.DataFrame.from_dict(figures, orient="index")) if figures else faces
     columns = 4 if frames["width"].max() > frames["height"].max() else 6
-    save(given.out / f"{video.stem}.frames.png", drawing.contact_sheet(whole, titles, columns, (400, 225)))
+    save(options.out / f"{video.stem}.frames.png", drawing.contact_sheet(whole, titles, columns, (400, 225)))
     row: dict[str, object] = {"clip": video.stem, "pictures": len(frames), "faces": len(faces)}
     if faces.empty:
         return row, []
@@ -165,9 +165,9 @@ def clip(video: Path, given: argparse.Namespace) -> tuple[dict[str, object], lis
         f"confidence {f.confidence:.2f} yaw {f.yaw:.0f}\n{f.fate}"
         for f in faces.loc[list(cells)].itertuples()
     ]
-    save(given.out / f"{video.stem}.faces.png", drawing.contact_sheet(list(cells.values()), captions, 6, (300, 300)))
+    save(options.out / f"{video.stem}.faces.png", drawing.contact_sheet(list(cells.values()), captions, 6, (300, 300)))
     listed = ["source_frame", "shot", "track", *BOX, "score", "pose", *figures[0], "fate", "sequence"]
-    faces[listed].to_csv(given.out / f"{video.stem}.faces.tsv", sep="\t", index=False, float_format="%.3f")
+    faces[listed].to_csv(options.out / f"{video.stem}.faces.tsv", sep="\t", index=False, float_format="%.3f")
     row |= {
         "pictures_with_face": faces["frame"].nunique(),
         "tracks": faces["track"].nunique(),
@@ -178,9 +178,9 @@ def clip(video: Path, given: argparse.Namespace) -> tuple[dict[str, object], lis
         "in_sequences": int(faces["fate"].eq("used").sum()),
         "fates": ", ".join(f"{name} {count}" for name, count in faces["fate"].value_counts().items()),
     }
-    found = jitter(video, every, settings) if given.jitter else []
-    row |= {"jitter_%": found[0]["all"], "jitter_from": found[0]["first_frame"]} if found else {}
-    return row, [{"clip": video.stem, **line} for line in found]
+    jitter_rows = jitter(video, every, settings) if options.jitter else []
+    row |= {"jitter_%": jitter_rows[0]["all"], "jitter_from": jitter_rows[0]["first_frame"]} if jitter_rows else {}
+    return row, [{"clip": video.stem, **line} for line in jitter_rows]
 
 
 def save(path: Path, rgb: Image) -> None:
@@ -208,21 +208,21 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=30, help="faces on a sheet")
     parser.add_argument("--pictures", type=int, default=20, help="whole pictures on a sheet")
     parser.add_argument("--device", default="cpu")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    inside = sorted(p for p in given.videos.iterdir() if p.suffix in SUFFIXES) if given.videos.is_dir() else []
-    videos = inside or [given.videos]
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    inside = sorted(p for p in options.videos.iterdir() if p.suffix in SUFFIXES) if options.videos.is_dir() else []
+    videos = inside or [options.videos]
     rows, noise = [], []
     for video in videos:
-        row, lines = clip(video, given)
+        row, lines = clip(video, options)
         print("\t".join(f"{name} {value}" for name, value in row.items()), flush=True)
         for line in lines:
             print("   ", "\t".join(f"{name} {value}" for name, value in line.items() if name != "clip"), flush=True)
         rows.append(row)
         noise += lines
-    pd.DataFrame(rows).to_csv(given.out / "clips.tsv", sep="\t", index=False)
+    pd.DataFrame(rows).to_csv(options.out / "clips.tsv", sep="\t", index=False)
     if noise:
-        pd.DataFrame(noise).to_csv(given.out / "jitter.tsv", sep="\t", index=False)
+        pd.DataFrame(noise).to_csv(options.out / "jitter.tsv", sep="\t", index=False)
 
 
 if __name__ == "__main__":

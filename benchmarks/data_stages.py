@@ -86,7 +86,7 @@ def measured(command: Sequence[str], folder: Path, output: Path) -> tuple[float,
         wall seconds, processor seconds and peak memory [MB] of it and its children.
 
     Raises:
-        SystemExit: it failed; the end of its output is told.
+        SystemExit: it failed; the message holds the end of its output.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     start = time.perf_counter()
@@ -111,11 +111,13 @@ def measure_episode(
         assert parse_clip(name) is not None
         link_clip(tree / name, pictures, first, min(CLIP_FRAMES, frames - first))
     values = {"synth.enabled": "false", "tvqa": "frames_hq", "shows": f"[{SHOW}]", **extra}
-    chosen = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    settings_options = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
     settings = load([_CONFIG])
     for stage in STAGES:
         shard = SHOW if stage == "identities" else f"{SHOW}_s01e01"
-        wall, cpu, peak = tvface(folder, stage, "--show" if stage == "identities" else "--episode", shard, *chosen)
+        wall, cpu, peak = tvface(
+            folder, stage, "--show" if stage == "identities" else "--episode", shard, *settings_options
+        )
         yield Measured(stage, frames, _rows(folder, settings, stage, shard), wall, cpu, peak)
 
 

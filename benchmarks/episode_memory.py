@@ -29,13 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, help="results of an earlier demo, whose frames serve")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="setting, as in `tvface`")
     parser.add_argument("--out", type=Path, help="write the numbers as TSV, for benchmarks/tvqa_scale.py --rates")
-    chosen = parser.parse_args(arguments)
-    extra = UNCAPPED | dict(item.split("=", 1) for item in chosen.set)
+    options = parser.parse_args(arguments)
+    extra = UNCAPPED | dict(assignment.split("=", 1) for assignment in options.set)
     rows: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="tvface-episode-") as name:
         folder = Path(name)
-        pictures = show_pictures(folder / "pictures", chosen.results)
-        for frames in sorted(chosen.frames):
+        pictures = show_pictures(folder / "pictures", options.results)
+        for frames in sorted(options.frames):
             place = folder / str(frames)
             place.mkdir()
             for row in measure_episode(place, pictures, frames, extra):
@@ -45,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     f"{row.cpu_s:8.1f} s processor {row.peak_mb:7.0f} MB",
                     flush=True,
                 )
-                if chosen.out is not None:
-                    table(rows).to_csv(chosen.out, sep="\t", index=False)
+                if options.out is not None:
+                    table(rows).to_csv(options.out, sep="\t", index=False)
     print("\n".join(growth(rows)))
     above = [f"{row.stage} ({row.peak_mb:.0f} MB)" for row in rows if row.peak_mb > LIMIT_MB]
     if above:

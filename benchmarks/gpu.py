@@ -1,14 +1,14 @@
-"""Everything that a GPU can tell in under ten minutes, in one command, from a clean checkout and without network.
+"""All measurements on a GPU, in one command of under ten minutes, from a clean checkout and without network.
 
     python benchmarks/gpu.py                       # on the first CUDA device
-    python benchmarks/gpu.py --device cpu --quick  # on a CPU, in minutes: to see that every line runs
+    python benchmarks/gpu.py --device cpu --quick  # on a CPU, in minutes: checks that every line runs
     python benchmarks/gpu.py --parts step-graphs,step-compile
 
-Nothing has to be installed but torch and torchvision, numpy, pandas, pyarrow, numba, OpenCV, lightning-fabric and the
-like; a part names the package that it misses and is passed over. What the parts are, in their order, with their time
-limits: ``benchmarks/gpu_parts/__init__.py``. Each runs in a process of its own; one that fails or hangs stands in the
-table with its error, and the next goes on. After every part ``gpu-<card>-<date>.json``, ``.md`` and ``.log`` are
-written into ``--out``, so a kill at any moment leaves the tables of what was done. The status is 1 if a part failed.
+It needs only torch and torchvision, numpy, pandas, pyarrow, numba, OpenCV, lightning-fabric and the like; a part names
+the package that it lacks and is skipped. ``benchmarks/gpu_parts/__init__.py`` lists the parts in their order, with
+their time limits. Each runs in its own process; one that fails or hangs is listed in the table with its error, and the
+next one runs. After every part ``gpu-<card>-<date>.json``, ``.md`` and ``.log`` are written into ``--out``, so a kill
+at any moment leaves the tables of the finished parts. The status is 1 if a part failed.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the tables")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no part goes on")
     parser.add_argument("--commit", default="", help="what the table says where git is absent")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        parts = chosen(given.parts)
+        parts = selected_parts(options.parts)
     except ValueError as error:
         parser.error(str(error))
-    suffix = given.parts.replace(",", "-") if given.parts else ""
-    out = given.out.resolve()
-    results = run(Plan(parts, given.device, given.quick, out, given.seconds, suffix, given.commit))
+    suffix = options.parts.replace(",", "-") if options.parts else ""
+    out = options.out.resolve()
+    results = run(Plan(parts, options.device, options.quick, out, options.seconds, suffix, options.commit))
     return int(any(result.status == FAILED for result in results))
 
 
-def chosen(names: str | None) -> list[Part]:
+def selected_parts(names: str | None) -> list[Part]:
     """Return the named parts in their order; the first, which names the card, is always among them.
 
     Raises:
-        ValueError: there is no such part; the message lists them.
+        ValueError: no such part; the message lists them.
     """
     if names is None:
         return list(PARTS)
-    wanted = set(names.split(","))
-    unknown = sorted(wanted - {part.name for part in PARTS})
+    requested = set(names.split(","))
+    unknown = sorted(requested - {part.name for part in PARTS})
     if unknown:
         raise ValueError(f"--parts {', '.join(unknown)}: choose from {', '.join(part.name for part in PARTS)}")
     return [
         dataclasses.replace(part, in_quick=True)
         for index, part in enumerate(PARTS)
-        if index == 0 or part.name in wanted
+        if index == 0 or part.name in requested
     ]
 
 

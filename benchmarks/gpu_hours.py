@@ -34,7 +34,7 @@ def work(settings: Settings, pictures: Sequence[Path]) -> dict[str, tuple[str, f
     detector = detectors.create("mtcnn", settings.faces, torch.device("cpu"))
     with FlopCounterMode(display=False) as counter:
         detector.detect([read_image(path) for path in pictures])
-    found = {"MTCNN": (FRAME, counter.get_total_flops() / 1e9 / len(pictures), 1)}
+    work = {"MTCNN": (FRAME, counter.get_total_flops() / 1e9 / len(pictures), 1)}
     own = settings.landmarks
     passes = (1 + own.refine + (own.check_shift is not None)) * (1 + own.flip)
     networks: tuple[tuple[str, str, nn.Module, int, int], ...] = (
@@ -46,8 +46,8 @@ def work(settings: Settings, pictures: Sequence[Path]) -> dict[str, tuple[str, f
         net.eval()
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             net(torch.zeros(1, 3, side, side))
-        found[name] = (item, counter.get_total_flops() / 1e9, looks)
-    return found
+        work[name] = (item, counter.get_total_flops() / 1e9, looks)
+    return work
 
 
 def items(rates: pd.DataFrame, frames: int) -> dict[str, float]:

@@ -72,11 +72,11 @@ def find(folder: Path, settings: Settings) -> Faces:
         )
         boxes, where, shot = [], [], []
         for at, taken in enumerate(frames):
-            found = detector.detect([taken.image])[0]
-            for place in np.flatnonzero(found.scores >= settings.faces.min_score):
-                aligned.append(aligned_crop(taken.image, found.points[place]))
-                box.append(box_crop(taken.image, found.boxes[place], settings.faces.margin))
-                boxes.append(found.boxes[place])
+            detections = detector.detect([taken.image])[0]
+            for place in np.flatnonzero(detections.scores >= settings.faces.min_score):
+                aligned.append(aligned_crop(taken.image, detections.points[place]))
+                box.append(box_crop(taken.image, detections.boxes[place], settings.faces.margin))
+                boxes.append(detections.boxes[place])
                 where.append(at)
                 shot.append(shots.shot[at])
         if not boxes:
@@ -102,7 +102,7 @@ def relations(
 ) -> NDArray[np.int8]:
     """Return the (T, T) table of tracks: 1 one person, 0 two people, -1 unknown; ``same`` lists tracks of one person.
 
-    Whoever was seen beside one of a person's tracks is different from all of them.
+    A person seen in one frame with one of another person's tracks is different from all of these tracks.
     """
     count = int(track.max()) + 1
     home = np.array([video[track == number][0] for number in range(count)])
@@ -161,12 +161,12 @@ def on_videos(embedder: Embedder, faces: Faces, same: Sequence[Sequence[int]]) -
             (f"mean of {RUN}", runs(vectors, faces.track)),
         ):
             for across in (False, True)[: 1 + bool(same)]:
-                found = judge(rows, track, table, across)
+                scores = judge(rows, track, table, across)
                 kind = "across shots" if across else ""
                 print(
-                    f"  {what:10s} per {unit_:9s} {kind:12s} area {found.area:.4f}  "
-                    f"EER {100 * found.equal_error:5.2f} %  "
-                    f"TAR at 1 % FAR {100 * found.true_accepts:5.1f} %  ({found.same} + {found.different} pairs)"
+                    f"  {what:10s} per {unit_:9s} {kind:12s} area {scores.area:.4f}  "
+                    f"EER {100 * scores.equal_error:5.2f} %  "
+                    f"TAR at 1 % FAR {100 * scores.true_accepts:5.1f} %  ({scores.same} + {scores.different} pairs)"
                 )
 
 
@@ -225,12 +225,15 @@ def on_show(embedder: Embedder, results: Path, settings: Settings) -> None:
     track = all_tracks.loc[paired["face"].astype(int)].to_list()
     true_tracks = [f"{r.episode}/{shots[(r.episode, r.source_frame)]}/{r.person}" for r in paired.itertuples()]
     idf1 = footage.idf1(true_tracks, track, len(matched) - len(paired), len(faces) - len(paired))
-    true, found = paired["person"].to_list(), [person[name] for name in track]
-    counts = pd.crosstab(pd.Series(true, dtype=object), pd.Series(found, dtype=object)).to_numpy(float)
-    both, wanted, made = (float((x * (x - 1) / 2).sum()) for x in (counts, counts.sum(1), counts.sum(0)))
+    true, predicted = paired["person"].to_list(), [person[name] for name in track]
+    counts = pd.crosstab(pd.Series(true, dtype=object), pd.Series(predicted, dtype=object)).to_numpy(float)
+    correct_pairs, true_pairs, predicted_pairs = (
+        float((x * (x - 1) / 2).sum()) for x in (counts, counts.sum(1), counts.sum(0))
+    )
     print(
-        f"  show: IDF1 of {len(names)} tracks {idf1:.4f}, {len(set(found))} people of {len(set(true))}, pairwise F1 "
-        f"{footage.pairwise_f1(true, found):.4f}, precision {both / max(made, 1):.4f}, recall {both / wanted:.4f}, "
+        f"  show: IDF1 of {len(names)} tracks {idf1:.4f}, {len(set(predicted))} people of {len(set(true))}, "
+        f"pairwise F1 {footage.pairwise_f1(true, predicted):.4f}, "
+        f"precision {correct_pairs / max(predicted_pairs, 1):.4f}, recall {correct_pairs / true_pairs:.4f}, "
         f"{int((np.count_nonzero(counts, axis=0) > 1).sum())} people mixed"
     )
 
@@ -245,27 +248,27 @@ def _numbers(text: str) -> list[int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the figures of every embedder whose weights are there."""
+    """Print the figures of every embedder whose weights are present."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="videos")
     parser.add_argument("--results", type=Path, help="results of a run of the embedded show")
     parser.add_argument("--embedder", action="append", choices=embedders.available(), help="default: all")
     parser.add_argument("--faces", type=Path, help="file that keeps the faces found in FOLDER for the next time")
     parser.add_argument("--same", type=_numbers, action="append", default=[], help="tracks of one person, as 3,15")
-    given = parser.parse_args(arguments)
-    if given.folder is None and given.results is None:
+    options = parser.parse_args(arguments)
+    if options.folder is None and options.results is None:
         parser.error("name a folder of videos, or --results, or both")
     torch.set_num_threads(1)
     settings = parse_settings({})
     faces = None
-    if given.faces is not None and given.faces.is_file():
-        with np.load(given.faces, allow_pickle=False) as kept:
+    if options.faces is not None and options.faces.is_file():
+        with np.load(options.faces, allow_pickle=False) as kept:
             faces = Faces(**{name: kept[name] for name in kept.files})
-    elif given.folder is not None:
-        faces = find(given.folder, settings)
-        if given.faces is not None:
-            np.savez(given.faces, **vars(faces))
-    for name in given.embedder or embedders.available():
+    elif options.folder is not None:
+        faces = find(options.folder, settings)
+        if options.faces is not None:
+            np.savez(options.faces, **vars(faces))
+    for name in options.embedder or embedders.available():
         try:
             embedder = embedders.create(name, settings.faces)
         except MissingAsset as error:
@@ -273,9 +276,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         print(name)
         if faces is not None:
-            on_videos(embedder, faces, given.same)
-        if given.results is not None:
-            on_show(embedder, given.results, settings)
+            on_videos(embedder, faces, options.same)
+        if options.results is not None:
+            on_show(embedder, options.results, settings)
 
 
 if __name__ == "__main__":

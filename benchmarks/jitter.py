@@ -64,10 +64,10 @@ def stillest_second(video: Path, faces: pd.DataFrame, settings: Settings) -> Sec
         motion.append(moved)
         before = frame.image
     rate = (len(motion) - 1) / time if time > 0 else 0.0
-    found = stillest_run(np.array(motion), round(rate)) if round(rate) >= 3 else None
-    if found is None:
+    run_and_motion = stillest_run(np.array(motion), round(rate)) if round(rate) >= 3 else None
+    if run_and_motion is None:
         return None
-    return Second(range(found[0], found[0] + round(rate)), rate, found[1], path)
+    return Second(range(run_and_motion[0], run_and_motion[0] + round(rate)), rate, run_and_motion[1], path)
 
 
 def read_second(video: Path, second: Second, settings: Settings) -> Iterator[Image]:
@@ -86,14 +86,14 @@ def detect(pictures: list[Image], second: Second, settings: Settings) -> tuple[B
     boxes = np.full((len(pictures), 4), np.nan)
     points = np.full((len(pictures), 5, 2), np.nan)
     for index, (number, picture) in enumerate(zip(second.frames, pictures, strict=True)):
-        found = detector.detect([picture])[0]
+        detections = detector.detect([picture])[0]
         path = second.path
         centre = np.array([np.interp(number, path.frames, path.centres[:, axis]) for axis in range(2)])
         side = float(np.interp(number, path.frames, path.sides))
-        middles = [crop_square(box, settings.sequences)[0] for box in found.boxes]
+        middles = [crop_square(box, settings.sequences)[0] for box in detections.boxes]
         near = [k for k, middle in enumerate(middles) if np.linalg.norm(middle - centre) < side / 4]
         if near:
-            boxes[index], points[index] = found.boxes[near[0]], found.points[near[0]]
+            boxes[index], points[index] = detections.boxes[near[0]], detections.points[near[0]]
     there = np.flatnonzero(np.isfinite(boxes[:, 0]))
     if len(there) < 3:
         raise SystemExit(
@@ -129,12 +129,12 @@ def locate(
     """Return (T, 68, 2) picture points, with ``changed`` settings of ``landmarks``."""
     own = dataclasses.replace(settings.landmarks, **changed)
     landmarker = landmarkers.create(own.backend, own)
-    found = []
+    points = []
     for picture, box, square in zip(pictures, boxes, crops, strict=True):
         view = framed(picture, box, settings, own.context, square)
         local, _ = landmarker.locate(view.region[None], view.region_box[None])
-        found.append(view.to_picture(local[0]))
-    return np.stack(found)
+        points.append(view.to_picture(local[0]))
+    return np.stack(points)
 
 
 def jitter(video: Path, faces: pd.DataFrame, settings: Settings) -> list[dict[str, object]]:

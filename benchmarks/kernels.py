@@ -66,8 +66,8 @@ def alignment_inputs(side: int, channels: int, batch: int = 2, groups: int = 16)
 
     offset = torch.round(64 * 2 * normal(batch, groups * 18, side, side)) / 64 + 1 / 128
     mask = torch.rand(batch, groups * 9, side, side, generator=generator)
-    given = [normal(batch, channels, side, side), offset, normal(64, channels, 3, 3) / math.sqrt(9 * channels)]
-    return [tensor.requires_grad_() for tensor in (*given, torch.zeros(64), mask)]
+    tensors = [normal(batch, channels, side, side), offset, normal(64, channels, 3, 3) / math.sqrt(9 * channels)]
+    return [tensor.requires_grad_() for tensor in (*tensors, torch.zeros(64), mask)]
 
 
 def deformable_convolution() -> None:

@@ -28,7 +28,7 @@ def read_pts(path: Path) -> np.ndarray:
     inside = path.read_text().partition("{")[2].partition("}")[0]
     points = np.array(inside.split(), float).reshape(-1, 2) - 1
     if points.shape != (68, 2):
-        raise SystemExit(f"{path}: {len(points)} points, wanted 68")
+        raise SystemExit(f"{path}: {len(points)} points, expected 68")
     return points
 
 
@@ -39,38 +39,40 @@ def main() -> None:
     parser.add_argument("--backend", default="compact", choices=landmarkers.available())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--draw", type=Path, help="write the crops with true (red) and found (green) points")
-    given = parser.parse_args()
-    settings = parse_settings({"landmarks": {"backend": given.backend}})
+    options = parser.parse_args()
+    settings = parse_settings({"landmarks": {"backend": options.backend}})
     own = settings.landmarks
-    landmarker = landmarkers.create(given.backend, own, given.device)
+    landmarker = landmarkers.create(options.backend, own, options.device)
     errors, sheet, captions = [], [], []
     print("picture NME % " + " ".join(PARTS) + " confidence box/points-side box-up")
-    for path in pictures(given.folder):
+    for path in pictures(options.folder):
         if not path.with_suffix(".pts").is_file():
             continue
-        found = view(path, settings, own.context)
-        if found is None:
+        face_view = view(path, settings, own.context)
+        if face_view is None:
             raise SystemExit(f"{path}: MTCNN finds no face")
         truth = read_pts(path.with_suffix(".pts"))
-        local, confidence = landmarker.locate(found.region[None], found.region_box[None])
-        points = (local[0] - found.transform[:, 2]) / found.transform[0, 0]
+        local, confidence = landmarker.locate(face_view.region[None], face_view.region_box[None])
+        points = (local[0] - face_view.transform[:, 2]) / face_view.transform[0, 0]
         error = 100 * float(normalised_mean_error(points[None], truth[None])[0])
         eye = np.linalg.norm(truth[36] - truth[45])
         parts = [100 * np.linalg.norm(points[s] - truth[s], axis=1).mean() / eye for s in PARTS.values()]
         low, high = truth.min(0), truth.max(0)
         side = (high - low).mean()
-        box = found.box.reshape(2, 2)
+        box = face_view.box.reshape(2, 2)
         shape = [(box[1] - box[0]).mean() / side, ((low + high)[1] / 2 - box[:, 1].mean()) / side]
         print(path.name, *(f"{v:.2f}" for v in [error, *parts, confidence.mean(), *shape]))
         errors.append(error)
-        image = drawing.points(found.region, truth * found.transform[0, 0] + found.transform[:, 2], (255, 60, 60), 2.0)
+        image = drawing.points(
+            face_view.region, truth * face_view.transform[0, 0] + face_view.transform[:, 2], (255, 60, 60), 2.0
+        )
         sheet.append(drawing.points(image, local[0], (60, 255, 90), 1.5))
         captions.append(f"{path.name}\n{error:.1f} %")
     if not errors:
-        raise SystemExit(f"{given.folder}: no picture with a .pts file beside it")
+        raise SystemExit(f"{options.folder}: no picture with a .pts file beside it")
     print(f"mean {np.mean(errors):.2f} % of {len(errors)}, failures over 8 %: {int((np.array(errors) > 8).sum())}")
-    if given.draw:
-        cv2.imwrite(str(given.draw), drawing.contact_sheet(sheet, captions, 3, (448, 448))[..., ::-1])
+    if options.draw:
+        cv2.imwrite(str(options.draw), drawing.contact_sheet(sheet, captions, 3, (448, 448))[..., ::-1])
 
 
 if __name__ == "__main__":

@@ -45,37 +45,37 @@ def main() -> None:
     parser.add_argument("--backend", default="compact", choices=parsers.available())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--draw", type=Path, help="write the crops with true and found classes")
-    given = parser.parse_args()
-    settings = parse_settings({"masks": {"backend": given.backend}})
+    options = parser.parse_args()
+    settings = parse_settings({"masks": {"backend": options.backend}})
     own = settings.masks
-    backend = parsers.create(given.backend, own, given.device)
+    backend = parsers.create(options.backend, own, options.device)
     overlaps, counts, sheet, captions = [], np.zeros((19, 19), np.int64), [], []
-    for path, labels in labelled(given.folder):
-        found = view(path, settings, own.context)
-        if found is None:
+    for path, labels in labelled(options.folder):
+        face_view = view(path, settings, own.context)
+        if face_view is None:
             raise SystemExit(f"{path}: MTCNN finds no face")
         stored = cv2.imread(str(labels), cv2.IMREAD_GRAYSCALE)
-        size = found.picture.shape[1::-1]
+        size = face_view.picture.shape[1::-1]
         truth = cv2.resize(stored, size, interpolation=cv2.INTER_NEAREST)
-        truth = CELEBAMASK[truth] if given.labels == "celebamask" else truth
-        shape = found.region.shape[1::-1]
-        truth = cv2.warpAffine(truth, found.transform, shape, flags=cv2.INTER_NEAREST)
-        pad = round(len(found.region) * (1 - 1 / own.context) / 2)
-        crop = slice(pad, len(found.region) - pad)
-        ours, truth = backend.parse(found.region[None])[0][crop, crop], truth[crop, crop]
+        truth = CELEBAMASK[truth] if options.labels == "celebamask" else truth
+        shape = face_view.region.shape[1::-1]
+        truth = cv2.warpAffine(truth, face_view.transform, shape, flags=cv2.INTER_NEAREST)
+        pad = round(len(face_view.region) * (1 - 1 / own.context) / 2)
+        crop = slice(pad, len(face_view.region) - pad)
+        ours, truth = backend.parse(face_view.region[None])[0][crop, crop], truth[crop, crop]
         overlap = mask_iou(face_mask(ours, own.classes), face_mask(truth, own.classes))
         print(f"{path.name} face mask IoU {overlap:.3f}")
         overlaps.append(overlap)
         counts += confusion(ours, truth)
-        image = found.region[crop, crop]
+        image = face_view.region[crop, crop]
         sheet += [image, drawing.class_overlay(image, truth, 0.6), drawing.class_overlay(image, ours, 0.6)]
         captions += [path.name, "true", f"found, IoU {overlap:.2f}"]
     if not overlaps:
-        raise SystemExit(f"{given.folder}: no picture with a label map beside it")
+        raise SystemExit(f"{options.folder}: no picture with a label map beside it")
     print(f"mean face mask IoU {np.mean(overlaps):.3f} of {len(overlaps)}")
     print(" ".join(f"{name} {value:.2f}" for name, value in class_iou(counts).items()))
-    if given.draw:
-        cv2.imwrite(str(given.draw), drawing.contact_sheet(sheet, captions, 6, (224, 224))[..., ::-1])
+    if options.draw:
+        cv2.imwrite(str(options.draw), drawing.contact_sheet(sheet, captions, 6, (224, 224))[..., ::-1])
 
 
 if __name__ == "__main__":

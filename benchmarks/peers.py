@@ -12,10 +12,10 @@ whole clip, and what a clip costs is the time of all over their number. Frames a
 count for both. The chains take turns, ``--turn`` frames each, so that a drift of the machine's speed touches both; all
 networks are made and warmed up before.
 
-FAN and BiSeNet take the published weights where they are installed. Where not, pseudo-random ones, fixed by a seed,
-stand in: time does not depend on values, and heat maps and logits are compared number by number. What points and masks
-lose in the chosen precision is then told by the bundled networks, on the same faces. The script's double loop over the
-pixels of a mask is timed apart and left out of the ratio.
+FAN and BiSeNet take the published weights if they are installed, else pseudo-random ones, fixed by a seed: time does
+not depend on values, and heat maps and logits are compared number by number. The bundled networks then show, on the
+same faces, what points and masks lose in the given precision. The script's double loop over the pixels of a mask is
+timed apart and left out of the ratio.
 """
 
 from __future__ import annotations
@@ -59,17 +59,19 @@ def main(arguments: list[str] | None = None) -> None:
         default="wall",
         help="cpu: processor time instead, which a busy machine hardly changes; needs --threads 1",
     )
-    given = parser.parse_args(arguments)
-    if given.clock == "cpu" and (given.threads != 1 or given.device != "cpu"):
+    options = parser.parse_args(arguments)
+    if options.clock == "cpu" and (options.threads != 1 or options.device != "cpu"):
         parser.error("--clock cpu counts one thread on a CPU: give --threads 1 --device cpu")
-    device = torch.device(given.device)
-    precision = name_of(arithmetic(given.precision, device))
-    spec = Spec(given.device, given.min_face, precision, 1 if device.type == "cpu" else given.threads, given.clock)
-    processes = given.threads if device.type == "cpu" else 1
-    torch.set_num_threads(given.threads)
+    device = torch.device(options.device)
+    precision = name_of(arithmetic(options.precision, device))
+    spec = Spec(
+        options.device, options.min_face, precision, 1 if device.type == "cpu" else options.threads, options.clock
+    )
+    processes = options.threads if device.type == "cpu" else 1
+    torch.set_num_threads(options.threads)
 
     start = spec.now()
-    sampled = itertools.islice(VideoReader(given.video).sample(given.fps), given.frames)
+    sampled = itertools.islice(VideoReader(options.video).sample(options.fps), options.frames)
     frames = [frame.image for frame in sampled]
     seconds: dict[str, dict[str, float]] = {"plain": defaultdict(float), "tvface": defaultdict(float)}
     whole = dict.fromkeys(seconds, spec.now() - start)
@@ -77,28 +79,29 @@ def main(arguments: list[str] | None = None) -> None:
         chain["decode"] = whole["plain"]
     height, width = frames[0].shape[:2]
     print(
-        f"{given.video.name}: {len(frames)} frames of {width} x {height}, torch {torch.__version__}, {given.clock} time"
+        f"{options.video.name}: {len(frames)} frames of {width} x {height}, torch {torch.__version__}, "
+        f"{options.clock} time"
     )
     print(
-        f"{device_name(device)}; plain: one process, threads: {given.threads}, float32; "
+        f"{device_name(device)}; plain: one process, threads: {options.threads}, float32; "
         f"tvface: processes: {processes}, threads each: {spec.threads}, {precision}"
     )
     plain = PlainChain(spec)
     print(f"weights of FAN: {plain.sources['fan']}; of BiSeNet: {plain.sources['bisenet']}")
     plain(frames[:1], defaultdict(float))
-    found: dict[str, list[Found]] = {"plain": [], "tvface": []}
-    with Workers(spec, processes, frames[: given.batch]) as workers:
-        for first in range(0, len(frames), given.turn):
-            turn = frames[first : first + given.turn]
+    outputs: dict[str, list[Found]] = {"plain": [], "tvface": []}
+    with Workers(spec, processes, frames[: options.batch]) as workers:
+        for first in range(0, len(frames), options.turn):
+            turn = frames[first : first + options.turn]
             start = spec.now()
-            found["plain"] += plain(turn, seconds["plain"])
+            outputs["plain"] += plain(turn, seconds["plain"])
             whole["plain"] += spec.now() - start
             start = spec.now()
-            found["tvface"] += workers(turn, given.batch, seconds["tvface"])
+            outputs["tvface"] += workers(turn, options.batch, seconds["tvface"])
             whole["tvface"] += (spec.now() - start) / processes
-    report_outputs(spec, plain, frames, found)
+    report_outputs(spec, plain, frames, outputs)
     whole["plain"] -= seconds["plain"]["loop"]
-    report_times(len(frames), sum(len(one.boxes) for one in found["plain"]), seconds, whole)
+    report_times(len(frames), sum(len(one.boxes) for one in outputs["plain"]), seconds, whole)
 
 
 def device_name(device: torch.device) -> str:
@@ -121,7 +124,7 @@ def report_times(frames: int, faces: int, seconds: dict[str, dict[str, float]], 
 
 
 def report_outputs(
-    spec: Spec, plain: PlainChain, frames: list[np.ndarray], found: dict[str, list[Found]], most: int = 6
+    spec: Spec, plain: PlainChain, frames: list[np.ndarray], outputs: dict[str, list[Found]], most: int = 6
 ) -> None:
     """Print how far the chains' outputs lie apart.
 
@@ -129,26 +132,26 @@ def report_outputs(
         SystemExit: they did not find the same faces.
     """
     corners = 0.0
-    for index, (theirs, ours) in enumerate(zip(found["plain"], found["tvface"], strict=True)):
+    for index, (theirs, ours) in enumerate(zip(outputs["plain"], outputs["tvface"], strict=True)):
         if len(theirs.boxes) != len(ours.boxes):
             raise SystemExit(f"frame {index}: {len(theirs.boxes)} faces by the package, {len(ours.boxes)} by tvface")
         if len(theirs.boxes):
             corners = max(corners, float(np.abs(theirs.boxes - ours.boxes).max()))
     print(f"boxes: the same faces, corners within {corners:.4f} px")
-    with_faces = [index for index, one in enumerate(found["plain"]) if len(one.boxes)]
+    with_faces = [index for index, one in enumerate(outputs["plain"]) if len(one.boxes)]
     if not with_faces:
         raise SystemExit("no face in the sampled frames: nothing but detection was timed; take another video")
-    chosen = with_faces[:: max(1, len(with_faces) // most)][:most]
-    pictures, boxes = [frames[i] for i in chosen], [found["plain"][i].boxes for i in chosen]
+    selected = with_faces[:: max(1, len(with_faces) // most)][:most]
+    pictures, boxes = [frames[i] for i in selected], [outputs["plain"][i].boxes for i in selected]
     own = TvfaceChain(spec)
     heat, logits = plain.maps(pictures, boxes), own.maps(pictures, boxes)
     for name, reference, tested in zip(("FAN's heat maps", "BiSeNet's logits"), heat, logits, strict=True):
         print(f"{name}: RMS difference {100 * apart(reference, tested):.3f} % of their standard deviation")
     if plain.sources["fan"] != RANDOM:
-        points = [np.concatenate([found[chain][i].points for i in with_faces]) for chain in ("tvface", "plain")]
+        points = [np.concatenate([outputs[chain][i].points for i in with_faces]) for chain in ("tvface", "plain")]
         print(f"FAN's points: moved by {100 * nme(*points):.3f} % of the eye distance")
     if plain.sources["bisenet"] != RANDOM:
-        masks = [np.concatenate([found[chain][i].masks for i in with_faces]) for chain in ("tvface", "plain")]
+        masks = [np.concatenate([outputs[chain][i].masks for i in with_faces]) for chain in ("tvface", "plain")]
         print(f"BiSeNet's masks: {100 * float((masks[0] != masks[1]).mean()):.3f} % of the pixels change")
     bundled = {
         kind: TvfaceChain(dataclasses.replace(spec, precision=kind), bundled=True).labels(pictures, boxes)
@@ -161,10 +164,10 @@ def report_outputs(
     )
 
 
-def nme(found: np.ndarray, truth: np.ndarray) -> float:
+def nme(points: np.ndarray, truth: np.ndarray) -> float:
     """Mean distance of (N, 68, 2) points in parts of the outer eye corners' distance."""
     eyes = np.linalg.norm(truth[:, 36] - truth[:, 45], axis=-1)
-    return float((np.linalg.norm(found - truth, axis=-1).mean(1) / eyes).mean())
+    return float((np.linalg.norm(points - truth, axis=-1).mean(1) / eyes).mean())
 
 
 if __name__ == "__main__":

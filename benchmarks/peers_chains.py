@@ -140,8 +140,7 @@ class TvfaceChain:
 
 
 class Workers:
-    """Processes that hold a :class:`TvfaceChain` each; every one goes through the frames it is given as through an
-    episode of its own. One runs in this process."""
+    """Processes with a :class:`TvfaceChain` each, which process frames as one episode each. One is this process."""
 
     def __init__(self, spec: Spec, count: int, warm_up: Images) -> None:
         self.count, self.here = count, None
@@ -176,15 +175,15 @@ class Workers:
         """
         parts = [frames[start : start + batch] for start in range(0, len(frames), batch)]
         if self.here is not None:
-            return [found for part in parts for found in self.here(part, seconds)]
+            return [output for part in parts for output in self.here(part, seconds)]
         for work in self.work:
             work.put(parts)
         results = [self._result() for _ in self.processes]
         for _, spent in results:
             for stage, value in spent.items():
                 seconds[stage] += value / self.count**2
-        found: list[Found] = results[0][0]
-        return found
+        output: list[Found] = results[0][0]
+        return output
 
     def _result(self) -> Any:
         result = self.results.get()
@@ -202,7 +201,7 @@ def _serve(spec: Spec, warm_up: Images, work: Any, results: Any) -> None:
         results.put("ready")
         while (parts := work.get()) is not None:
             seconds = dict.fromkeys(_STAGES, 0.0)
-            results.put(([found for part in parts for found in chain(part, seconds)], seconds))
+            results.put(([output for part in parts for output in chain(part, seconds)], seconds))
     except BaseException as error:
         results.put(error)
         raise

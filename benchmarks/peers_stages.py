@@ -128,7 +128,7 @@ class PlainLandmarks:
         self.net = network("fan")[0].to(self.device)
         # The package's object without its constructor, which downloads the weights that are given here.
         self.aligner = FaceAlignment.__new__(FaceAlignment)
-        given: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             "device": spec.device,
             "flip_input": False,
             "landmarks_type": LandmarksType.TWO_D,
@@ -138,12 +138,12 @@ class PlainLandmarks:
             "face_alignment_net": self.net,
             "face_detector": SimpleNamespace(reference_scale=S3FD_SCALE),
         }
-        self.aligner.__dict__.update(given)
+        self.aligner.__dict__.update(attributes)
 
     def __call__(self, frame: NDArray[np.uint8], boxes: Boxes) -> list[NDArray[np.floating]]:
         """Return the points (68, 2) of a frame's faces."""
-        found: list[NDArray[np.floating]] = self.aligner.get_landmarks_from_image(frame, detected_faces=boxes)
-        return found
+        output: list[NDArray[np.floating]] = self.aligner.get_landmarks_from_image(frame, detected_faces=boxes)
+        return output
 
     @torch.no_grad()
     def maps(self, frames: Images, boxes: Boxes) -> NDArray[np.float32]:
@@ -203,8 +203,8 @@ class PlainMasks:
         resized = Image.fromarray(picture).resize((512, 512), Image.Resampling.BILINEAR)
         image = transforms.normalize(transforms.to_tensor(resized), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
         heads = self.net.heads(image[None].to(self.device))  # type: ignore[operator]
-        found: torch.Tensor = heads[0]
-        return found
+        output: torch.Tensor = heads[0]
+        return output
 
     def maps(self, frames: Images, boxes: Boxes) -> NDArray[np.float32]:
         """Return the logits (n, 19, 8, 8) of all faces before enlargement, every ninth."""

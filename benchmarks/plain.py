@@ -1,4 +1,4 @@
-"""The paper read plainly: what somebody would write first, to be timed beside tvface.
+"""A plain implementation of the paper, timed against tvface.
 
 Frame by frame, flow estimated by SPyNet inside each encoder, pair by pair; every convolution sees its whole input; the
 alignment is torchvision's deformable convolution; float32, no compilation, channels first. It owns no weights: it runs
@@ -31,7 +31,7 @@ class PlainFaceModel(FaceModel):
     """A face model whose temporal encoders run plainly; give it a SPyNet with :meth:`with_flow`."""
 
     def with_flow(self, network: SPyNet) -> PlainFaceModel:
-        """Take the frozen network of the flow, which is no part of the state."""
+        """Take the frozen network of the flow, which is not part of the state."""
         self._flow = (network,)
         return self
 

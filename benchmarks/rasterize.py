@@ -1,4 +1,4 @@
-"""Time the rasteriser's backends beside each other on a mesh of FLAME's size.
+"""Time the rasteriser's backends against each other on a mesh of FLAME's size.
 
     python benchmarks/rasterize.py [--batch 1 2 10] [--device cpu] [--template head_template.obj] [--threads 1]
 
@@ -63,12 +63,12 @@ def formula_mesh() -> Mesh:
 
     def split(faces: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Put a new vertex into the middle of ``cut`` faces."""
-        chosen = around + 2 * around * 30 + np.arange(cut)
+        selected = around + 2 * around * 30 + np.arange(cut)
         middle = len(points) + np.arange(cut)
-        a, b, c = faces[chosen].T
+        a, b, c = faces[selected].T
         parts = [np.stack(three, -1) for three in ((a, b, middle), (b, c, middle), (c, a, middle))]
-        points = np.concatenate([points, points[faces[chosen]].mean(1)])
-        return np.concatenate([np.delete(faces, chosen, 0), *parts]), points
+        points = np.concatenate([points, points[faces[selected]].mean(1)])
+        return np.concatenate([np.delete(faces, selected, 0), *parts]), points
 
     polar = np.pi * np.linspace(0.02, 0.85, rings)[:, None]
     azimuth = 2 * np.pi * (np.arange(around) / around)[None]
@@ -164,9 +164,9 @@ def measured(
     for uv in layouts:
         for batch in batches:
             scene = Scene(mesh, batch, uv, device)
-            wanted = scene.face(peer)
-            same = {name: float((scene.face(name) == wanted).float().mean()) for name in backends}
-            covered, title = float((wanted >= 0).float().mean()), f"{'UV' if uv else 'picture'} {scene.size}"
+            expected = scene.face(peer)
+            same = {name: float((scene.face(name) == expected).float().mean()) for name in backends}
+            covered, title = float((expected >= 0).float().mean()), f"{'UV' if uv else 'picture'} {scene.size}"
             for label, once in (("forward", scene.forward), ("forward+backward", scene.backward)):
                 times = interleaved({name: partial(once, name) for name in backends}, runs, device)
                 for name, seconds in times.items():
@@ -177,9 +177,10 @@ def stored_agreement(backends: list[str]) -> dict[str, float]:
     """Return the share of pixels whose face is pytorch3d's in the tests' reference file."""
     reference = load("deca", "render_free")
     projected = torch.from_numpy(reference["trans_verts.sub"])  # all vertices, projected by the original
-    faces, wanted = torch.from_numpy(reference.array("mesh_f")), reference["pix_to_face"]
+    faces, expected = torch.from_numpy(reference.array("mesh_f")), reference["pix_to_face"]
     return {
-        name: float((rasterize(projected, faces, 224, 224, name).face[0].numpy() == wanted).mean()) for name in backends
+        name: float((rasterize(projected, faces, 224, 224, name).face[0].numpy() == expected).mean())
+        for name in backends
     }
 
 
@@ -191,17 +192,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--template", type=Path, help="DECA's head_template.obj instead of the mesh made by formula")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=7)
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    device = torch.device(given.device)
-    mesh = template_mesh(given.template) if given.template else formula_mesh()
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    mesh = template_mesh(options.template) if options.template else formula_mesh()
     backends = ["torch"] if device.type == "cuda" else ["numba", "torch"]
     backends += ["pytorch3d"] if importlib.util.find_spec("pytorch3d") else []
     peer = "pytorch3d" if "pytorch3d" in backends else backends[0]
     print(f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces, torch {torch.__version__}, {device}, ", end="")
-    print(f"{given.threads} thread(s), {ATTRIBUTES} attributes, median of {given.runs} interleaved runs")
+    print(f"{options.threads} thread(s), {ATTRIBUTES} attributes, median of {options.runs} interleaved runs")
     print("scene        batch  pass              backend     ms per image   x peer   faces as peer")
-    for row in measured(mesh, given.batch, (False, True), device, backends, peer, given.runs):
+    for row in measured(mesh, options.batch, (False, True), device, backends, peer, options.runs):
         each = 1000 * row.seconds / row.batch
         print(
             f"{row.scene:<12} {row.batch:>5}  {row.label:<17} {row.backend:<11} {each:>12.2f}"

@@ -1,4 +1,4 @@
-"""What a device reaches on work that it is best at: the yardstick beside which a training step is put."""
+"""Peak rates of a device on its best workloads: the reference for a training step."""
 
 from __future__ import annotations
 

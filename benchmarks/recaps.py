@@ -1,11 +1,11 @@
-"""How well perceptual hashes of crops find footage that is shown twice, on your own clips.
+"""How well perceptual hashes of crops find repeated footage, on your own clips.
 
     python benchmarks/recaps.py FOLDER [--fps 24]
 
 FOLDER holds videos of different people. The surest face of every picture is cropped as stage ``sequences`` does, and
 sequences of ten crops are taken at 3 pictures/s. A copy of a sequence is sampled at another phase: 1/fps, 2/fps ... up
-to half a step later. For every limit on the differing bits it is told how many copies are found, how many sequences of
-the same shot without a common moment are taken for copies, and how many of two videos.
+to half a step later. For every limit on the differing bits the table gives how many copies are found, how many
+sequences of the same shot without a common moment are taken for copies, and how many of two videos.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def shots_of(path: Path, fps: float, settings: Settings) -> list[Hashes]:
     times = np.array([frame.time_s for frame in frames])
     pictures = np.stack([thumbnail(frame.image) for frame in frames])
     slow = np.flatnonzero(np.diff(np.floor(times * settings.frames.fps + 1e-6), prepend=-1))  # shots are tuned for 3/s
-    found = find_shots(
+    shots = find_shots(
         pictures[slow], times[slow], settings.frames.shots, settings.frames.black_luma, settings.frames.duplicate
     )
-    shot = found.shot[np.searchsorted(slow, np.arange(len(frames)), side="right") - 1]
+    shot = shots.shot[np.searchsorted(slow, np.arange(len(frames)), side="right") - 1]
     runs: list[list[int]] = [[]]
     for index, frame in enumerate(frames):
         faces = detector.detect([frame.image])[0]
@@ -71,20 +71,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--fps", type=float, default=24.0, help="pictures looked at per second, a multiple of 3")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     settings = parse_settings({})
-    step = round(given.fps / settings.frames.fps)
+    step = round(options.fps / settings.frames.fps)
     torch.set_num_threads(1)
-    paths = sorted(path for path in given.folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in options.folder.iterdir() if path.suffix.lower() in SUFFIXES)
     taken: list[tuple[int, int, int, Hashes, Hashes]] = []  # video, shot, first picture, sequence, whole run
     for video, path in enumerate(paths):
-        for shot, run in enumerate(shots_of(path, given.fps, settings)):
+        for shot, run in enumerate(shots_of(path, options.fps, settings)):
             taken += [(video, shot, start, hashes, run) for start, hashes in sequences(run, step)]
     if not taken:
-        raise SystemExit(f"{given.folder}: no face stays for {LENGTH} pictures at {settings.frames.fps:g}/s")
+        raise SystemExit(f"{options.folder}: no face stays for {LENGTH} pictures at {settings.frames.fps:g}/s")
     phases = range(1, step // 2 + 1)
     print(f"{len(taken)} sequences of {len({row[0] for row in taken})} videos; parts taken for copies:")
-    late = [f"{1000 * phase / given.fps:.0f} ms late" for phase in phases]
+    late = [f"{1000 * phase / options.fps:.0f} ms late" for phase in phases]
     print("  ".join(["bits under", *late, "other moment of the shot", "other video"]))
     for distance in range(4, 15, 2):
         parts = []
@@ -102,8 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{distance:>10}  " + "  ".join([*parts, _part(moments), _part(videos)]))
 
 
-def _part(found: Sequence[bool]) -> str:
-    return f"{100 * float(np.mean(found)):.0f} % of {len(found)}" if found else "none to count"
+def _part(copies: Sequence[bool]) -> str:
+    return f"{100 * float(np.mean(copies)):.0f} % of {len(copies)}" if copies else "none to count"
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
     python benchmarks/renders.py [--count 400] [--seed 0] [--boxes ideal] [--weights FILE] [--draw sheet.png]
 
-Crops of the training generator (``tvface.bundled.crops``) from a random stream of its own: no seed gives crops that any
-training used. Their faces are framed as ``sequences`` and the label stages frame them, around MTCNN's box or around the
-one that it would give ideally (``box_of_points`` of the true points). Landmark error is the mean distance of the 68
-points to the truth, over
+Crops of the training generator (``tvface.bundled.crops``) from a separate random stream: no seed gives crops that any
+training used. Their faces are framed as in ``sequences`` and the label stages, around MTCNN's box or around its ideal
+one (``box_of_points`` of the true points). Landmark error is the mean distance of the 68 points to the truth, over
 
 * the eyes: the outer eye distance that this head has in pixels from the front (true 3D points turned back, at the same
   distance from the camera). It does not shrink as the head turns;
@@ -77,19 +76,19 @@ def overlap(render: Render, view: View, parser: parsing.Backend, settings: Setti
     crop = slice(view.pad, view.pad + settings.sequences.image_size)
     size = view.region.shape[1::-1]
     truth = cv2.warpAffine(render.labels, view.transform, size, flags=cv2.INTER_NEAREST)[crop, crop]
-    found = parser.parse(view.region[None])[0][crop, crop]
+    labels = parser.parse(view.region[None])[0][crop, crop]
     classes = settings.masks.classes
-    return mask_iou(face_mask(found, classes), face_mask(truth, classes))
+    return mask_iou(face_mask(labels, classes), face_mask(truth, classes))
 
 
-def measure(given: argparse.Namespace, settings: Settings) -> tuple[Figures, int, list[tuple[Image, str]]]:
+def measure(options: argparse.Namespace, settings: Settings) -> tuple[Figures, int, list[tuple[Image, str]]]:
     """Return the figures of all crops, how many faces the detector missed, and pictures of the first ones."""
-    cpu = torch.device(given.device)
-    landmarker = landmarks.Backend(settings.landmarks, cpu, load_bundle(given.weights))
-    parser = parsing.Backend(settings.masks, cpu, load_bundle(given.parser_weights))
-    detector = detectors.create("mtcnn", settings.faces, cpu) if given.boxes == "mtcnn" else None
+    cpu = torch.device(options.device)
+    landmarker = landmarks.Backend(settings.landmarks, cpu, load_bundle(options.weights))
+    parser = parsing.Backend(settings.masks, cpu, load_bundle(options.parser_weights))
+    detector = detectors.create("mtcnn", settings.faces, cpu) if options.boxes == "mtcnn" else None
     figures, missed, shown = Figures(), 0, []
-    for render in renders(generic.build(Head()), given.count, given.seed):
+    for render in renders(generic.build(Head()), options.count, options.seed):
         box = find_box(render, detector)
         if box is None:
             missed += 1
@@ -107,13 +106,13 @@ def measure(given: argparse.Namespace, settings: Settings) -> tuple[Figures, int
         region = framed(render.image, box, settings, settings.masks.context)
         figures.overlap.append(overlap(render, region, parser, settings))
         figures.drawn.append((drawn - yaw) * np.sign(yaw))
-        if given.draw and len(shown) < given.cells:
+        if options.draw and len(shown) < options.cells:
             true = render.points * view.transform[0, 0] + view.transform[:, 2]
             image = drawing.points(drawing.points(view.region, true, (255, 60, 60), 2), local[0], (60, 255, 90), 2)
             caption = f"yaw {yaw:.0f} drawn {drawn:.0f}\n{100 * figures.eyes[-1].mean():.1f} %"
             shown.append((image, caption))
     if not figures.yaw:
-        raise SystemExit(f"no face found in {given.count} renders")
+        raise SystemExit(f"no face found in {options.count} renders")
     return figures, missed, shown
 
 
@@ -123,15 +122,24 @@ def report(figures: Figures) -> None:
     confidence, overlaps = np.stack(figures.confidence), np.array(figures.overlap)
     drawn = np.array(figures.drawn)
 
-    def row(name: str, chosen: np.ndarray) -> None:
-        if not chosen.any():
+    def row(name: str, selection: np.ndarray) -> None:
+        if not selection.any():
             print(f"{name}\t0")
             return
-        own = eyes[chosen]
-        numbers = [own.mean(), np.median(own.mean(1)), box[chosen].mean(), *(own[:, s].mean() for s in PARTS.values())]
-        numbers += [100 * overlaps[chosen].mean(), 100 * confidence[chosen].mean(), 100 * (own < 100 * RIGHT).mean()]
-        turned = [f"{drawn[chosen].mean():+.1f}", f"{np.abs(drawn[chosen]).mean():.1f}"]
-        print("\t".join([name, str(int(chosen.sum())), *(f"{number:.2f}" for number in numbers), *turned]))
+        row_errors = eyes[selection]
+        numbers = [
+            row_errors.mean(),
+            np.median(row_errors.mean(1)),
+            box[selection].mean(),
+            *(row_errors[:, s].mean() for s in PARTS.values()),
+        ]
+        numbers += [
+            100 * overlaps[selection].mean(),
+            100 * confidence[selection].mean(),
+            100 * (row_errors < 100 * RIGHT).mean(),
+        ]
+        turned = [f"{drawn[selection].mean():+.1f}", f"{np.abs(drawn[selection]).mean():.1f}"]
+        print("\t".join([name, str(int(selection.sum())), *(f"{number:.2f}" for number in numbers), *turned]))
 
     heads = ["|yaw|", "crops", "NME eyes %", "median", "NME box %", *PARTS, "mask IoU %", "confidence %", "right %"]
     print("\t".join([*heads, "yaw drawn - true", "mean error"]))
@@ -166,15 +174,16 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--draw", type=Path, help="write crops with true (red) and found (green) points")
     parser.add_argument("--cells", type=int, default=40, help="crops on the sheet")
-    given = parser.parse_args()
-    figures, missed, shown = measure(given, parse_settings({}))
+    options = parser.parse_args()
+    figures, missed, shown = measure(options, parse_settings({}))
     print(
-        f"{given.count} renders of seed {given.seed}, {given.boxes} boxes, {missed} not found, weights {given.weights}"
+        f"{options.count} renders of seed {options.seed}, {options.boxes} boxes, {missed} not found, "
+        f"weights {options.weights}"
     )
     report(figures)
-    if given.draw:
+    if options.draw:
         images, captions = zip(*shown, strict=True)
-        cv2.imwrite(str(given.draw), drawing.contact_sheet(images, captions, 8, (224, 224))[..., ::-1])
+        cv2.imwrite(str(options.draw), drawing.contact_sheet(images, captions, 8, (224, 224))[..., ::-1])
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def compare(before: Path, after: Path, without: Sequence[str] = (), patterns: Se
         patterns: files (relative, ``*`` matches any characters) that are not compared, only named.
 
     Raises:
-        FileNotFoundError: one of them is no folder, or holds no file to compare.
+        FileNotFoundError: one of them is not a folder, or holds no file to compare.
     """
     result = Comparison(before, after, frozenset(without))
     here, there = _files(before), _files(after)
@@ -276,9 +276,9 @@ def report(result: Comparison) -> str:
         lines.append("\t".join([kind, str(sum(numbers)), *map(str, numbers)]))
     lines += [f"other versions: {line}" for line in sorted(result.versions)]
     lines += [f"not compared: {name}" for name in result.excepted]
-    for name, found in result.differences.items():
-        lines += [f"{name}: {line}" for line in found[:SHOWN]]
-        lines += [f"{name}: ... {len(found)} differences"] * (len(found) > SHOWN)
+    for name, differences in result.differences.items():
+        lines += [f"{name}: {line}" for line in differences[:SHOWN]]
+        lines += [f"{name}: ... {len(differences)} differences"] * (len(differences) > SHOWN)
     same = not result.differences
     lines.append("the same results" if same else f"different: {len(result.differences)} files")
     return "\n".join(lines)
@@ -297,8 +297,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="parts of the provenance that the change renames on purpose",
     )
     parser.add_argument("--except", dest="patterns", nargs="+", default=[], help="files not to compare, by pattern")
-    given = parser.parse_args(arguments)
-    result = compare(given.before, given.after, given.without, given.patterns)
+    options = parser.parse_args(arguments)
+    result = compare(options.before, options.after, options.without, options.patterns)
     print(report(result))
     return int(bool(result.differences))
 

@@ -48,14 +48,14 @@ OURS, PLAIN = "tvface", "plain"
 class Bench:
     """One shape: data, the product's model and the plain one with the same weights."""
 
-    def __init__(self, given: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         """Build everything with random weights; a step's time does not depend on their values."""
-        self.device, self.given = torch.device(given.device), given
-        sizes = dict(SMALL) if given.small else {}
+        self.device, self.options = torch.device(options.device), options
+        sizes = dict(SMALL) if options.small else {}
         self.train = dataclasses.replace(
-            Train(precision=given.precision, compile=given.compile), **sizes, frames=given.frames
+            Train(precision=options.precision, compile=options.compile), **sizes, frames=options.frames
         )
-        size = given.size or self.train.image_size
+        size = options.size or self.train.image_size
         self.train = dataclasses.replace(self.train, image_size=size, render_size=size)
         head = build(dataclasses.replace(Head(), uv_size=self.train.uv_size))
         spec = ModelSpec.of("temporal", self.train, Head(), 0)
@@ -71,12 +71,12 @@ class Bench:
         self.plain.load_weights(self.start)
         self.window = self._window()
         networks: dict[str, nn.Module] = {}
-        if not given.without_perceptual:
+        if not options.without_perceptual:
             networks = {"vggface2": VggFace2().to(self.device).eval(), "vgg19": Vgg19().to(self.device).eval()}
         self.networks = LossNetworks(networks)
 
     def _window(self) -> Window:
-        size, frames, batch = self.train.image_size, self.train.frames, self.given.batch
+        size, frames, batch = self.train.image_size, self.train.frames, self.options.batch
         generator = torch.Generator().manual_seed(1)
         scene = torch.rand(batch, 3, size // 4, size // 4, generator=generator)
         scene = torch.nn.functional.interpolate(scene, (size + 2 * frames, size), mode="bicubic").clamp(0, 1)
@@ -111,7 +111,7 @@ class Bench:
         """Return a training step of a model, as the training loop takes it; it gives the loss before the step."""
         model, ours = (self.model if label == OURS else self.plain), label == OURS
         settings = getattr(self.train, phase)
-        if self.given.without_perceptual:
+        if self.options.without_perceptual:
             off = {term.name: 0.0 for term in terms_of(phase) if term.network}
             loss_weights = dataclasses.replace(settings.loss_weights, **off)
             settings = dataclasses.replace(settings, loss_weights=loss_weights)
@@ -151,13 +151,13 @@ class Step:
 
 
 class Race:
-    """The steps of a bench, timed one after the other; what has to be counted before anything is compiled is."""
+    """The steps of a bench, timed one after the other; work is counted before anything is compiled."""
 
     def __init__(self, bench: Bench, phases: tuple[str, ...], labels: tuple[str, ...]) -> None:
         """Count the work and take the float32 losses, then prepare the product's model as training does."""
         self.bench, self.phases, self.labels = bench, phases, labels
         cpu = bench.device.type == "cpu"
-        # The plain reading takes minutes a step on a CPU; its work there is not told.
+        # The plain implementation takes minutes per step on a CPU; its work there is not counted.
         self._counted = {
             (label, phase): self._count(label, phase)
             for label in labels
@@ -167,7 +167,7 @@ class Race:
         bench.model.load_weights(bench.start)
         bench.plain.load_weights(bench.start)
         self.notes = accelerate(bench.model, bench.train, bench.device)
-        dtype = torch.bfloat16 if bench.given.precision == "bf16-mixed" else torch.float32
+        dtype = torch.bfloat16 if bench.options.precision == "bf16-mixed" else torch.float32
         self.dtype, self.rates = dtype, best_rates(bench.device, dtype)
 
     def _count(self, label: str, phase: str) -> tuple[int, float]:
@@ -189,7 +189,7 @@ class Race:
                 model = self.bench.model if label == OURS else self.bench.plain
                 other = self.bench.plain if label == OURS else self.bench.model
                 model.load_weights(self.bench.start)
-                once = self.bench.step(label, phase, self.bench.given.precision if label == OURS else "32-true")
+                once = self.bench.step(label, phase, self.bench.options.precision if label == OURS else "32-true")
                 loss = float(once())  # compiles; the weights are still those of the count
                 for _ in range(warm_up - 1):
                     once()

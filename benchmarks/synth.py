@@ -51,23 +51,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--crops", type=int, default=96, help=f"per run, in whole shards of {PER_SHARD}")
     parser.add_argument("--runs", type=int, default=3)
-    given = parser.parse_args(arguments)
-    shards = max(1, given.crops // PER_SHARD)
+    options = parser.parse_args(arguments)
+    shards = max(1, options.crops // PER_SHARD)
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name, context.Pool(1) as one, context.Pool(2) as two:
         folder = Path(name)
         generic.build(Head()).save(folder / HEAD)
         functions: dict[str, Callable[[], object]] = {}
         for layers, text in ((FEW, " ".join(FEW)), (LAYERS, "all layers")):
-            recipe = Recipe(size=given.size, layers=layers, per_shard=PER_SHARD)
+            recipe = Recipe(size=options.size, layers=layers, per_shard=PER_SHARD)
             tasks = [Task(folder, index, PER_SHARD // recipe.frames, recipe, "{}") for index in range(shards)]
             for pool, count in ((one, "1 process"), (two, "2 processes")):
                 functions[f"{text}, {count}"] = lambda pool=pool, tasks=tasks: pool.map(write_shard, tasks, 1)  # type: ignore[misc]
-        functions[PEER] = lambda: _peers(one, folder, given.size, shards)
-        times = interleaved(functions, given.runs)
+        functions[PEER] = lambda: _peers(one, folder, options.size, shards)
+        times = interleaved(functions, options.runs)
         weight = sum(path.stat().st_size for path in folder.glob("*.npz") if path.name != HEAD) / shards / PER_SHARD
     total = shards * PER_SHARD
-    print(f"{given.size} x {given.size} px, {total} crops per run, median of {given.runs} interleaved runs")
+    print(f"{options.size} x {options.size} px, {total} crops per run, median of {options.runs} interleaved runs")
     for label, seconds in times.items():
         print(f"  {label:<36} {total / seconds:7.1f} crops/s   {times[PEER] / seconds:5.2f} x CropMaker")
     print(f"  {weight / 1e6:.2f} MB per crop with all layers")

@@ -43,43 +43,46 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--small", action="store_true", help="64 px, 16 channels, one block per stack, L 1")
     parser.add_argument("--without-perceptual", action="store_true", help="no identity and ID-MRF terms")
     parser.add_argument("--no-plain", action="store_true", help="time tvface alone")
-    given = parser.parse_args(arguments)
-    cpu = torch.device(given.device).type == "cpu"
-    given.steps = given.steps or (20 if not cpu else 3 if given.small else 1)
+    options = parser.parse_args(arguments)
+    cpu = torch.device(options.device).type == "cpu"
+    options.steps = options.steps or (20 if not cpu else 3 if options.small else 1)
     # CUDA graphs are recorded in the second step.
-    given.warm_up = 1 if cpu else 3 if given.compile == "none" else 5
-    return given
+    options.warm_up = 1 if cpu else 3 if options.compile == "none" else 5
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    given = parsed(arguments)
-    torch.set_num_threads(given.threads)
-    device = torch.device(given.device)
+    options = parsed(arguments)
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
     cpu = device.type == "cpu"
-    bench = Bench(given)
+    bench = Bench(options)
     if cpu:
         print(
-            f"On a CPU: {given.warm_up} + {given.steps} steps each"
-            + ("." if given.small else "; at the paper's size minutes each.")
+            f"On a CPU: {options.warm_up} + {options.steps} steps each"
+            + ("." if options.small else "; at the paper's size minutes each.")
         )
-    name = torch.cuda.get_device_name(device) if not cpu else f"CPU, {given.threads} thread(s)"
-    print(f"{name}, torch {torch.__version__}, {given.precision}, compile {given.compile}, B {given.batch}", end=", ")
-    print(f"T {given.frames}, {bench.train.image_size} px, {bench.train.temporal}")
+    name = torch.cuda.get_device_name(device) if not cpu else f"CPU, {options.threads} thread(s)"
+    print(
+        f"{name}, torch {torch.__version__}, {options.precision}, compile {options.compile}, B {options.batch}",
+        end=", ",
+    )
+    print(f"T {options.frames}, {bench.train.image_size} px, {bench.train.temporal}")
     difference = bench.difference()
     if not difference < LARGEST_DIFFERENCE:
         raise SystemExit(f"the plain reading gives other codes than tvface, by {difference:.2g} of their range")
     print(f"codes of tvface and of the plain reading differ by {difference:.1e} of their range")
-    race = Race(bench, tuple(given.phases), (OURS,) if given.no_plain else (OURS, PLAIN))
+    race = Race(bench, tuple(options.phases), (OURS,) if options.no_plain else (OURS, PLAIN))
     rate = max(race.rates.values())
     print(f"{race.dtype}: " + ", ".join(f"{name} {value / 1e12:.3f} TFLOP/s" for name, value in race.rates.items()))
     times: dict[str, dict[str, float]] = {label: {} for label in race.labels}
-    for step in race.run(given.steps, given.warm_up):
+    for step in race.run(options.steps, options.warm_up):
         times[step.label][step.phase] = step.seconds
-        print(described(step, rate, given.batch * given.frames, cpu))
+        print(described(step, rate, options.batch * options.frames, cpu))
         if step.label == PLAIN:
             print(f"{step.phase:<9} plain / tvface = {step.seconds / times[OURS][step.phase]:.2f}")
-    if set(given.phases) == set(PAPER_STEPS):
+    if set(options.phases) == set(PAPER_STEPS):
         stated = ", ".join(f"{label} {paper_hours(seconds):,.1f} h" for label, seconds in times.items())
         print(f"the paper's {sum(PAPER_STEPS.values()):,} steps at this shape: {stated}")
 

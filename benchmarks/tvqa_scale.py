@@ -9,8 +9,8 @@ TVQA's folders and names, double episodes included. Every frame is a real JPEG o
 * how fast `tvface archive` takes episodes out of a split archive, and so how long the published 147 GB take;
 * how many files each stage would write;
 * the hours on 8 cores and on one GPU, with the arithmetic, from the rates in FILE: what ``benchmarks/episode_memory.py
-  --out FILE`` wrote on such a machine, for two lengths of an episode, so that start-up and work per frame are told
-  apart. Without a file of a GPU's rates a GPU's hours are estimated: FLOPs of the paper's networks over --tflops.
+  --out FILE`` wrote on such a machine, for two lengths of an episode, which separates start-up from work per frame.
+  Without a file of a GPU's rates a GPU's hours are estimated: FLOPs of the paper's networks over --tflops.
 
 It needs 1 GB in --folder (default: the temporary folder), all of it folders, and removes it.
 """
@@ -62,25 +62,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rates", type=Path, help="TSV of benchmarks/episode_memory.py on a CPU")
     parser.add_argument("--gpu-rates", type=Path, help="TSV of benchmarks/episode_memory.py on a machine with a GPU")
     parser.add_argument("--tflops", type=float, default=50.0, help="rate assumed of a GPU that was not measured")
-    chosen = parser.parse_args(arguments)
-    made = Path(tempfile.mkdtemp(prefix="tvface-tvqa-", dir=chosen.folder))
+    options = parser.parse_args(arguments)
+    made = Path(tempfile.mkdtemp(prefix="tvface-tvqa-", dir=options.folder))
     try:
-        episodes = build(made, chosen.results, chosen.frames)
+        episodes = build(made, options.results, options.frames)
         seconds, megabytes = plan(made, episodes)
-        take_archive(made, chosen.archive_frames)
+        take_archive(made, options.archive_frames)
         print_files(episodes)
-        if chosen.rates is not None:
-            rates = pd.read_csv(chosen.rates, sep="\t")
-            hours = print_hours(f"{CORES} cores", rates, len(episodes), chosen.frames, True)
-            if chosen.gpu_rates is None:
+        if options.rates is not None:
+            rates = pd.read_csv(options.rates, sep="\t")
+            hours = print_hours(f"{CORES} cores", rates, len(episodes), options.frames, True)
+            if options.gpu_rates is None:
                 # Only now: a command started from a process that holds torch would be charged with its memory.
                 from benchmarks.gpu_hours import estimate
 
                 pictures = sorted((made / "pictures").iterdir())[:8]
                 configs = [ROOT / "config.yaml", ROOT / "workflow" / "configs" / "tvqa.yaml"]
-                estimate(rates, configs, pictures, chosen.frames, chosen.tflops, hours)
-        if chosen.gpu_rates is not None:
-            print_hours("one GPU", pd.read_csv(chosen.gpu_rates, sep="\t"), len(episodes), chosen.frames, False)
+                estimate(rates, configs, pictures, options.frames, options.tflops, hours)
+        if options.gpu_rates is not None:
+            print_hours("one GPU", pd.read_csv(options.gpu_rates, sep="\t"), len(episodes), options.frames, False)
     finally:
         shutil.rmtree(made)
     if seconds > SECONDS_LIMIT or megabytes > MEMORY_LIMIT_MB:
@@ -148,7 +148,7 @@ def plan(folder: Path, episodes: Sequence[Episode]) -> tuple[float, float]:
 
 
 def take_archive(folder: Path, frames: int) -> None:
-    """Make a split archive of some clips of the tree, half of them wanted, and time the archive stage."""
+    """Make a split archive of some clips of the tree, half of them on the sheet, and time the archive stage."""
     clips = sorted((folder / "frames_hq").glob("*_frames/*"))
     clips = clips[:: max(1, len(clips) * len(list(clips[0].iterdir())) // frames)]
     np.random.default_rng(0).shuffle(clips)  # type: ignore[arg-type]
@@ -169,15 +169,16 @@ def take_archive(folder: Path, frames: int) -> None:
             sums.append(f"{hashlib.md5(part.read_bytes(), usedforsecurity=False).hexdigest()}  {part.name}\n")
     (parts / "whole").unlink()
     (parts / "archive.checksum.txt").write_text("".join(sums))
-    wanted = [clip.name for clip in clips if clip.name.startswith("castle")]
-    rows = [f"castle\t{name.partition('_seg')[0]}\tarchive:{name}\n" for name in wanted]
+    selected_clips = [clip.name for clip in clips if clip.name.startswith("castle")]
+    rows = [f"castle\t{name.partition('_seg')[0]}\tarchive:{name}\n" for name in selected_clips]
     (folder / "clips.tsv").write_text("show\tepisode\tsource\n" + "".join(rows))
-    chosen = ["--set", "synth.enabled=false", "--set", "archive=parts", "--set", "sheet=clips.tsv"]
-    wall, cpu, peak = tvface(folder, "archive", *chosen)
+    settings_options = ["--set", "synth.enabled=false", "--set", "archive=parts", "--set", "sheet=clips.tsv"]
+    wall, cpu, peak = tvface(folder, "archive", *settings_options)
     hours = ARCHIVE_BYTES / size * np.array([wall, cpu]) / 3600
     print(
-        f"archive: {size / 1e6:.0f} MB, {len(wanted)} of {len(clips)} clips taken: {wall:.1f} s wall, {cpu:.1f} s "
-        f"processor, {peak:.0f} MB; so {ARCHIVE_BYTES / 1e9:.0f} GB: {hours[0]:.2f} h wall, {hours[1]:.2f} h processor"
+        f"archive: {size / 1e6:.0f} MB, {len(selected_clips)} of {len(clips)} clips taken: {wall:.1f} s wall, "
+        f"{cpu:.1f} s processor, {peak:.0f} MB; so {ARCHIVE_BYTES / 1e9:.0f} GB: {hours[0]:.2f} h wall, "
+        f"{hours[1]:.2f} h processor"
     )
 
 

@@ -53,13 +53,13 @@ def scenes(rows: pd.DataFrame, split: str, count: int) -> list[Scene]:
         rows: DATASET rows.
         count: most scenes; everybody has one before anybody has two.
     """
-    chosen = []
+    selected = []
     spans = rows[rows["split"] == split].groupby(["person", "episode", "track"])["source_frame"].agg(["min", "max"])
     spans = spans.assign(length=spans["max"] - spans["min"]).sort_values("length", ascending=False, kind="stable")
     turn = spans.groupby(level="person").cumcount()
     for (_, episode, track), span in spans.loc[turn.sort_values(kind="stable").index].iterrows():
-        chosen.append(Scene(episode, int(track), int(span["min"]), int(span["max"])))
-    return chosen[:count]
+        selected.append(Scene(episode, int(track), int(span["min"]), int(span["max"])))
+    return selected[:count]
 
 
 def panels(model: FaceModel, scene: Scene, video: Path, parameters: Path, frames: int, tile: int) -> NDArray[np.uint8]:
@@ -148,22 +148,24 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=12.5, help="frames per second")
     parser.add_argument("--tile", type=int, default=148, help="side of one picture in pixels")
     parser.add_argument("--quality", type=int, default=70, help="of WebP, 0 to 100")
-    given = parser.parse_args()
-    settings: Settings = load(["config.yaml"], {"results": str(given.results)})
-    rows = read(given.results / "dataset.parquet", DATASET).rows
+    options = parser.parse_args()
+    settings: Settings = load(["config.yaml"], {"results": str(options.results)})
+    rows = read(options.results / "dataset.parquet", DATASET).rows
     model = trained_model(
-        settings, trained_weights_file(settings, given.model, None), HeadData.load(given.results / "head" / "head.npz")
+        settings,
+        trained_weights_file(settings, options.model, None),
+        HeadData.load(options.results / "head" / "head.npz"),
     )
     people = []
-    for scene in scenes(rows, "test", given.people):
-        video = given.results / "synth" / f"{scene.episode}.mp4"
-        folder = given.work / scene.episode
-        reconstruct_video(settings, video, given.model, folder)
+    for scene in scenes(rows, "test", options.people):
+        video = options.results / "synth" / f"{scene.episode}.mp4"
+        folder = options.work / scene.episode
+        reconstruct_video(settings, video, options.model, folder)
         parameters = folder / "parameters" / f"track{scene.track:03d}.npz"
-        people.append(panels(model, scene, video, parameters, given.frames, given.tile))
+        people.append(panels(model, scene, video, parameters, options.frames, options.tile))
         print(f"{scene.episode}, track {scene.track}, frames {scene.first} to {scene.last}")
-    save(sheet(people, given.columns), given.out, given.rate, given.quality)
-    print(f"{given.out}: {given.out.stat().st_size:,} bytes")
+    save(sheet(people, options.columns), options.out, options.rate, options.quality)
+    print(f"{options.out}: {options.out.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

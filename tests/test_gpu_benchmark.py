@@ -141,10 +141,10 @@ def test_the_card_is_described(tmp_path, monkeypatch):
 
 
 def test_parts_are_chosen_by_name_and_the_card_always():
-    assert gpu.chosen(None) == list(PARTS)
-    assert [part.name for part in gpu.chosen("tests,step")] == ["card", "step", "tests"]
+    assert gpu.selected_parts(None) == list(PARTS)
+    assert [part.name for part in gpu.selected_parts("tests,step")] == ["card", "step", "tests"]
     with pytest.raises(ValueError, match=r"--parts stepp: choose from card, matrix, deformable"):
-        gpu.chosen("step,stepp")
+        gpu.selected_parts("step,stepp")
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)

@@ -1,7 +1,7 @@
 """The parts of ``benchmarks/gpu.py``, in the order in which they run: what tells most comes first, in case the time is
 up before the end.
 
-Nothing here imports torch: a part is imported in a process of its own.
+Nothing here imports torch: a part is imported in its own process.
 """
 
 from __future__ import annotations

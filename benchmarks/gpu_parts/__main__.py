@@ -28,12 +28,12 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--found", type=Path, required=True)
     parser.add_argument("--limit", type=float, required=True)
-    given = parser.parse_args()
-    signal.alarm(math.ceil(given.limit) + LONGER)
+    options = parser.parse_args()
+    signal.alarm(math.ceil(options.limit) + LONGER)
     faulthandler.enable()
-    faulthandler.dump_traceback_later(max(given.limit - BEFORE_THE_END, 1), exit=False)
-    job = Job(given.device, given.quick, given.work, given.found, tuple(given.options))
-    module, _, function = given.target.partition(":")
+    faulthandler.dump_traceback_later(max(options.limit - BEFORE_THE_END, 1), exit=False)
+    job = Job(options.device, options.quick, options.work, options.found, tuple(options.options))
+    module, _, function = options.target.partition(":")
     try:
         getattr(importlib.import_module(module), function)(job)
     except PassedOver as reason:

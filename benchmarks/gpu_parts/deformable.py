@@ -34,34 +34,34 @@ def run(job: Job) -> None:
     """
     device = torch.device(job.device)
     side, channels = (QUICK_SIDE, QUICK_CHANNELS) if job.quick else (SIDE, CHANNELS)
-    given = [tensor.detach().to(device) for tensor in alignment_inputs(side, channels, groups=GROUPS)]
+    tensors = [tensor.detach().to(device) for tensor in alignment_inputs(side, channels, groups=GROUPS)]
     choice = deformable.decide(device, width=channels // GROUPS)
-    chosen = choice.backend
+    backend = choice.backend
     job.note(f"{channels} -> 64 channels, {GROUPS} groups, 2 maps of {side} px; tvface runs {choice}")
     poor = []
     kinds = [("float32", torch.float32, False), ("bfloat16", torch.bfloat16, True)]
     if job.cuda:
         kinds.insert(1, ("float32, TF32", torch.float32, True))
     for kind, dtype, tf32 in kinds:
-        inputs = [tensor.to(dtype) if index in (0, 2, 3) else tensor for index, tensor in enumerate(given)]
+        inputs = [tensor.to(dtype) if index in (0, 2, 3) else tensor for index, tensor in enumerate(tensors)]
         generator = torch.Generator(device).manual_seed(1)
         cotangent = torch.randn(2, 64, side, side, generator=generator, device=device).to(dtype)
         with arithmetic(tf32):
-            wanted = results(torchvisions, [tensor.double() for tensor in inputs], cotangent.double())
-            sides = {f"tvface, {chosen}": own, "torchvision": torchvisions}
-            errors = {name: _errors(results(side, inputs, cotangent), wanted) for name, side in sides.items()}
+            expected = results(torchvisions, [tensor.double() for tensor in inputs], cotangent.double())
+            sides = {f"tvface, {backend}": own, "torchvision": torchvisions}
+            errors = {name: _errors(results(side, inputs, cotangent), expected) for name, side in sides.items()}
             times = _times(sides, inputs, cotangent, device, 2 if job.quick else RUNS)
         for name, (forward, backward) in times.items():
             cells = {f"error {result}": error for result, error in zip(RESULTS, errors[name], strict=True)}
             timing = {"forward ms": 1000 * forward, "backward ms": 1000 * backward}
             job.row(arithmetic=kind, implementation=name, **timing, **cells)
-        worst = float(torch.tensor(errors[f"tvface, {chosen}"]).max())  # not a number stays so
+        worst = float(torch.tensor(errors[f"tvface, {backend}"]).max())  # not a number stays so
         if not worst < TOLERANCE[kind]:
             poor.append(f"{kind}: off by {worst:.2g} of the largest entry, at most {TOLERANCE[kind]:g} was expected")
     job.note("errors: the largest, against float64 on the same device, over the largest entry")
     if poor:
         raise AssertionError("; ".join(poor))
-    if job.cuda and chosen != "triton":
+    if job.cuda and backend != "triton":
         raise RuntimeError(f"the fused kernels do not run here, what was timed is {choice}")
 
 
@@ -88,8 +88,8 @@ def results(function: Convolution, inputs: Sequence[torch.Tensor], cotangent: to
     return [out.detach(), *torch.autograd.grad(out, leaves, cotangent)]
 
 
-def _errors(ours: list[torch.Tensor], wanted: list[torch.Tensor]) -> list[float]:
-    return [float((a.double() - b).abs().max() / b.abs().max()) for a, b in zip(ours, wanted, strict=True)]
+def _errors(ours: list[torch.Tensor], expected: list[torch.Tensor]) -> list[float]:
+    return [float((a.double() - b).abs().max() / b.abs().max()) for a, b in zip(ours, expected, strict=True)]
 
 
 def _times(

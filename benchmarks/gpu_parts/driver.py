@@ -1,4 +1,4 @@
-"""Run the parts, each in a process of its own with a time limit, and write the tables after every one.
+"""Run the parts, each in its own process with a time limit, and write the tables after every one.
 
 A part that fails, hangs, or breaks the GPU's context for its process does not touch the others. A kill at any moment
 leaves the tables of what was done.
@@ -35,7 +35,7 @@ GRACE = 5.0
 
 @dataclass
 class Result:
-    """What came of a part: its status, why it is not ``ok``, and what it told until then."""
+    """Result of a part: its status, the reason if it is not ``ok``, and its rows, notes and facts."""
 
     part: Part
     status: str
@@ -164,22 +164,22 @@ def _say(text: str, log: IO[str]) -> None:
     log.write(text + "\n")
 
 
-def _result(part: Part, found: Path, status: int | None, limit: float) -> Result:
+def _result(part: Part, file: Path, status: int | None, limit: float) -> Result:
     """Judge a part by its lines and the way it ended."""
-    told: dict[str, list[Any]] = {kind: [] for kind in ("row", "note", "fact", "passed", "error")}
-    lines = found.read_text(encoding="utf-8").split("\n") if found.is_file() else [""]
+    lines_by_kind: dict[str, list[Any]] = {kind: [] for kind in ("row", "note", "fact", "passed", "error")}
+    lines = file.read_text(encoding="utf-8").split("\n") if file.is_file() else [""]
     for line in lines[:-1]:  # what stands behind the last end of a line was cut off in the writing
         for kind, value in json.loads(line).items():
-            told[kind].append(value)
-    facts = {name: value for each in told["fact"] for name, value in each.items()}
-    result = Result(part, OK, "", 0.0, told["row"], told["note"], facts)
+            lines_by_kind[kind].append(value)
+    facts = {name: value for each in lines_by_kind["fact"] for name, value in each.items()}
+    result = Result(part, OK, "", 0.0, lines_by_kind["row"], lines_by_kind["note"], facts)
     if status is None:
         result.status, result.reason = FAILED, f"stopped after {limit:.0f} s, its limit"
-    elif told["error"]:
-        result.status, result.reason = FAILED, "; ".join(told["error"])
+    elif lines_by_kind["error"]:
+        result.status, result.reason = FAILED, "; ".join(lines_by_kind["error"])
     elif status != 0:
         how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
         result.status, result.reason = FAILED, f"the process ended {how}"
-    elif told["passed"]:
-        result.status, result.reason = PASSED_OVER, "; ".join(told["passed"])
+    elif lines_by_kind["passed"]:
+        result.status, result.reason = PASSED_OVER, "; ".join(lines_by_kind["passed"])
     return result

@@ -25,15 +25,15 @@ def run(job: Job) -> None:
     # Only the files that hold one: others need packages that are not everywhere.
     files = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text(encoding="utf-8")]
     assert files, "no test is marked gpu"
-    (chosen,) = job.options
-    told = job.work / f"{chosen.replace(' ', '-')}.xml"
+    (marker,) = job.options
+    report = job.work / f"{marker.replace(' ', '-')}.xml"
     names = [str(path.relative_to(ROOT)) for path in files]
-    words = ["-m", chosen, "-vv", "-ra", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
-    command = [sys.executable, "-m", "pytest", *words, f"--junitxml={told}", *names]
+    words = ["-m", marker, "-vv", "-ra", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    command = [sys.executable, "-m", "pytest", *words, f"--junitxml={report}", *names]
     status = subprocess.run(command, check=False, cwd=ROOT).returncode
-    assert told.is_file(), f"pytest ended with status {status} before it could tell"
+    assert report.is_file(), f"pytest ended with status {status} before it could tell"
     outcomes = []
-    for case in ET.parse(told).getroot().iter("testcase"):
+    for case in ET.parse(report).getroot().iter("testcase"):
         outcome, why = _outcome(case)
         outcomes.append(outcome)
         name, seconds = f"{case.get('classname')}.{case.get('name')}", float(case.get("time", 0))
@@ -46,7 +46,7 @@ def run(job: Job) -> None:
 
 def _outcome(case: ET.Element) -> tuple[str, str]:
     for tag, outcome in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
-        found = case.find(tag)
-        if found is not None:
-            return outcome, (found.get("message") or "").partition("\n")[0][:200]
+        element = case.find(tag)
+        if element is not None:
+            return outcome, (element.get("message") or "").partition("\n")[0][:200]
     return "passed", ""

@@ -1,5 +1,4 @@
-"""What a part is given, and how it tells what it found: a line of JSON each, so that what was found before it was
-stopped counts."""
+"""The inputs of a part, and its results: one line of JSON each, so that those before an interruption count."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from typing import Any
 
 
 class PassedOver(Exception):
-    """The part cannot run here, and that is no fault: the message says what is missing."""
+    """The part cannot run here, which is not an error: the message says what is missing."""
 
 
 @dataclass(frozen=True)

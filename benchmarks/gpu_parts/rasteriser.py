@@ -27,10 +27,10 @@ def run(job: Job) -> None:
             **{"pass": row.label, "ms": 1000 * row.seconds, "ms per image": 1000 * row.seconds / row.batch},
         )
     batch = batches[0]
-    ours, wanted = (Scene(mesh, batch, False, torch.device(name)).face(BACKEND).cpu() for name in (job.device, "cpu"))
-    same = float((ours == wanted).float().mean())
+    ours, expected = (Scene(mesh, batch, False, torch.device(name)).face(BACKEND).cpu() for name in (job.device, "cpu"))
+    same = float((ours == expected).float().mean())
     job.note(
         f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces, 9 attributes interpolated; {100 * same:.4f} % of "
-        f"{wanted.numel()} pixels have the face that they have on the CPU"
+        f"{expected.numel()} pixels have the face that they have on the CPU"
     )
     assert same > 0.999, "the faces are others than on the CPU"

@@ -20,9 +20,9 @@ SHARD = "temporal/coarse"
 STEPS, EVERY, KILLED_AT = 12, 4, 6
 QUICK_STEPS, QUICK_EVERY, QUICK_KILLED_AT = 6, 2, 3
 ROUNDING = 1e-2
-"""Of a loss. A GPU adds in another order in every run, and Adam's first steps have the size of the rate however small a
-gradient is: noise of 2e-6 in the pictures becomes 5e-3 of a loss within twelve steps. Two undisturbed runs are told
-beside."""
+"""Tolerance of a loss. A GPU adds in another order in every run, and Adam's first steps have the size of the rate
+however small a gradient is: noise of 2e-6 in the pictures becomes 5e-3 of a loss within twelve steps. The difference of
+two undisturbed runs is printed for comparison."""
 
 
 def run(job: Job) -> None:
@@ -50,16 +50,18 @@ def run(job: Job) -> None:
     out, _ = trained(settings, folder, killed, SHARD, [])
     curves["killed, went on"] = losses(out["manifest"], "train")
     job.note(f"{SHARD}: {len(curves['again'])} steps, killed by SIGKILL in step {killed_at + 1}, {left[-1]} was there")
-    wanted = curves["undisturbed"]
+    undisturbed = curves["undisturbed"]
     for name, curve in curves.items():
-        job.row(run=name, **{"last loss": float(curve.iloc[-1]), "off the undisturbed run by": _apart(curve, wanted)})
-    off, noise = _apart(curves["killed, went on"], wanted), _apart(curves["again"], wanted)
+        job.row(
+            run=name, **{"last loss": float(curve.iloc[-1]), "off the undisturbed run by": _apart(curve, undisturbed)}
+        )
+    off, noise = _apart(curves["killed, went on"], undisturbed), _apart(curves["again"], undisturbed)
     allowed = max(ROUNDING, 3 * noise) if job.cuda else 0.0
     assert off <= allowed, f"the losses are off by {off:.2g}, {allowed:.2g} is allowed"
 
 
 def die(job: Job) -> None:
-    """Train, and be killed inside a step; runs in a process of its own."""
+    """Train, and be killed inside a step; runs in its own process."""
     folder, _ = footage(job)
     settings, _, killed_at = _settings(job)
     forward = PhaseTask.forward
@@ -80,5 +82,5 @@ def _settings(job: Job) -> tuple[Settings, int, int]:
     return demo(job, coarse=phase, **often), every, killed_at
 
 
-def _apart(curve: pd.Series, wanted: pd.Series) -> float:
-    return float(((curve - wanted).abs() / wanted.abs()).max())
+def _apart(curve: pd.Series, undisturbed: pd.Series) -> float:
+    return float(((curve - undisturbed).abs() / undisturbed.abs()).max())

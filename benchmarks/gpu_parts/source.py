@@ -16,15 +16,15 @@ def source(commit: str = "") -> dict[str, Any]:
     The digest also tells the code where git or the repository is absent, as in a copy of the files.
 
     Args:
-        commit: told by the caller where git cannot.
+        commit: given by the caller, for copies without git.
     """
     now = datetime.datetime.now(datetime.UTC)
-    found = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no") if found else None
+    head_commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no") if head_commit else None
     return {
         "date": now.strftime("%Y-%m-%d"),
         "time": now.strftime("%H:%M UTC"),
-        "commit": found or commit or "unknown (no git here)",
+        "commit": head_commit or commit or "unknown (no git here)",
         "dirty": None if changed is None else bool(changed),
         "sources": _digest(),
     }

@@ -35,23 +35,23 @@ def run(job: Job) -> None:
         # A compiled step is the same lines in every phase, and takes a CPU a minute.
         words += [] if beside_plain else ["--without-perceptual"]
         words += [] if compilation == "none" else ["--phases", "pretrain"]
-    given = parsed(words)
-    bench = Bench(given)
+    options = parsed(words)
+    bench = Bench(options)
     difference = 0.0
     if beside_plain:
         difference = bench.difference()
         job.note(f"codes of tvface and of the plain reading differ by {difference:.1e} of their range (float32)")
-    race = Race(bench, tuple(given.phases), (OURS, PLAIN) if beside_plain else (OURS,))
+    race = Race(bench, tuple(options.phases), (OURS, PLAIN) if beside_plain else (OURS,))
     rate = max(race.rates.values())
     job.note(
-        f"B {given.batch}, T {given.frames}, {bench.train.image_size} px; the device's best here: "
+        f"B {options.batch}, T {options.frames}, {bench.train.image_size} px; the device's best here: "
         + ", ".join(f"{name} {value / 1e12:.4g} TFLOP/s" for name, value in race.rates.items())
     )
     for name, text in race.notes.items():
         job.note(f"{name.replace('_', ' ')}: {text}")
     poor: list[str] = []
     seconds: dict[str, dict[str, float]] = {label: {} for label in race.labels}
-    for step in race.run(given.steps, given.warm_up):
+    for step in race.run(options.steps, options.warm_up):
         seconds[step.label][step.phase] = step.seconds
         off = abs(step.loss / step.float32_loss - 1)
         job.row(
@@ -59,7 +59,7 @@ def run(job: Job) -> None:
             model=step.label,
             **{
                 "ms/step": 1000 * step.seconds,
-                "images/s": given.batch * given.frames / step.seconds,
+                "images/s": options.batch * options.frames / step.seconds,
                 "TFLOP/s": step.flops / step.seconds / 1e12 if step.flops else None,
                 "% of best": 100 * step.flops / step.seconds / rate if step.flops else None,
                 "peak GiB": step.peak / 2**30,
@@ -69,7 +69,7 @@ def run(job: Job) -> None:
         )
         if not math.isfinite(step.loss) or off > LARGEST_LOSS_ERROR:
             poor.append(f"{step.phase}, {step.label}: loss {step.loss:.6g}, in float32 {step.float32_loss:.6g}")
-    if set(given.phases) == set(PAPER_STEPS):
+    if set(options.phases) == set(PAPER_STEPS):
         hours = ", ".join(f"{label} {paper_hours(each):,.1f} h" for label, each in seconds.items())
         job.note(f"the paper's {sum(PAPER_STEPS.values()):,} steps at this shape: {hours}")
     if not difference < LARGEST_DIFFERENCE:

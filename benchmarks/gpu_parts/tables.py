@@ -88,8 +88,8 @@ def as_markdown(table: Table) -> str:
     if table.quick:
         lines += ["", "With `--quick`: sizes that a CPU does in seconds, to see that every line runs. **No figure here"]
         lines[-1] += " says anything about speed.**"
-    told = {"card", "date", "commit", "dirty", "sources", "time"}
-    lines += ["", *_rows([{"": name, "value": value} for name, value in facts.items() if name not in told])]
+    shown_above = {"card", "date", "commit", "dirty", "sources", "time"}
+    lines += ["", *_rows([{"": name, "value": value} for name, value in facts.items() if name not in shown_above])]
     summary = [
         {"part": result.part.name, "status": result.status, "why": result.reason, "s": round(result.seconds, 1)}
         for result in table.results

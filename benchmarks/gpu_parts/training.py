@@ -60,8 +60,8 @@ def trained(
 def losses(curve: Path, part: str) -> pd.Series:
     """Return the total loss of ``train`` or ``validation`` by step."""
     rows = read(curve, TRAIN).rows
-    chosen = rows[(rows["part"] == part) & (rows["term"] == "total")]
-    return chosen.set_index("step")["value"].sort_index()
+    curve_rows = rows[(rows["part"] == part) & (rows["term"] == "total")]
+    return curve_rows.set_index("step")["value"].sort_index()
 
 
 def _told(job: Job, curve: Path, phase: str, precision: str, seconds: float) -> list[str]:

@@ -176,8 +176,8 @@ def test_one_lookup_takes_what_a_setting_says(table: Path, tmp_path: Path, monke
         (shared / name).write_bytes(CONTENT)
     monkeypatch.setenv(assets.FOLDER_VARIABLE, str(shared))
 
-    def found(given: str | None) -> list[tuple[str, Path]]:
-        return [(entry.name, path) for entry, path in assets.located("net", given)]
+    def found(configured: str | None) -> list[tuple[str, Path]]:
+        return [(entry.name, path) for entry, path in assets.located("net", configured)]
 
     assert found(None) == found("resources/weights/net.pt") == [("net", shared / "net.pt")]
     assert found("resources/weights/old.zip") == [("old", shared / "old.zip")]

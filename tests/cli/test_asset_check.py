@@ -1,4 +1,4 @@
-"""``tvface assets check``: every file of the registry, there or not, whole or not, and what it gives."""
+"""``tvface assets check``: present, missing and damaged files of the registry, and their tensors."""
 
 from __future__ import annotations
 
@@ -124,18 +124,18 @@ def test_damaged_files_give_exit_code_2(project: Path, capsys: pytest.CaptureFix
     (folder / "79999_iter.pth").write_text("<!DOCTYPE html> Quota exceeded")
     np.save(folder / "fixed_displacement_256.npy", np.zeros((3, 4)))
     assert main(["assets", "check", *NO_WEIGHTS]) == 2
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     for name, problem in (
         ("spynet", "is not a plain checkpoint"),
         ("bisenet", "this is a web page"),
         ("fixed_displacement", "expected a square map"),
     ):
-        block = next(part for part in told.out.split("\n") if part.startswith(f"{name} "))
-        assert block.split()[1] == "damaged" and problem in told.err
-    assert "Traceback" not in told.err
+        block = next(part for part in output.out.split("\n") if part.startswith(f"{name} "))
+        assert block.split()[1] == "damaged" and problem in output.err
+    assert "Traceback" not in output.err
 
 
-def test_a_wrong_checksum_is_told_beside_the_counts(project: Path) -> None:
+def test_a_wrong_checksum_is_reported_beside_the_counts(project: Path) -> None:
     path = project / "weights" / "network-sintel-final.pytorch"
     WRITERS["spynet_sniklaus"](path)
     row = dataclasses.replace(registry()["spynet_sniklaus"], sha256="0" * 64)
@@ -163,7 +163,7 @@ def test_conversion_is_seen(project: Path) -> None:
 
 def test_planning_a_run_of_every_file_imports_no_torch() -> None:
     """What backends, head and training need is known without importing them."""
-    chosen = {
+    settings_values = {
         "head": {"model": "flame"},
         "faces": {"embedder": "inception_resnet"},
         "landmarks": {"backend": "fan"},
@@ -175,7 +175,7 @@ def test_planning_a_run_of_every_file_imports_no_torch() -> None:
         "import sys\n"
         "from tvface.settings import parse_settings\n"
         "from tvface.dag.needs import needs\n"
-        f"print(' '.join(need.asset.name for need in needs(parse_settings({chosen!r}))))\n"
+        f"print(' '.join(need.asset.name for need in needs(parse_settings({settings_values!r}))))\n"
         "sys.exit(next((name for name in ('torch', 'cv2', 'safetensors', 'numpy') if name in sys.modules), 0))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""``tvface <command>``: what it prints, and how it fails."""
+"""``tvface <command>``: its output and its errors."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def test_episodes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["assets", "fetch", "flam"], "no asset 'flam'"),
     ],
 )
-def test_wrong_input_is_told_without_a_traceback(
+def test_wrong_input_is_reported_without_a_traceback(
     project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert main(arguments) == 2
-    told = capsys.readouterr().err
-    assert message in told and "Traceback" not in told
+    stderr = capsys.readouterr().err
+    assert message in stderr and "Traceback" not in stderr
 
 
-def test_damaged_manifest_is_told_without_a_traceback(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_manifest_is_reported_without_a_traceback(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("demo_s01e01.parquet", "demo_s01e01.tar"):
         path = project / "results" / "frames" / name
         path.parent.mkdir(parents=True, exist_ok=True)

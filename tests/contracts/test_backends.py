@@ -25,18 +25,18 @@ FACE = (177.0, 66.0, 266.0, 177.0)  # MTCNN's box in the astronaut picture, with
 def make(package, name):
     module, settings = PACKAGES[package]
     torch.set_num_threads(1)
-    wanted = [file for files in needed_files(declared(package, name), settings) for file in files]
-    for row, path in wanted:
+    files = [file for files in needed_files(declared(package, name), settings) for file in files]
+    for row, path in files:
         if not path.is_file():
             pytest.skip(f"{name}: {assets.describe_missing(row, path).splitlines()[0]}")
-    made = module.create(name, settings, "cpu")
-    assert isinstance(made, Weighted)
-    assert all(len(digest) == 64 for digest in made.weights.values())
-    checked = {path.name: assets.sha256(path) for _, path in wanted}
-    assert checked.items() <= made.weights.items(), "what was checked was loaded"
+    backend = module.create(name, settings, "cpu")
+    assert isinstance(backend, Weighted)
+    assert all(len(digest) == 64 for digest in backend.weights.values())
+    checked = {path.name: assets.sha256(path) for _, path in files}
+    assert checked.items() <= backend.weights.items(), "what was checked was loaded"
     # MTCNN's come with facenet-pytorch, whose version the lock fixes.
-    assert all("/" in name for name in made.weights.keys() - checked), "others come with an installed package"
-    return made
+    assert all("/" in name for name in backend.weights.keys() - checked), "others come with an installed package"
+    return backend
 
 
 def of(package):

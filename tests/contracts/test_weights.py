@@ -1,4 +1,4 @@
-"""What is checked before the first job is what is loaded later; one file with one row makes a backend with weights."""
+"""The files checked before the first job are those loaded later; one file with one row makes a backend with weights."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def test_a_setting_at_its_default_finds_the_shared_folder_too(folder: Path, monk
     (path,) = require(settings, "dataset", "show_e1")
     assert path.parent == folder
     assert create("spynet", settings.dataset.flow).weights == {path.name: assets.sha256(path)}
-    for _, (row, wanted) in head_files(settings.head).items():
+    for _, (row, path) in head_files(settings.head).items():
         shutil.copyfile(path, folder / Path(row.file).name)
-        assert wanted == folder / wanted.name
+        assert path == folder / path.name
     assert {need.path for need in needs(settings, "head")} == {path for _, path in head_files(settings.head).values()}
 
 
@@ -167,9 +167,9 @@ def test_one_file_and_one_row_make_a_backend_with_weights(mine: Path, folder: Pa
         landmarkers.create("mine", settings.landmarks)
     torch.save({"places": torch.full((68, 2), 0.5)}, folder / "mine.pt")
     assert require(settings, "landmarks", "show_e1") == [folder / "mine.pt"]
-    made = landmarkers.create("mine", settings.landmarks)
-    assert made.weights == {"mine.pt": assets.sha256(folder / "mine.pt")}
-    points, _ = made.locate(np.zeros((1, 8, 8, 3), np.uint8), np.array([[0, 0, 4, 8]]))
+    landmarker = landmarkers.create("mine", settings.landmarks)
+    assert landmarker.weights == {"mine.pt": assets.sha256(folder / "mine.pt")}
+    points, _ = landmarker.locate(np.zeros((1, 8, 8, 3), np.uint8), np.array([[0, 0, 4, 8]]))
     np.testing.assert_array_equal(points[0, 5], [2, 4])
     (report,) = asset_loading.loader("mine")(folder / "mine.pt")
     assert report.loaded == ("places",)

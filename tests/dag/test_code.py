@@ -1,4 +1,4 @@
-"""The digest of a stage's code: what changes it and what does not."""
+"""The digest of a stage's code: which edits change it."""
 
 from __future__ import annotations
 

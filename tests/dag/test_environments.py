@@ -49,5 +49,5 @@ def test_lock_is_read_whole() -> None:
     pins = read_lock()
     lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if re.match(r"[a-z0-9]", line)]
     assert len(pins) == len({line.partition("==")[0] for line in lines})
-    assert "torchvision" in pins["torch"].wanted_by
-    assert "torch" in pins["nvidia-cublas"].wanted_by and "linux" in pins["nvidia-cublas"].marker
+    assert "torchvision" in pins["torch"].required_by
+    assert "torch" in pins["nvidia-cublas"].required_by and "linux" in pins["nvidia-cublas"].marker

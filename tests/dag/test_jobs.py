@@ -1,4 +1,4 @@
-"""The table of jobs: what is read is written by somebody, and the table of stages says the same of shards."""
+"""The table of jobs: every file that is read is written by a job, and the shards agree with the table of stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files the jobs of a run load, by the settings; what is said where one is missing."""
+"""The files that the jobs of a run load, by the settings; the error if one is missing."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_needs_follow_the_settings(change: dict[str, object], stage: str, names:
 
 def test_every_job_needs_its_own_files_only() -> None:
     registry.cache_clear()
-    chosen = parse_settings(
+    settings = parse_settings(
         {
             "faces": {"embedder": "compact"},
             "dataset": {"flow": {"backend": "spynet"}},
@@ -85,7 +85,7 @@ def test_every_job_needs_its_own_files_only() -> None:
     )
 
     def of(stage: str, shard: str) -> list[str]:
-        return [need.asset.name for need in needs(chosen, stage, shard)]
+        return [need.asset.name for need in needs(settings, stage, shard)]
 
     assert of("train", "deca/pretrain") == ["features_deca"]
     assert of("train", "temporal/pretrain") == ["features_temporal"]
@@ -109,10 +109,10 @@ def test_require_lists_all_that_is_missing_but_only_for_a_stage_that_misses_some
     registry.cache_clear()
     monkeypatch.setattr(assets, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
-    chosen = parse_settings({**NO_WEIGHTS, "landmarks": {"backend": "fan"}, "masks": {"backend": "bisenet"}})
-    assert require(chosen, "faces") == []
+    settings = parse_settings({**NO_WEIGHTS, "landmarks": {"backend": "fan"}, "masks": {"backend": "bisenet"}})
+    assert require(settings, "faces") == []
     with pytest.raises(MissingAsset) as caught:
-        require(chosen, "landmarks")
+        require(settings, "landmarks")
     message = str(caught.value)
     assert "fan (stage landmarks, because of landmarks.backend: fan)" in message
     assert "bisenet (stage masks" in message

@@ -52,9 +52,11 @@ def test_a_job_reads_what_is_declared_and_nothing_else(name: str, shard: str) ->
         else:
             with pytest.raises(UndeclaredSetting) as caught:
                 lookup(seen, setting)
-            told = str(caught.value)
-            assert told.startswith(f"stage {name} reads the setting '") and "tvface/dag/stages.py" in told
-            assert any(f"'{setting[:end]}'" in told for end in range(1, len(setting) + 1)), "it or its block is named"
+            message = str(caught.value)
+            assert message.startswith(f"stage {name} reads the setting '") and "tvface/dag/stages.py" in message
+            assert any(f"'{setting[:end]}'" in message for end in range(1, len(setting) + 1)), (
+                "it or its block is named"
+            )
     assert only(seen, name, shard) == seen
 
 
@@ -63,9 +65,9 @@ def test_rule_and_provenance_hold_what_decides_and_nothing_that_is_free(name: st
     recorded = stage_settings(name, Settings(), shard)
     assert set(dotted(recorded)) == decisive(name, shard)
     assert not decisive(name, shard) & set(STAGES[name].free)
-    made = provenance(name, only(Settings(), name, shard), {}, shard=shard)
-    assert made.settings == recorded and made.code == stage_code(name, Settings())
-    assert made.seed == recorded.get("seed")
+    recorded_provenance = provenance(name, only(Settings(), name, shard), {}, shard=shard)
+    assert recorded_provenance.settings == recorded and recorded_provenance.code == stage_code(name, Settings())
+    assert recorded_provenance.seed == recorded.get("seed")
 
 
 def dotted(mapping: dict[str, Any], prefix: str = "") -> list[str]:

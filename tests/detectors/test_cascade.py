@@ -1,4 +1,4 @@
-"""MTCNN's cascade beside the package's ``detect``, the table of sums beside torch, the last NMS beside its own."""
+"""MTCNN's cascade against the package's ``detect``, the summed-area table against torch, the last NMS."""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ def test_settings_reach_the_detector(pictures) -> None:
 
 def test_a_batch_with_a_face_less_picture(detector, pictures) -> None:
     face = pictures["astronaut_360"]
-    found = detector.detect([face, np.zeros_like(face), np.ascontiguousarray(face[:, ::-1])])
-    assert [len(one.boxes) for one in found] == [1, 0, 1]
-    assert found[1].points.shape == (0, 5, 2) and found[1].boxes.dtype == np.float32
+    detections = detector.detect([face, np.zeros_like(face), np.ascontiguousarray(face[:, ::-1])])
+    assert [len(one.boxes) for one in detections] == [1, 0, 1]
+    assert detections[1].points.shape == (0, 5, 2) and detections[1].boxes.dtype == np.float32
 
 
 def test_points_come_from_the_viewers_left(detector, pictures) -> None:

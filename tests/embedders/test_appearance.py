@@ -1,4 +1,4 @@
-"""The appearance embedding: unit length, blind to brightness, tells faces apart, works on real people."""
+"""The appearance embedding: unit length, invariant to brightness, distinguishes faces, works on real people."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_alignment_puts_the_points_at_the_template() -> None:
     assert np.linalg.det(similarity(mirrored, TEMPLATE)[:, :2]) > 0
 
 
-def test_two_people_side_by_side_are_told_apart(embedder) -> None:
+def test_two_people_side_by_side_are_distinguished(embedder) -> None:
     path = CLIPS / "visualvoice_interview.mp4"
     if not path.is_file():
         pytest.skip(f"needs the clip {path}, which is not part of the project")

@@ -1,4 +1,4 @@
-"""The bundled identity network: what it takes and gives, and that it knows the people of other renders."""
+"""The bundled identity network: inputs, outputs, and recognition of people in other renders."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def test_a_face_and_its_mirror_image_are_one_vector(embedder: embedders.base.Emb
     assert np.allclose(embedder.embed(crops), embedder.embed(mirrored), atol=1e-4)
 
 
-def test_people_it_has_not_seen_are_told_apart(embedder: embedders.base.Embedder) -> None:
-    made = make(generic.build(Head()), 10, 987_654)
-    crops = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in made.images])
-    found = verify(*pairs(embedder.embed(crops), made.person, made.take))
-    assert found.area > 0.85
+def test_people_it_has_not_seen_are_distinguished(embedder: embedders.base.Embedder) -> None:
+    samples = make(generic.build(Head()), 10, 987_654)
+    crops = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in samples.images])
+    verification = verify(*pairs(embedder.embed(crops), samples.person, samples.take))
+    assert verification.area > 0.85
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``tvface index``: the sheet it writes is the run it was asked about."""
+"""``tvface index``: the sheet describes the run."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_folders_become_a_sheet(project: Path, capsys: pytest.CaptureFixture[str
     (project / "films" / "mine" / "one.mp4").touch()
     arguments = ["--set", "tvqa=tree", "--set", "videos=films"]
     assert main(["index", "sheet.tsv", *arguments]) == 0
-    told = capsys.readouterr()
-    assert told.out == "sheet.tsv\n" and "3 episodes (castle 1, friends 1, mine 1), 4 clips" in told.err
+    output = capsys.readouterr()
+    assert output.out == "sheet.tsv\n" and "3 episodes (castle 1, friends 1, mine 1), 4 clips" in output.err
     listed = list_episodes(parse_settings({"synth": {"enabled": False}, "tvqa": "tree", "videos": "films"}))
     assert list_episodes(sheet_of(project)) == listed
     assert main(["index", "--set", "sheet=sheet.tsv"]) == 0, "a sheet is checked and written out"

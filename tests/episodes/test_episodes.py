@@ -1,4 +1,4 @@
-"""What is found as footage, how it is called, and what is said about footage that cannot be used."""
+"""Discovery and names of footage, and the errors of footage that cannot be used."""
 
 from __future__ import annotations
 
@@ -60,35 +60,35 @@ def test_safe_name(text: str, expected: str) -> None:
 
 
 def test_synthetic_names_and_places() -> None:
-    found = list_episodes(parse_settings({"results": "out", "synth": {"episodes": 2}}))
-    assert [episode.name for episode in found] == ["demo_s01e01", "demo_s01e02"]
-    assert found[1].sources == (Path("out/synth/demo_s01e02.mp4"),)
-    assert {episode.show for episode in found} == {"demo"}
+    episodes = list_episodes(parse_settings({"results": "out", "synth": {"episodes": 2}}))
+    assert [episode.name for episode in episodes] == ["demo_s01e01", "demo_s01e02"]
+    assert episodes[1].sources == (Path("out/synth/demo_s01e02.mp4"),)
+    assert {episode.show for episode in episodes} == {"demo"}
 
 
 def test_folder_of_videos(tmp_path: Path) -> None:
     for name in ("ep10.mp4", "ep2.MKV", "notes.txt", ".hidden.mp4", "sub/ep3.webm"):
         touch(tmp_path / "My Show" / name)
-    found = list_episodes(settings(videos=str(tmp_path / "My Show")))
-    assert [(episode.show, episode.name) for episode in found] == [
+    episodes = list_episodes(settings(videos=str(tmp_path / "My Show")))
+    assert [(episode.show, episode.name) for episode in episodes] == [
         ("ep2", "ep2"),
         ("ep10", "ep10"),
         ("sub", "ep3"),
     ]
-    assert all(episode.kind == "video" and episode.clips == (episode.name,) for episode in found)
+    assert all(episode.kind == "video" and episode.clips == (episode.name,) for episode in episodes)
 
 
 def test_list_of_files_and_folders_without_repetition(tmp_path: Path) -> None:
     first, second = touch(tmp_path / "a" / "x.mp4"), touch(tmp_path / "b" / "y.avi")
-    found = list_episodes(settings(videos=[str(first), str(tmp_path / "b"), str(first)]))
-    assert [episode.sources[0] for episode in found] == [first, second]
+    episodes = list_episodes(settings(videos=[str(first), str(tmp_path / "b"), str(first)]))
+    assert [episode.sources[0] for episode in episodes] == [first, second]
 
 
 def test_same_stem_in_two_folders_gets_the_folder_in_front(tmp_path: Path) -> None:
     for show in ("castle", "friends"):
         touch(tmp_path / show / "pilot.mp4")
-    found = list_episodes(settings(videos=str(tmp_path)))
-    assert [(episode.show, episode.name) for episode in found] == [
+    episodes = list_episodes(settings(videos=str(tmp_path)))
+    assert [(episode.show, episode.name) for episode in episodes] == [
         ("castle", "castle_pilot"),
         ("friends", "friends_pilot"),
     ]
@@ -143,9 +143,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_tvqa_episodes_in_natural_order(tree: Path) -> None:
-    found = list_episodes(settings(tvqa=str(tree)))
-    assert [episode.name for episode in found] == ["castle_s01e01", "friends_s06e3", "friends_s06e24-25"]
-    castle = found[0]
+    episodes = list_episodes(settings(tvqa=str(tree)))
+    assert [episode.name for episode in episodes] == ["castle_s01e01", "friends_s06e3", "friends_s06e24-25"]
+    castle = episodes[0]
     assert castle.clips == ("castle_s01e01_seg01_clip_5", "castle_s01e01_seg02_clip_2", "castle_s01e01_seg02_clip_10")
     assert [source.name for source in castle.sources] == list(castle.clips)
     assert castle.kind == "tvqa"
@@ -198,8 +198,8 @@ def test_castle_and_friends_are_listed_in_three_looks(tmp_path: Path, monkeypatc
     looks: list[str] = []
     scandir = os.scandir
     monkeypatch.setattr("os.scandir", lambda path: looks.append(Path(path).name) or scandir(path))
-    found = list_episodes(settings(tvqa=str(tmp_path)))
-    assert sum(len(episode.clips) for episode in found) == 10_035
+    episodes = list_episodes(settings(tvqa=str(tmp_path)))
+    assert sum(len(episode.clips) for episode in episodes) == 10_035
     assert sorted(looks) == sorted([tmp_path.name, "castle_frames", "friends_frames"])
 
 

@@ -1,4 +1,4 @@
-"""Names of clips in whatever lists them."""
+"""Names of clips from any file that lists them."""
 
 from __future__ import annotations
 

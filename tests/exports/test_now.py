@@ -108,9 +108,9 @@ def test_unusable_pictures_are_named_and_the_others_written(settings, weights, f
     np.save((folder / "detected_face" / LINES[2]).with_suffix(".npy"), np.array({"left": 1}, object), allow_pickle=True)
     with pytest.raises(ExportError, match="2 of 3 pictures could not be exported") as raised:
         export_now(settings, folder, tmp_path / "out", weights)
-    told = str(raised.value)
-    assert "s1/neutral/IMG_1: " in told and "not a picture that can be decoded" in told
-    assert "s2/selfie/IMG_1: " in told and "expected numbers left, top, right, bottom" in told
+    message = str(raised.value)
+    assert "s1/neutral/IMG_1: " in message and "not a picture that can be decoded" in message
+    assert "s2/selfie/IMG_1: " in message and "expected numbers left, top, right, bottom" in message
     assert [p.name for p in (tmp_path / "out").rglob("*.obj")] == ["IMG.2.obj"]
 
 

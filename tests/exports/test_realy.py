@@ -23,8 +23,8 @@ class Fixed:
 
     def detect(self, images):
         boxes = np.array([[0, 0, 60, 60], [20, 20, 40, 40]], np.float32)
-        found = Detections(boxes, np.array([0.3, 0.99], np.float32), np.zeros((2, 5, 2), np.float32))
-        return [found if image.any() else Detections.none() for image in images]
+        detections = Detections(boxes, np.array([0.3, 0.99], np.float32), np.zeros((2, 5, 2), np.float32))
+        return [detections if image.any() else Detections.none() for image in images]
 
 
 @pytest.fixture

@@ -87,6 +87,6 @@ def test_the_place_of_the_crop_in_the_picture_counts(run, tmp_path, monkeypatch)
     np.testing.assert_allclose(placed["landmarks2d"], plain["landmarks2d"] * 2 + [20, 40], rtol=1e-5, atol=1e-3)
 
 
-def test_a_run_without_results_is_told_what_to_run(run, tmp_path):
+def test_a_run_without_results_names_the_command_to_run(run, tmp_path):
     with pytest.raises(ExportError, match=r"deca\.parquet is missing; run snakemake --cores all reconstruct"):
         export_sequences(run, "deca", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""What is stored names no folder of a machine."""
+"""Stored texts name no folder of a machine."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_paths_in_commands_and_messages_are_named_anew(project: Path) -> None:
     assert without_absolute_paths(command, bare_path) == (
         "python -m x --crops crops --start=run1/n.safetensors --out 'run1' # of (run1), a/b"
     )
-    told = f"{beside}/a.mp4: cannot be opened; see https://example.org/usr/a, 3 / 4 and //usr"
-    assert without_absolute_paths(told) == told.replace(f"{beside}/", "../run1/")
+    message = f"{beside}/a.mp4: cannot be opened; see https://example.org/usr/a, 3 / 4 and //usr"
+    assert without_absolute_paths(message) == message.replace(f"{beside}/", "../run1/")
     # White space and quotation marks end a path, and what is written still leads to the same place.
     assert without_absolute_paths(f"{project}/o'clock/a b") == "o'clock/a b"
     assert without_absolute_paths(f"{project}s/a b, {project}") == "../my projects/a b, ."
@@ -55,11 +55,11 @@ def test_values_of_every_shape_are_searched_and_the_rest_is_kept() -> None:
 
 def test_provenance_holds_relative_paths(project: Path) -> None:
     outside = project.parent / "clips"
-    made = Provenance(
+    provenance = Provenance(
         "frames",
         {"videos": [str(outside), "show"], "head": {"flame": str(project / "resources" / "f.pkl")}},
         notes={"unreadable": {"a": f"{outside}/a.mp4: no video"}},
     )
-    assert made.settings == {"videos": ["../clips", "show"], "head": {"flame": "resources/f.pkl"}}
-    assert made.notes == {"unreadable": {"a": "../clips/a.mp4: no video"}}
-    assert str(project.parent) not in json.dumps([made.settings, made.notes])
+    assert provenance.settings == {"videos": ["../clips", "show"], "head": {"flame": "resources/f.pkl"}}
+    assert provenance.notes == {"unreadable": {"a": "../clips/a.mp4: no video"}}
+    assert str(project.parent) not in json.dumps([provenance.settings, provenance.notes])

@@ -1,4 +1,4 @@
-"""Members of a streamed archive: what is handed out, what is refused, damage, memory."""
+"""Members of a streamed archive: accepted and refused ones, damage, memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_files_come_in_order_with_their_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "reason"),
     [
         (member("/etc/passwd", b"x"), "'/etc/passwd': an absolute path"),
         (member("C:/windows/x.jpg", b"x"), "'C:/windows/x.jpg': an absolute path"),
@@ -44,11 +44,11 @@ def test_files_come_in_order_with_their_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_members_that_could_reach_elsewhere_are_refused_by_name(
-    tmp_path: Path, bad: tuple[tarfile.TarInfo, bytes], told: str
+    tmp_path: Path, bad: tuple[tarfile.TarInfo, bytes], reason: str
 ) -> None:
     split(tmp_path, tar_of([PICTURES[0], bad, PICTURES[1]]))
     found, refused = read(tmp_path)
-    assert len(found) == 2 and len(refused) == 1 and told in refused[0]
+    assert len(found) == 2 and len(refused) == 1 and reason in refused[0]
 
 
 def test_a_file_too_large_for_a_frame_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_a_file_too_large_for_a_frame_is_refused(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("sums", [True, False])
-def test_damage_inside_gzip_is_told(tmp_path: Path, sums: bool) -> None:
+def test_damage_inside_gzip_is_reported(tmp_path: Path, sums: bool) -> None:
     paths = split(tmp_path, tar_of(PICTURES), 4, sums)
     broken = bytearray(paths[2].read_bytes())
     broken[10:40] = bytes(30)
@@ -69,7 +69,7 @@ def test_damage_inside_gzip_is_told(tmp_path: Path, sums: bool) -> None:
         read(tmp_path)
 
 
-def test_an_archive_that_ends_early_is_told(tmp_path: Path) -> None:
+def test_an_archive_that_ends_early_is_reported(tmp_path: Path) -> None:
     paths = split(tmp_path, tar_of(PICTURES), 4, sums=False)
     paths[3].unlink()
     with pytest.raises(ArchiveError, match="parts behind it are missing"):
@@ -84,7 +84,7 @@ def test_a_broken_header_is_no_end(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_what_is_no_gzip_is_told(tmp_path: Path) -> None:
+def test_what_is_no_gzip_is_reported(tmp_path: Path) -> None:
     paths = split(tmp_path, tar_of(PICTURES), 1)
     paths[0].write_bytes(b"<html>please sign the form</html>")
     write_sums(paths)

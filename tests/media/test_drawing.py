@@ -1,4 +1,4 @@
-"""Drawing: what is drawn lies where it should, the picture given is left alone."""
+"""Drawing: marks are where they should be, and the input picture is not changed."""
 
 import numpy as np
 import pytest

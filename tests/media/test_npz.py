@@ -41,7 +41,7 @@ def test_rows_that_differ_are_refused(tmp_path: Path) -> None:
     with NpzWriter(tmp_path / "a.npz") as writer:
         writer.append({"x": np.zeros((3, 2))})
         for rows, message in (
-            ({"y": np.zeros((3, 2))}, "wanted"),
+            ({"y": np.zeros((3, 2))}, "expected"),
             ({"x": np.zeros((3, 3))}, "it was float64"),
             ({"x": np.zeros((3, 2), np.float32)}, "it was float64"),
         ):

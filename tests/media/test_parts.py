@@ -24,10 +24,10 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_parts_come_in_order_with_their_sums(tmp_path: Path) -> None:
     paths = split(tmp_path, NOISE, 30)
     (tmp_path / "README.txt").write_text("nothing\n")
-    found = find_parts(tmp_path)
-    assert [part.path for part in found] == paths and found[27].path.name.endswith(".bb")
-    assert all(part.md5 is not None and part.size == part.path.stat().st_size for part in found)
-    assert find_parts(paths[0]) == found
+    parts = find_parts(tmp_path)
+    assert [part.path for part in parts] == paths and parts[27].path.name.endswith(".bb")
+    assert all(part.md5 is not None and part.size == part.path.stat().st_size for part in parts)
+    assert find_parts(paths[0]) == parts
 
 
 def test_other_archives_beside_the_parts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sound carried from one video to another."""
+"""Sound copied from one video to another."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_video_without_sound_gives_one_without(tmp_path: Path) -> None:
         assert not container.streams.audio
 
 
-def test_sound_that_does_not_fit_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_sound_that_does_not_fit_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = with_sound(tmp_path / "a.mkv", codec="pcm_s16le")
     with caplog.at_level(logging.WARNING, "tvface.media.sound"):
         write_video(tmp_path / "b.webm", pictures(3), 10.0, sound=source)

@@ -1,4 +1,4 @@
-"""DECA's released model in a FaceModel, and published weights as a start of training."""
+"""DECA's released model in a FaceModel, and published weights as initial weights of a training."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_temporal_model_starts_from_deca_and_basicvsr(tar: Path, tmp_path: Pat
     assert torch.equal(own["encoder.layer3.5.conv2.weight"], held["encoder.layer3.5.conv2.weight"])
 
 
-def test_wrong_starts_are_told(tar: Path, tmp_path: Path, tiny) -> None:  # noqa: F811
+def test_wrong_starts_are_reported(tar: Path, tmp_path: Path, tiny) -> None:  # noqa: F811
     spec = ModelSpec.of("deca", tiny.train, tiny.head, 0)
     model = FaceModel(spec, bumpy_head())
     before = {name: value.clone() for name, value in model.state_dict().items()}

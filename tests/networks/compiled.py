@@ -60,8 +60,8 @@ def resources(
         file.write(compiled.asm["cubin"])
         file.flush()
         command = [str(tool), "--dump-resource-usage", file.name]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = re.search(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)", told)
-    assert found, f"cuobjdump says no resources: {told}"
-    registers, stack, static = (int(number) for number in found.groups())
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    match = re.search(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)", output)
+    assert match, f"cuobjdump says no resources: {output}"
+    registers, stack, static = (int(number) for number in match.groups())
     return {"registers": registers, "stack": stack, "shared": static + compiled.metadata.shared}

@@ -1,4 +1,4 @@
-"""Run the Triton deformable convolution in Triton's interpreter, in a process of its own: the choice is made at import.
+"""Run the Triton deformable convolution in Triton's interpreter, in its own process: the choice is made at import.
 
 Usage: python -m tests.networks.interpreted IN OUT, both files of tensors (see test_deformable.py).
 """

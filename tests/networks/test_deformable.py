@@ -27,14 +27,14 @@ def arguments(groups: int = 4, seed: int = 0) -> list[torch.Tensor]:
 @pytest.mark.parametrize("backend", ["numba", "grid"])
 @pytest.mark.parametrize("groups", [1, 2, 8])
 def test_it_equals_torchvision(groups, backend):
-    value, offset, weight, bias, mask = given = arguments(groups)
-    ours = deform_conv2d(*given, backend=backend)
+    value, offset, weight, bias, mask = tensors = arguments(groups)
+    ours = deform_conv2d(*tensors, backend=backend)
     theirs = torchvision_deform_conv2d(value, offset, weight, bias, padding=1, mask=mask)
     torch.testing.assert_close(ours, theirs)
     cotangent = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1), dtype=ours.dtype)
     for a, b in zip(
-        torch.autograd.grad((ours * cotangent).sum(), given),
-        torch.autograd.grad((theirs * cotangent).sum(), given),
+        torch.autograd.grad((ours * cotangent).sum(), tensors),
+        torch.autograd.grad((theirs * cotangent).sum(), tensors),
         strict=True,
     ):
         torch.testing.assert_close(a, b)
@@ -61,20 +61,20 @@ def test_sizes_that_are_variables_to_the_compiler_cut_no_graph():
             (3,),
             (1, 9 * groups, 5, side),
         )
-        given = [torch.randn(shape, generator=generator) for shape in shapes]
-        torch.testing.assert_close(compiled(*given), deform_conv2d(*given), rtol=1e-4, atol=1e-4)
+        tensors = [torch.randn(shape, generator=generator) for shape in shapes]
+        torch.testing.assert_close(compiled(*tensors), deform_conv2d(*tensors), rtol=1e-4, atol=1e-4)
     torch.compiler.reset()
 
 
 def test_threads_change_no_bit():
-    given = arguments()
+    tensors = arguments()
     before = torch.get_num_threads()
     results = []
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            out = deform_conv2d(*given, backend="numba")
-            results.append([out, *torch.autograd.grad(out.square().sum(), given)])
+            out = deform_conv2d(*tensors, backend="numba")
+            results.append([out, *torch.autograd.grad(out.square().sum(), tensors)])
     finally:
         torch.set_num_threads(before)
     for alone, shared in zip(*results, strict=True):
@@ -101,9 +101,9 @@ def case(groups: int, channels: int, outputs: int, shape: tuple[int, int, int], 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator)
 
-    given = [normal(batch, channels, *size).to(dtype), 4 * normal(batch, 18 * groups, *size)]
-    given += [normal(outputs, channels, 3, 3).to(dtype), normal(outputs).to(dtype), normal(batch, 9 * groups, *size)]
-    return {"arguments": given, "cotangent": normal(batch, outputs, *size)}
+    tensors = [normal(batch, channels, *size).to(dtype), 4 * normal(batch, 18 * groups, *size)]
+    tensors += [normal(outputs, channels, 3, 3).to(dtype), normal(outputs).to(dtype), normal(batch, 9 * groups, *size)]
+    return {"arguments": tensors, "cotangent": normal(batch, outputs, *size)}
 
 
 def triton_cases() -> list[dict]:
@@ -123,10 +123,10 @@ def compare_with_torchvision(cases: list[dict], results: list[list[torch.Tensor]
     """Compare output and gradients by their largest number; ``exact`` is the limit in float32."""
     for given_case, ours in zip(cases, results, strict=True):
         half = given_case["arguments"][0].dtype == torch.bfloat16
-        given = [tensor.detach().float().requires_grad_() for tensor in given_case["arguments"]]
-        value, offset, weight, bias, mask = given
+        tensors = [tensor.detach().float().requires_grad_() for tensor in given_case["arguments"]]
+        value, offset, weight, bias, mask = tensors
         out = torchvision_deform_conv2d(value, offset, weight, bias, padding=1, mask=mask)
-        theirs = [out, *torch.autograd.grad((out * given_case["cotangent"]).sum(), given)]
+        theirs = [out, *torch.autograd.grad((out * given_case["cotangent"]).sum(), tensors)]
         for a, b in zip(ours, theirs, strict=True):
             # A sample is rounded to bfloat16 before it is multiplied: 2^-9 of the largest, a few of them.
             b = b.detach()
@@ -157,10 +157,10 @@ def test_triton_on_a_gpu_equals_torchvision(monkeypatch):
     results = []
     for one in cases:
         monkeypatch.setattr(deformable_triton, "ADDRESSES", 0 if one.get("large") else 2**31)
-        given = [tensor.detach().cuda().requires_grad_() for tensor in one["arguments"]]
+        tensors = [tensor.detach().cuda().requires_grad_() for tensor in one["arguments"]]
         for function in (deform_conv2d, torch.compile(deform_conv2d)):
-            out = function(*given, backend="triton")
-            gradients = torch.autograd.grad((out.float() * one["cotangent"].cuda()).sum(), given)
+            out = function(*tensors, backend="triton")
+            gradients = torch.autograd.grad((out.float() * one["cotangent"].cuda()).sum(), tensors)
             results.append([tensor.detach().cpu() for tensor in (out, *gradients)])
     compare_with_torchvision([one for one in cases for _ in range(2)], results, 1e-5)
 
@@ -191,7 +191,7 @@ def gpu(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(deformable, "_kind", lambda device: "cuda")
     monkeypatch.setattr(deformable, "_FAULTS", {})
-    monkeypatch.setattr(deformable, "_TOLD", set())
+    monkeypatch.setattr(deformable, "_WARNED", set())
 
 
 def float32_arguments() -> list[torch.Tensor]:
@@ -215,22 +215,24 @@ def test_kernels_that_do_not_work_are_named_once_and_not_used(gpu, monkeypatch, 
         return (1.1 * out if fault == "lies" else out * float("nan")).to(value.dtype)
 
     monkeypatch.setattr(deformable_triton, "deform_conv2d", broken)
-    value, offset, weight, bias, mask = given = float32_arguments()
+    value, offset, weight, bias, mask = tensors = float32_arguments()
     with caplog.at_level("WARNING", "tvface.networks.deformable"):
-        results = [deform_conv2d(*given) for _ in range(3)]
+        results = [deform_conv2d(*tensors) for _ in range(3)]
         assert not deformable.verified(value.device)
         reason = decide(value.device).reason
     theirs = torchvision_deform_conv2d(value, offset, weight, bias, padding=1, mask=mask)
     assert all(torch.equal(result, theirs) for result in results)
-    (told,) = caplog.records
-    assert "torchvision's deformable convolution is used on cpu" in told.getMessage() and reason in told.getMessage()
-    wanted = {
+    (record,) = caplog.records
+    assert (
+        "torchvision's deformable convolution is used on cpu" in record.getMessage() and reason in record.getMessage()
+    )
+    reasons = {
         "raises": "it does not run (36 to 18 channels in 9 groups, float32): no kernel image",
         "lies": "it is wrong by 0.1",
         "lies in bfloat16": "(128 to 64 channels in 16 groups, bfloat16)",
         "not a number": "it is wrong by nan",
     }
-    assert wanted[fault] in reason
+    assert reasons[fault] in reason
     assert len(tried) == len(set(tried)), "every size is tried once"
 
 
@@ -252,7 +254,7 @@ def test_kernels_are_tried_at_the_papers_size_in_both_arithmetics(gpu, monkeypat
     assert not caplog.records
 
 
-def test_what_the_kernels_do_not_take_is_told(gpu, monkeypatch, caplog):
+def test_what_the_kernels_do_not_take_is_reported(gpu, monkeypatch, caplog):
     cpu = torch.device("cpu")
     monkeypatch.setitem(deformable._FAULTS, "cpu", "")
     if has_triton():
@@ -260,8 +262,8 @@ def test_what_the_kernels_do_not_take_is_told(gpu, monkeypatch, caplog):
         assert "it takes groups of 1, 2, 4, 8, 16, 32, 64, 128 channels only" in decide(cpu, width=0).reason
         assert decide(cpu, torch.bfloat16, width=128).backend == "triton"
         deform_conv2d(*(tensor.detach() for tensor in arguments(1)))  # float64
-        given = [torch.zeros(1, size, 3, 3) for size in (6, 36, 4, 18)]
-        deform_conv2d(*given[:2], torch.zeros(2, 6, 3, 3), torch.zeros(2), given[3])  # groups of 3 channels
+        tensors = [torch.zeros(1, size, 3, 3) for size in (6, 36, 4, 18)]
+        deform_conv2d(*tensors[:2], torch.zeros(2, 6, 3, 3), torch.zeros(2), tensors[3])  # groups of 3 channels
         assert len(caplog.records) == 2, "each once"
     monkeypatch.setattr(deformable, "has_triton", lambda: False)
     assert str(decide(cpu)) == "torchvision: the package triton is not installed"

@@ -1,4 +1,4 @@
-"""The fused deformable convolution compiles for every GPU that it is meant for, without one, and fits there."""
+"""The fused deformable convolution compiles for every supported GPU, without one, and fits its resources."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The fused deformable convolution at the paper's shape, on the GPU at hand."""
+"""The fused deformable convolution at the paper's shape, on this GPU."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ pytestmark = [
 def test_it_equals_torchvisions_in_float64(kind, dtype, tf32):
     device = torch.device("cuda")
     assert choose(device) == "triton", "the kernels do not run here, or give other numbers"
-    given = [tensor.detach().to(device) for tensor in alignment_inputs(SIDE, CHANNELS)]
-    inputs = [tensor.to(dtype) if index in (0, 2, 3) else tensor for index, tensor in enumerate(given)]
+    tensors = [tensor.detach().to(device) for tensor in alignment_inputs(SIDE, CHANNELS)]
+    inputs = [tensor.to(dtype) if index in (0, 2, 3) else tensor for index, tensor in enumerate(tensors)]
     cotangent = torch.randn(2, 64, SIDE, SIDE, generator=torch.Generator("cuda").manual_seed(1), device=device).to(
         dtype
     )
-    wanted = results(torchvisions, [tensor.double() for tensor in inputs], cotangent.double())
+    expected = results(torchvisions, [tensor.double() for tensor in inputs], cotangent.double())
     with arithmetic(tf32):
         found = results(own, inputs, cotangent)
-    for ours, theirs in zip(found, wanted, strict=True):
+    for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=TOLERANCE[kind] * float(theirs.abs().max()))

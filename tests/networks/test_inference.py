@@ -1,4 +1,4 @@
-"""Networks made ready for inference give what they gave: folding, the last heat maps, logits read at the crop."""
+"""Networks prepared for inference keep their outputs: folding, the last heat maps, logits read at the crop."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tvface.parsers.bisenet import largest
 from tvface.runtime.device import arithmetic, name_of
 
 
-def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
-    return float((found - expected).square().mean().sqrt() / expected.std())
+def relative(result: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((result - expected).square().mean().sqrt() / expected.std())
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_report_names_everything(linear):
     ("state", "message"),
     [
         ({"weight": torch.ones(2, 3)}, "1 missing: bias"),
-        ({"weight": torch.ones(2, 3), "bias": torch.ones(2), "scale": torch.ones(1)}, "1 not wanted: scale"),
+        ({"weight": torch.ones(2, 3), "bias": torch.ones(2), "scale": torch.ones(1)}, "1 unexpected: scale"),
         ({"weight": torch.ones(3, 2), "bias": torch.ones(2)}, r"of another shape: weight \(3, 2\), not \(2, 3\)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""SPyNet: published weights see true motion; levels, windows. Its numbers are checked by tests/reference."""
+"""SPyNet: published weights estimate true motion; levels, windows. Its numbers are checked by tests/reference."""
 
 import numpy as np
 import pytest

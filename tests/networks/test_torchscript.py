@@ -135,7 +135,7 @@ SIZES, STRIDES = b"(K\x04K\x03K\x03K\x03t", b"(K\x1bK\tK\x03K\x01t"
         (SIZES, b"(K\x40K\x03K\x03K\x03t", "in a storage of 108 values"),
         (STRIDES, b"(K\x28K\tK\x03K\x01t", "reaches beyond its storage of 108 values"),
         (SIZES, b"(K\xffJ\xff\xff\xff\x7fK\x03K\x03t", "in a storage of 108 values"),
-        (SIZES, b"(K\x04K\x03K\x03t", "what is no storage, size and stride"),
+        (SIZES, b"(K\x04K\x03K\x03t", "not described by storage, size and stride"),
         (b"FloatStorage", b"WidthStorage", r"refers to torch\.WidthStorage"),
     ],
 )

@@ -17,10 +17,10 @@ def test_what_the_network_was_trained_on():
     images = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     plain = preprocess(images, doubled=False)
     mean = torch.tensor(MEAN_BGR).view(1, 3, 1, 1)
-    wanted = torch.nn.functional.interpolate(
+    expected = torch.nn.functional.interpolate(
         images.flip(1)[..., 10:214, 10:214] * 255 - mean, (224, 224), mode="bilinear", align_corners=False
     )
-    torch.testing.assert_close(plain, wanted)
+    torch.testing.assert_close(plain, expected)
     torch.testing.assert_close(preprocess(images), 2 * plain - 1, rtol=1e-4, atol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""The scenes of the reference files: a mesh made by formula, and (with licensed files) the original head template."""
+"""The scenes of the reference files: a mesh from a formula, and (with licensed files) the original head template."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Shapes laid over a picture."""
+"""Shapes drawn over a picture."""
 
 from __future__ import annotations
 

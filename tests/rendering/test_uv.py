@@ -86,8 +86,10 @@ def test_dense_mesh(scene: Scene, renderer: Renderer, surface: tuple) -> None:
     for unmasked in (False, True):
         moved = renderer.dense_mesh(vertices[0], torch.full((1, 256, 256), 0.005), unmasked)
         mask = scene.head.face_eye_mask[mesh.pixels[:, 0], mesh.pixels[:, 1]]
-        wanted = 0.005 * (np.ones_like(mask) if unmasked else mask)
-        np.testing.assert_allclose(np.linalg.norm(moved.vertices - mesh.vertices, axis=1), wanted, rtol=1e-3, atol=1e-6)
+        expected = 0.005 * (np.ones_like(mask) if unmasked else mask)
+        np.testing.assert_allclose(
+            np.linalg.norm(moved.vertices - mesh.vertices, axis=1), expected, rtol=1e-3, atol=1e-6
+        )
     assert mask.min() < 0.1 and mask.max() > 0.9
 
 

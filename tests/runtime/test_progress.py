@@ -15,11 +15,11 @@ def test_progress_in_bytes_comes_every_ten_seconds_and_at_the_end(
     seconds = 0.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: seconds)
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: False, raising=False)
-    with caplog.at_level(logging.INFO, "tvface.progress"), progress.ByteProgress("archive", 8_000_000_000) as told:
+    with caplog.at_level(logging.INFO, "tvface.progress"), progress.ByteProgress("archive", 8_000_000_000) as reading:
         for step in range(1, 41):
             seconds = step
-            told.at(step * 200_000_000, f"{step} episodes")
-        told.at(8_000_000_000)
+            reading.at(step * 200_000_000, f"{step} episodes")
+        reading.at(8_000_000_000)
     assert [record.message for record in caplog.records] == [
         "archive: 2.00 of 8.00 GB, 200 MB/s, 30 s left; 10 episodes",
         "archive: 4.00 of 8.00 GB, 200 MB/s, 20 s left; 20 episodes",

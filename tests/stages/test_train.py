@@ -263,7 +263,7 @@ def test_fused_kernels_that_fail_are_told_once_and_in_the_manifest(project, monk
     monkeypatch.delenv(deformable.VARIABLE, raising=False)
     monkeypatch.setattr(deformable, "_kind", lambda device: "cuda")
     monkeypatch.setattr(deformable, "_FAULTS", {})
-    monkeypatch.setattr(deformable, "_TOLD", set())
+    monkeypatch.setattr(deformable, "_WARNED", set())
     monkeypatch.setattr(deformable_triton, "deform_conv2d", broken)
     with caplog.at_level("WARNING"):
         manifest, _ = fit(settings_with(pretrain={"steps": 2}), "run", "temporal/pretrain")

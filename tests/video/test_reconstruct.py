@@ -1,4 +1,4 @@
-"""One video through a model: what is written, resuming, one shape per track."""
+"""Reconstruction of one video: its files, resuming, one shape per track."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class TwoFaces:
 
     def detect(self, images):
         places = np.array([[x, y, x + 24, y + 24] for x, y in PLACES[: self.count]], np.float32)
-        found = Detections(places, np.full(self.count, 0.99, np.float32), np.zeros((self.count, 5, 2), np.float32))
-        return [found if image.mean() > 20 else Detections.none() for image in images]
+        detections = Detections(places, np.full(self.count, 0.99, np.float32), np.zeros((self.count, 5, 2), np.float32))
+        return [detections if image.mean() > 20 else Detections.none() for image in images]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tvface.assets.registry import Asset
 from tvface.assets.reports import LoadReport
 from tvface.settings.base import SettingsError
 
-# Every registry, and the setting that chooses its backend.
+# Registry -> the setting that selects its backend.
 REGISTRIES: Mapping[str, str] = {
     "detectors": "faces.detector",
     "embedders": "faces.embedder",
@@ -35,12 +35,12 @@ REGISTRIES: Mapping[str, str] = {
 
 
 class Weighted:
-    """What every backend has beside the methods of its package: the files it needs, and how they are loaded.
+    """Base of a backend with weights: the files it needs, and how they are loaded.
 
-    ``needs`` names the assets (rows of ``resources/assets.tsv``) whose files it loads. ``path_option`` is the option of
-    its own block of settings, if there is one, that names the file's path. ``parts`` is a function, written
-    ``module:function``, that gives all the files of weights that come in several, from the path of one; its module must
-    not import torch. The three are literals in the class's own body, since they are read without running it.
+    ``needs`` names the assets (rows of ``resources/assets.tsv``) whose files it loads. ``path_option`` is the option in
+    the backend's block of settings that names the file's path, if there is one. ``parts`` is a function, written
+    ``module:function``, that returns all files of weights that come in several, from the path of one; its module must
+    not import torch. The three are literals in the body of the class, since they are read without running it.
 
     ``weights`` maps the name of every file that was loaded to its sha256, for the provenance.
     """
@@ -65,13 +65,16 @@ class Weighted:
         return cls.load(path)[1]
 
     def load_needs(self, settings: Any) -> list[Any]:
-        """Load what ``needs`` names, in order, from where the run's check finds it; note the digests in ``weights``.
+        """Load the files of ``needs``, in order, from where the run's check finds them; set ``weights`` to the digests.
 
         Args:
-            settings: the backend's own block.
+            settings: the backend's block.
+
+        Returns:
+            The networks, in the order of ``needs``.
 
         Raises:
-            MissingAsset: a file is not there; the message names file, licence, address and place.
+            MissingAsset: a file is missing; the message names file, licence, address and place.
             AssetError: a file is damaged or not the published one.
         """
         loaded, self.weights = [], {}
@@ -83,7 +86,7 @@ class Weighted:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a backend declares of the files it loads; see :class:`Weighted`."""
+    """A backend's declaration of the files it loads; see :class:`Weighted`."""
 
     needs: tuple[str, ...] = ()
     path_option: str = ""
@@ -94,12 +97,14 @@ def needed_files(declared: Declared, settings: Any) -> list[list[tuple[Asset, Pa
     """Return the files of every asset that a backend needs, as :func:`tvface.assets.registry.located` finds them.
 
     Args:
-        settings: the backend's own block.
+        declared: the backend's declaration.
+
+        settings: the backend's block.
     """
     module, _, function = declared.parts.partition(":")
     parts = {"files": getattr(importlib.import_module(module), function)} if module else {}
-    given = getattr(settings, declared.path_option) if declared.path_option else None
-    return [assets.located(name, given, **parts) for name in declared.needs]
+    configured = getattr(settings, declared.path_option) if declared.path_option else None
+    return [assets.located(name, configured, **parts) for name in declared.needs]
 
 
 def available(package: ModuleType | str) -> list[str]:
@@ -122,16 +127,16 @@ def backend(package: str, name: str) -> type[Any]:
         SettingsError: no such backend; the message lists the valid names.
     """
     _require(package, name)
-    found: type[Any] = importlib.import_module(f"tvface.{package}.{name}").Backend
-    return found
+    backend_class: type[Any] = importlib.import_module(f"tvface.{package}.{name}").Backend
+    return backend_class
 
 
 def declared(package: str, name: str) -> Declared:
-    """Return what a backend needs, without importing it.
+    """Return a backend's declaration, without importing its module.
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        TypeError: what it declares is no literal.
+        TypeError: the declaration is not a literal.
     """
     _require(package, name)
     spec = importlib.util.find_spec(f"tvface.{package}.{name}")
@@ -144,19 +149,19 @@ _DECLARED = {field.name for field in dataclasses.fields(Declared)}
 
 @functools.cache
 def _read(file: str, source: str) -> Declared:
-    found: dict[str, Any] = {}
+    declarations: dict[str, Any] = {}
     tree = ast.parse(source, file)
     for kind in (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Backend"):
         for node in kind.body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             for name in {target.id for target in targets if isinstance(target, ast.Name)} & _DECLARED:
                 try:
-                    found[name] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+                    declarations[name] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
                 except ValueError as error:
                     raise TypeError(
                         f"{file}, line {node.lineno}: {name} of a backend is read without running it; write a literal"
                     ) from error
-    return Declared(**found)
+    return Declared(**declarations)
 
 
 def _require(package: str, name: str) -> None:

@@ -34,7 +34,7 @@ _log = logging.getLogger("tvface.assets.registry")
 
 
 def fetch(name: str, folder: Path | None = None) -> Path:
-    """Download one file of the registry, unless it is there and right; return its path.
+    """Download one file of the registry, unless it is present and correct; return its path.
 
     A broken download is resumed by the next call. The file appears under its name only after size and sha256 agree.
 

@@ -1,4 +1,4 @@
-"""Which files the head is made from. Imports nothing heavy."""
+"""The files that the head is built from. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _AVOID = {
 
 def located(settings: Head) -> dict[str, tuple[Asset, Path]]:
     """Return the files of ``head.model: flame`` by their option, each with its row of the registry."""
-    given = {option: getattr(settings, option) for option in _FILES}
-    return {option: assets.located(_FILES[option], path)[0] for option, path in given.items() if path is not None}
+    paths = {option: getattr(settings, option) for option in _FILES}
+    return {option: assets.located(_FILES[option], path)[0] for option, path in paths.items() if path is not None}
 
 
 def needs(settings: Head) -> Iterator[Need]:

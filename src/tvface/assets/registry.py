@@ -1,8 +1,7 @@
-"""Weights and licensed files: the registry ``resources/assets.tsv``, and where the file of each of its rows is.
+"""Weights and licensed files: the registry ``resources/assets.tsv``, and the lookup of the file of each row.
 
-:func:`located` is the only lookup: what a run needs is found by it before the first job (:mod:`tvface.dag.needs`),
-and what a job loads is found by it again. Nothing here imports a network library, because Snakemake asks while it
-builds the DAG.
+:func:`located` is the only lookup: the check before the first job uses it (:mod:`tvface.dag.needs`), and so does every
+job that loads a file. Nothing here imports a network library, because Snakemake calls it while it builds the DAG.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from tvface.files.heads import is_web_page, safetensors_size
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = ROOT / "resources" / "assets.tsv"
 
-# A folder that is looked in first, for weights shared by many checkouts.
+# Environment variable with a folder that is searched first, for weights shared by many checkouts.
 FOLDER_VARIABLE = "TVFACE_WEIGHTS"
 
 
@@ -36,11 +35,11 @@ class MissingAsset(AssetError):
 class Asset:
     """One row of the registry.
 
-    ``file`` is relative to ``resources``. ``size`` in bytes; None and an empty ``sha256`` mean that nobody has
-    published them; ``sha256`` may be the first digits only, as published in a file name. ``url`` is empty for what
-    belongs to the project itself. ``stands_for`` names the asset whose place this file can take: the same network in
-    another layout, or another training of it; ``part_of`` the asset beside whose file this one belongs. ``made_by``
-    says how the user makes a file that no registry knows.
+    ``file`` is relative to ``resources``. ``size`` in bytes; None and an empty ``sha256`` mean that they are not
+    published; ``sha256`` may be the first digits only, as published in a file name. ``url`` is empty for files that
+    belong to the project. ``stands_for`` names the asset that this file can replace: the same network in another
+    layout, or another training of it; ``part_of`` the asset beside whose file this one belongs. ``made_by`` describes
+    how the user makes a file that is not in the registry.
     """
 
     name: str
@@ -59,7 +58,10 @@ class Asset:
 
 @dataclass(frozen=True)
 class Need:
-    """A file that the settings of a run ask for: for which stage, at which path, and which setting avoids it."""
+    """A file that the settings of a run require: its stage, its path, the setting that requires it, and its remedy.
+
+    ``setting`` is the setting that requires the file, ``avoid`` the value of a setting that makes it unnecessary.
+    """
 
     asset: Asset
     stage: str
@@ -114,13 +116,13 @@ def candidates(row: Asset) -> Iterator[Path]:
 
 
 def place(name: str) -> Path:
-    """Return where the file of ``name`` is, or where it belongs if it is nowhere."""
+    """Return the path of the file of ``name``, or where it belongs if it is missing."""
     paths = list(candidates(asset(name)))
     return next((path for path in paths if path.is_file()), paths[0])
 
 
 def stand_ins(name: str) -> list[Asset]:
-    """Return the assets whose file can take the place of the one of ``name``."""
+    """Return the assets whose file can replace that of ``name``."""
     return [row for row in registry().values() if row.stands_for == name]
 
 
@@ -129,51 +131,56 @@ def _alone(path: Path) -> list[Path]:
 
 
 def located(
-    name: str, given: str | Path | None = None, files: Callable[[Path], list[Path]] = _alone
+    name: str, configured: str | Path | None = None, files: Callable[[Path], list[Path]] = _alone
 ) -> list[tuple[Asset, Path]]:
-    """Return the files of an asset, the one to load first, each with its row of the registry; they may be missing.
+    """Return the files of an asset, each with its row of the registry; they may be missing.
 
     Args:
-        name: of the registry.
-        given: what a setting says. None: where the registry finds it, or else the first stand-in that is there. The
-            registered place of the asset or of a stand-in (``resources/weights/...``): where the registry finds that
-            one. Another path: that path.
-        files: all the files that make the asset, from the path of one of them.
+        name: of the asset.
+        configured: the path in the settings. None: where the registry finds the asset, or else the first stand-in that
+            is present. The registered place of the asset or of a stand-in (``resources/weights/...``): where the
+            registry finds that one. Another path: that path.
+        files: returns all files of the asset from the path of one of them.
+
+    Returns:
+        Rows and paths; the file to load comes first.
 
     Raises:
-        AssetError: no such name, or ``files`` cannot tell (ValueError).
+        AssetError: no such name, or ``files`` raises ValueError.
     """
     rows = [asset(name), *stand_ins(name)]
-    if given is None:
+    if configured is None:
         path = next((place(row.name) for row in rows if place(row.name).is_file()), place(name))
     else:
-        path = Path(given)
+        path = Path(configured)
         path = next((place(row.name) for row in rows if path == Path("resources", row.file)), path)
     try:
-        found = files(path)
+        paths = files(path)
     except ValueError as error:
         raise AssetError(f"{name}: {error}") from error
-    known = {Path(row.file).name: row for row in (*(registry().values() if len(found) > 1 else ()), *reversed(rows))}
-    return [(known.get(file.name, rows[0]), file) for file in found]
+    rows_by_name = {
+        Path(row.file).name: row for row in (*(registry().values() if len(paths) > 1 else ()), *reversed(rows))
+    }
+    return [(rows_by_name.get(file.name, rows[0]), file) for file in paths]
 
 
-def locate(name: str, given: str | Path | None = None) -> Path:
-    """Return the path of a file that is there and looks right, for loading it.
+def locate(name: str, configured: str | Path | None = None) -> Path:
+    """Return the path of a file that is present and looks right, for loading it.
 
     Args:
-        name, given: as :func:`located` takes them.
+        name, configured: as in :func:`located`.
 
     Raises:
-        MissingAsset: it is not there; the message names file, licence, address and place.
-        AssetError: a web page was saved in its place, or it was cut short.
+        MissingAsset: it is missing; the message names file, licence, address and place.
+        AssetError: a web page was saved in its place, or it is truncated.
     """
-    found = located(name, given)
-    check(found)
-    return found[0][1]
+    files = located(name, configured)
+    check(files)
+    return files[0][1]
 
 
 def check(files: Iterable[tuple[Asset, Path]]) -> None:
-    """Check files that a run will load, or is about to, without reading them whole.
+    """Check the files that a run will load, without reading them whole.
 
     Raises:
         MissingAsset, AssetError: as :func:`locate`.
@@ -192,8 +199,8 @@ def check(files: Iterable[tuple[Asset, Path]]) -> None:
 def digests(files: Iterable[tuple[Asset, Path]]) -> dict[str, str]:
     """Return the sha256 of files that are about to be loaded, by file name, for the provenance.
 
-    A published file is compared with the registry; one of another name, or of the project's own that was trained
-    anew, is taken as it is.
+    A published file is compared with the registry. A file of another name, or a network of the project that was trained
+    anew, is accepted as it is.
 
     Raises:
         MissingAsset, AssetError: as :func:`locate`; or a published file has another checksum.
@@ -204,22 +211,22 @@ def digests(files: Iterable[tuple[Asset, Path]]) -> dict[str, str]:
 
 
 def is_published(row: Asset, path: Path) -> bool:
-    """Return whether a path claims, by its name, to hold the registered bytes: a download, and no file of the user's.
+    """Return whether a path claims, by its name, to hold the registered bytes: a download and not a file of the user.
 
-    The project's own networks do not: whoever trains them anew keeps the name.
+    The networks of the project do not: they keep their name when they are trained anew.
     """
     return bool(row.url) and path.name == Path(row.file).name
 
 
 def describe_missing(row: Asset, path: Path) -> str:
-    """Return what to do about a missing file: file, licence, address, place, checksum."""
+    """Return how to mend a missing file: file, licence, address, place, checksum."""
     instead = f"\n    instead of it: {others}" if (others := describe_stand_ins(row)) else ""
     licence, way, expected = row.licence, describe_way(row), describe_expected(row)
     return f"{path} is missing\n    licence: {licence}\n    {way}\n    ({expected}){instead}"
 
 
 def describe_way(row: Asset) -> str:
-    """Return how a file is got."""
+    """Return how to get a file."""
     if row.made_by:
         return row.made_by
     if not row.url:
@@ -231,12 +238,12 @@ def describe_way(row: Asset) -> str:
 
 
 def describe_stand_ins(row: Asset) -> str:
-    """Return the assets whose file can take the place of this one's, or nothing."""
+    """Return the names and files of the assets that can replace this one; empty if there are none."""
     return ", ".join(f"{other.name} ({Path(other.file).name})" for other in stand_ins(row.name))
 
 
 def describe_expected(row: Asset) -> str:
-    """Return what has been published of a file's checksum and size."""
+    """Return the published checksum and size of a file."""
     size = f", {row.size:,} bytes" if row.size is not None else ""
     if not row.sha256:
         return f"sha256 not published{size}"
@@ -244,7 +251,7 @@ def describe_expected(row: Asset) -> str:
 
 
 def inspect(row: Asset, path: Path) -> None:
-    """Check a file without reading it whole: it is no web page, and it has the registered size.
+    """Check that a file is not a web page and has the registered size, without reading it whole.
 
     Raises:
         AssetError: it is a saved web page (a login or quota page), or its size is wrong.
@@ -277,7 +284,7 @@ def verify(path: str | Path, row: Asset | None = None) -> str:
 
     Args:
         path: the file.
-        row: the asset it should be; by default the one of that file name.
+        row: the asset it should be; by default the one with that file name.
 
     Raises:
         AssetError: unknown file name, saved web page, wrong size or wrong checksum.
@@ -289,10 +296,10 @@ def verify(path: str | Path, row: Asset | None = None) -> str:
             raise AssetError(f"{path}: no asset of this file name in {TABLE}")
         row = matches[0]
     inspect(row, path)
-    found = sha256(path)
-    if not found.startswith(row.sha256):
+    digest = sha256(path)
+    if not digest.startswith(row.sha256):
         raise AssetError(
-            f"{path}: sha256 {found}, but {row.name} has {row.sha256}; it is damaged or another version. Delete it and "
-            f"get it again at {row.url}"
+            f"{path}: sha256 {digest}, but {row.name} has {row.sha256}; it is damaged or another version. Delete it "
+            f"and get it again at {row.url}"
         )
-    return found
+    return digest

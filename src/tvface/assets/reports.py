@@ -1,4 +1,4 @@
-"""What became of the tensors of a weight file. Nothing here imports torch."""
+"""Report on loading the tensors of a weight file. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every tensor of a file and of a network.
+    """Which tensors of a file were loaded into a network, and which were not.
 
     Attributes:
         source: where the tensors came from.
@@ -22,7 +22,7 @@ class LoadReport:
     missing: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return one line of counts, with the names of the first few tensors left over."""
+        """Return one line of counts, with the names of the first few unused and missing tensors."""
         parts = [f"{self.source}: {len(self.loaded)} tensors loaded"]
         for label, names in (("unused", self.unused), ("missing", self.missing)):
             if names:

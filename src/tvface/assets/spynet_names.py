@@ -1,4 +1,4 @@
-"""The names of SPyNet's weight files. Nothing here imports torch: Snakemake asks while it builds the DAG."""
+"""The names of SPyNet's weight files. Nothing here imports torch: Snakemake calls it while it builds the DAG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TORCH7 = re.compile(r"^modelL([1-6])_(\w+)\.t7$")
 
 
 class SpynetFilesError(ValueError):
-    """A folder does not hold the Torch7 files of one training; the message says what it holds."""
+    """A folder does not hold the Torch7 files of one training; the message names what it holds."""
 
 
 def torch7_level(path: Path) -> int | None:
@@ -21,7 +21,7 @@ def torch7_level(path: Path) -> int | None:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """Return the files that make SPyNet's weights, whether they are there or not.
+    """Return the files that make up SPyNet's weights; they may be missing.
 
     Args:
         path: a file; one of ``modelL1_F.t7`` .. ``modelL6_F.t7`` stands for all of its tag (``F`` Sintel final, ``C``
@@ -38,7 +38,7 @@ def weight_files(path: Path) -> list[Path]:
     if match is not None and not path.is_dir():
         tags = {match[2]}
     else:
-        tags = {found[2] for item in folder.iterdir() if (found := _TORCH7.match(item.name))}
+        tags = {named[2] for file in folder.iterdir() if (named := _TORCH7.match(file.name))}
     if len(tags) != 1:
         held = f"those of the tags {', '.join(sorted(tags))}: name one file instead" if tags else "none"
         raise SpynetFilesError(f"{folder} should hold SPyNet's files modelL1_F.t7 .. modelL6_F.t7 and holds {held}")

@@ -1,6 +1,6 @@
-"""What ``tvface assets check`` finds out about every file of the registry, and how it is told.
+"""The status of every file of the registry, for ``tvface assets check``.
 
-torch is imported only when a file is there to be loaded.
+torch is imported only if there is a file to load.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Tensors:
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of one file.
+    """The status of one file of the registry.
 
-    ``state``: ``present``, ``missing`` or ``damaged``. ``size`` in bytes. ``checksum``: what its sha256 was compared
-    with, or should be. ``needed``: the setting that asks for it, or empty. ``converted``: where the head stage put it,
-    or that it is read as it is. ``problem``: why it is damaged, or missed by this run. ``instead``: files that can take
-    its place.
+    ``state``: ``present``, ``missing`` or ``damaged``. ``size`` in bytes. ``checksum``: the result of comparing the
+    sha256, or the expected one. ``needed``: the setting that asks for the file, or empty. ``converted``: where the head
+    stage put it, or that it is read as it is. ``problem``: why it is damaged, or why this run lacks it. ``instead``:
+    files that can take its place.
     """
 
     name: str
@@ -86,11 +86,11 @@ class Status:
 
 
 def check(settings: Settings, *, load: bool = True) -> Iterator[Status]:
-    """Yield what is known of every file of the registry, in its order.
+    """Yield the status of every file of the registry, in its order.
 
     Args:
         settings: of the run whose needs count.
-        load: load every file that is there into its network; else only its size and checksum are looked at.
+        load: load every present file into its network; otherwise only its size and checksum are checked.
     """
     needed = {need.asset.name: need for need in needs(settings)}
     head = Path(settings.results, "head", "head.npz")
@@ -101,7 +101,7 @@ def check(settings: Settings, *, load: bool = True) -> Iterator[Status]:
 
 def _status(row: Asset, need: Need | None, head: Path, parents: frozenset[str], load: bool) -> Status:
     path = need.path if need is not None else assets.place(row.name)
-    known = {
+    fields = {
         "name": row.name,
         "path": str(path),
         "licence": row.licence,
@@ -122,7 +122,7 @@ def _status(row: Asset, need: Need | None, head: Path, parents: frozenset[str], 
             converted="",
             tensors=(),
             problem=problem,
-            **known,  # type: ignore[arg-type]
+            **fields,  # type: ignore[arg-type]
         )
     digest = assets.sha256(path)
     checksum, problem = _checksum(row, path, digest)
@@ -138,12 +138,12 @@ def _status(row: Asset, need: Need | None, head: Path, parents: frozenset[str], 
         converted=_converted(row, digest, head, parents),
         tensors=tensors,
         problem=problem,
-        **known,  # type: ignore[arg-type]
+        **fields,  # type: ignore[arg-type]
     )
 
 
 def _checksum(row: Asset, path: Path, digest: str) -> tuple[str, str]:
-    """Return what the checksum was compared with, and what is wrong with the file (empty: nothing)."""
+    """Return the result of comparing the checksum, and what is wrong with the file (empty: nothing)."""
     try:
         assets.check([(row, path)])
     except AssetError as error:
@@ -171,12 +171,12 @@ def _load(row: Asset, path: Path) -> tuple[tuple[Tensors, ...], str]:
         reports = asset_loading.loader(row.name)(path)
     except (CheckpointError, HeadError, WeightsError, TrainedWeightsError) as error:
         return (), str(error)
-    found = []
+    tensors = []
     for report in reports:
         parts = [f"{label} {some(names, 4)}" for label in ("unused", "missing") if (names := getattr(report, label))]
         counts = (len(report.loaded), len(report.unused), len(report.missing))
-        found.append(Tensors(Path(report.source).name, *counts, "; ".join(parts)))
-    return tuple(found), ""
+        tensors.append(Tensors(Path(report.source).name, *counts, "; ".join(parts)))
+    return tuple(tensors), ""
 
 
 def _parents(head: Path) -> frozenset[str]:
@@ -186,7 +186,7 @@ def _parents(head: Path) -> frozenset[str]:
     try:
         provenance = HeadData.load(head).notes.get("provenance", {})
     except (FileNotFoundError, HeadError):
-        return frozenset()  # the head stage itself tells what is wrong with its output
+        return frozenset()  # the head stage itself reports what is wrong with its output
     return frozenset(provenance.get("parents", {}).values())
 
 

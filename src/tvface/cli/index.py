@@ -28,7 +28,7 @@ def add_index(commands: Any) -> None:
     add_configuration(parser)
 
 
-def _index(chosen: argparse.Namespace) -> None:
+def _index(options: argparse.Namespace) -> None:
     from tvface.episodes import Episode, listed_episodes, sheet_episodes
     from tvface.episodes.base import EpisodeError
     from tvface.episodes.sheet import sheet_text
@@ -36,33 +36,33 @@ def _index(chosen: argparse.Namespace) -> None:
     from tvface.runtime.logging import start_logging
 
     start_logging()
-    settings = settings_of(chosen)
-    if chosen.names and settings.archive is None:
+    settings = settings_of(options)
+    if options.names and settings.archive is None:
         raise EpisodeError("--names lists clips of TVQA's split archive; set 'archive' to the folder of its parts")
     episodes: list[Episode]
     if settings.sheet is not None:
         episodes = sheet_episodes(settings.sheet, settings.results, settings.archive)
     elif settings.archive is not None:
-        episodes = _archived(settings, chosen.names)
+        episodes = _archive_episodes(settings, options.names)
     else:
         episodes = listed_episodes(settings)
     if not episodes:
         raise EpisodeError("index: no footage to list; set one of 'videos', 'tvqa', 'archive' or 'sheet'")
     text = sheet_text(episodes)
-    if chosen.output is None:
+    if options.output is None:
         sys.stdout.write(text)
     else:
-        with atomic(chosen.output) as temporary:
+        with atomic(options.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
-        print(chosen.output)
+        print(options.output)
     shows = Counter(episode.show for episode in episodes)
     clips = sum(len(episode.clips) for episode in episodes)
-    told = ", ".join(f"{show} {count}" for show, count in sorted(shows.items())[:12])
-    print(f"{len(episodes)} episodes ({told}), {clips} clips", file=sys.stderr)
+    counts = ", ".join(f"{show} {count}" for show, count in sorted(shows.items())[:12])
+    print(f"{len(episodes)} episodes ({counts}), {clips} clips", file=sys.stderr)
 
 
-def _archived(settings: Settings, names: list[Path] | None) -> list[Any]:
-    """The episodes of the chosen shows in the archive, from lists of clips or from the archive itself."""
+def _archive_episodes(settings: Settings, names: list[Path] | None) -> list[Any]:
+    """Return the episodes of the configured shows in the archive, from lists of clips or from the archive itself."""
     from tvface.episodes import Episode
     from tvface.episodes.names import clips_named_in
     from tvface.episodes.tvqa import grouped

@@ -22,17 +22,26 @@ from tvface.dag.stages import STAGES
 from tvface.settings import SettingsError
 from tvface.settings.phases import MODELS, PHASES
 
-# The commands import what they need themselves, so that `tvface --help` and `tvface schema` stay quick.
+# Each command imports its modules in its function, so that `tvface --help` and `tvface schema` stay quick.
 
 EXIT_WRONG_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; wrong settings, missing files and damaged footage are told without a traceback (exit code 2)."""
+    """Run one command.
+
+    Wrong settings, missing files and damaged footage are reported without a traceback.
+
+    Args:
+        arguments: command line without the program's name; None: that of the process.
+
+    Returns:
+        The exit code: 0, or 2 after bad input.
+    """
     parser = _parser()
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        chosen.run(chosen)
+        options.run(options)
     except Exception as error:
         if not isinstance(error, (SettingsError, AssetError, *_input_errors())):
             raise
@@ -41,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-# Errors of bad input, by the module of each: most are heavy to import, and only some commands do.
+# Errors of bad input, by module: most modules are heavy to import, and a command imports only some of them.
 INPUT_ERRORS = {
     "tvface.manifests.base": "ManifestError",
     "tvface.media.images": "MediaError",
@@ -58,7 +67,7 @@ INPUT_ERRORS = {
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
-    """Return those of :data:`INPUT_ERRORS` whose modules this command has imported."""
+    """Return the classes of :data:`INPUT_ERRORS` whose modules this command has imported."""
     return tuple(getattr(sys.modules[module], name) for module, name in INPUT_ERRORS.items() if module in sys.modules)
 
 
@@ -109,29 +118,29 @@ def _add_shard(parser: argparse.ArgumentParser, stage: str) -> None:
     parser.add_argument("--threads", type=int, default=1)
 
 
-def _run_stage(chosen: argparse.Namespace) -> None:
+def _run_stage(options: argparse.Namespace) -> None:
     from tvface.dag.layout import inputs, outputs
     from tvface.runtime.logging import start_logging
 
     start_logging()
-    settings = settings_of(chosen)
-    shard = _shard(chosen)
-    read, written = inputs(chosen.stage, settings, shard), outputs(chosen.stage, settings, shard)
-    _require_inputs(chosen.stage, read)
-    module = importlib.import_module(f"tvface.stages.{chosen.stage}")
-    module.run(settings, read, written, shard=shard, threads=chosen.threads)
-    for path in written.values():
+    settings = settings_of(options)
+    shard = _shard(options)
+    stage_inputs, stage_outputs = inputs(options.stage, settings, shard), outputs(options.stage, settings, shard)
+    _require_inputs(options.stage, stage_inputs)
+    module = importlib.import_module(f"tvface.stages.{options.stage}")
+    module.run(settings, stage_inputs, stage_outputs, shard=shard, threads=options.threads)
+    for path in stage_outputs.values():
         print(path)
 
 
-def _shard(chosen: argparse.Namespace) -> str:
-    if getattr(chosen, "phase", None):
-        return f"{chosen.model}/{chosen.phase}"
-    return getattr(chosen, "episode", None) or getattr(chosen, "show", None) or getattr(chosen, "model", None) or ""
+def _shard(options: argparse.Namespace) -> str:
+    if getattr(options, "phase", None):
+        return f"{options.model}/{options.phase}"
+    return getattr(options, "episode", None) or getattr(options, "show", None) or getattr(options, "model", None) or ""
 
 
-def _require_inputs(stage: str, read: dict[str, Any]) -> None:
-    flat = [path for value in read.values() for path in (value if isinstance(value, list) else [value])]
+def _require_inputs(stage: str, stage_inputs: dict[str, Any]) -> None:
+    flat = [path for value in stage_inputs.values() for path in (value if isinstance(value, list) else [value])]
     missing = [str(path) for path in flat if not path.exists()]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -170,20 +179,20 @@ def _add_reconstruct(commands: Any) -> None:
     parser.set_defaults(stage="reconstruct")
 
 
-def _reconstruct(chosen: argparse.Namespace) -> None:
-    if chosen.shared_identity:
-        chosen.set.append("reconstruct.shared_identity=true")
-    if chosen.video is None:
-        _run_stage(chosen)
+def _reconstruct(options: argparse.Namespace) -> None:
+    if options.shared_identity:
+        options.set.append("reconstruct.shared_identity=true")
+    if options.video is None:
+        _run_stage(options)
         return
-    if chosen.out is None:
+    if options.out is None:
         raise SettingsError("reconstruct: name the folder for the results with --out")
     from tvface.runtime.logging import start_logging
     from tvface.video.reconstruct import reconstruct_video
 
     start_logging()
     for path in reconstruct_video(
-        settings_of(chosen), chosen.video, chosen.model, chosen.out, chosen.weights_file, chosen.threads
+        settings_of(options), options.video, options.model, options.out, options.weights_file, options.threads
     ):
         print(path)
 
@@ -203,41 +212,41 @@ def _add_assets(commands: Any) -> None:
     add.add_argument("file", nargs="+", type=Path)
 
 
-def _check_assets(chosen: argparse.Namespace) -> None:
+def _check_assets(options: argparse.Namespace) -> None:
     from tvface.cli.asset_check import check
 
-    found = []
-    for status in check(settings_of(chosen), load=not chosen.quick):
+    statuses = []
+    for status in check(settings_of(options), load=not options.quick):
         print(status.text(), flush=True)
-        found.append(status)
-    if chosen.json is not None:
-        text = json.dumps([status.as_mapping() for status in found], indent=1)
-        chosen.json.write_text(text + "\n", encoding="utf-8")
-    wrong = [status.problem for status in found if status.problem]
-    if wrong:
-        raise AssetError("\n".join(wrong))
+        statuses.append(status)
+    if options.json is not None:
+        text = json.dumps([status.as_mapping() for status in statuses], indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    problems = [status.problem for status in statuses if status.problem]
+    if problems:
+        raise AssetError("\n".join(problems))
 
 
-def _fetch_assets(chosen: argparse.Namespace) -> None:
+def _fetch_assets(options: argparse.Namespace) -> None:
     from tvface.assets.downloads import fetch
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for name in chosen.name:
+    for name in options.name:
         print(fetch(name))
 
 
-def _put_assets(chosen: argparse.Namespace) -> None:
+def _put_assets(options: argparse.Namespace) -> None:
     from tvface.assets.downloads import add
 
-    for file in chosen.file:
+    for file in options.file:
         for path in add(file):
             print(path)
 
 
-def _list_episodes(chosen: argparse.Namespace) -> None:
+def _list_episodes(options: argparse.Namespace) -> None:
     from tvface.episodes import list_episodes
 
-    for episode in list_episodes(settings_of(chosen)):
+    for episode in list_episodes(settings_of(options)):
         print(f"{episode.show}\t{episode.name}\t{episode.kind}\t{len(episode.clips)}\t{episode.sources[0]}")
 
 
@@ -249,27 +258,27 @@ def _write(text: str, output: Path | None) -> None:
         print(output)
 
 
-def _write_schema(chosen: argparse.Namespace) -> None:
+def _write_schema(options: argparse.Namespace) -> None:
     from tvface.settings.files import schema_text
 
-    _write(schema_text(), chosen.output)
+    _write(schema_text(), options.output)
 
 
-def _write_config(chosen: argparse.Namespace) -> None:
+def _write_config(options: argparse.Namespace) -> None:
     from tvface.settings.files import config_text
 
-    _write(config_text(settings_of(chosen)), chosen.output)
+    _write(config_text(settings_of(options)), options.output)
 
 
-def _write_settings(chosen: argparse.Namespace) -> None:
+def _write_settings(options: argparse.Namespace) -> None:
     from tvface.settings.page import settings_page
 
-    name = (chosen.config or [Path("config.yaml")])[-1].name
-    _write(settings_page(settings_of(chosen), name), chosen.output)
+    name = (options.config or [Path("config.yaml")])[-1].name
+    _write(settings_page(settings_of(options), name), options.output)
 
 
-def _write_envs(chosen: argparse.Namespace) -> None:
+def _write_envs(options: argparse.Namespace) -> None:
     from tvface.dag.environments import write_environments
 
-    for path in write_environments(chosen.folder):
+    for path in write_environments(options.folder):
         print(path)

@@ -1,4 +1,4 @@
-"""What the commands of ``tvface`` share: their parsers and the settings that they name."""
+"""Options that the commands of ``tvface`` share, and the settings they select."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from tvface.settings import Settings, SettingsError, load, merge, nested
 def add_command(
     commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], None]
 ) -> argparse.ArgumentParser:
-    """Add a command that calls ``run`` with its parsed arguments."""
+    """Add a command that calls ``run`` with its parsed options.
+
+    Args:
+        commands: subparsers of the parent parser.
+        name: of the command.
+        about: its help text.
+        run: takes the parsed options.
+
+    Returns:
+        The parser of the command, for its options.
+    """
     parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
     parser.set_defaults(run=run)
     return parser
@@ -39,20 +49,20 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def settings_of(chosen: argparse.Namespace) -> Settings:
-    """Return the settings of ``--config`` and ``--set``.
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Return the settings of ``--config``, with those of ``--set`` on top.
 
     Raises:
         SettingsError: a file is missing, or a setting is unknown or wrong.
     """
     overrides: dict[str, Any] = {}
-    for item in chosen.set:
-        name, equals, value = item.partition("=")
+    for assignment in options.set:
+        name, equals, value = assignment.partition("=")
         if not equals:
-            raise SettingsError(f"--set {item}: write it as name=value, e.g. faces.min_face=40")
+            raise SettingsError(f"--set {assignment}: write it as name=value, e.g. faces.min_face=40")
         try:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise SettingsError(f"--set {item}: the value is not YAML: {error}") from error
+            raise SettingsError(f"--set {assignment}: the value is not YAML: {error}") from error
         overrides = merge(overrides, nested(name, parsed))
-    return load(chosen.config or [Path("config.yaml")], overrides)
+    return load(options.config or [Path("config.yaml")], overrides)

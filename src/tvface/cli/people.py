@@ -1,4 +1,4 @@
-"""``tvface people`` and ``tvface calibrate``: what a human looks at to decide who is who."""
+"""``tvface people`` and ``tvface calibrate``: sheets and thresholds with which a human decides who is who."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from tvface.cli.options import add_command, add_configuration, settings_of
 
-# The commands import what they need themselves, so that `tvface --help` stays quick.
+# Each command imports its modules in its function, so that `tvface --help` stays quick.
 
 
 def add_people(commands: Any) -> None:
@@ -22,10 +22,10 @@ def add_people(commands: Any) -> None:
     add_configuration(parser)
 
 
-def _write_people(chosen: argparse.Namespace) -> None:
+def _write_people(options: argparse.Namespace) -> None:
     from tvface.reporting.people import write_people
 
-    for path in write_people(settings_of(chosen), chosen.show, chosen.out, chosen.per_person, chosen.min_faces):
+    for path in write_people(settings_of(options), options.show, options.out, options.per_person, options.min_faces):
         print(path)
 
 
@@ -60,31 +60,31 @@ def _part(text: str) -> float:
     return value
 
 
-def _calibrate(chosen: argparse.Namespace) -> None:
+def _calibrate(options: argparse.Namespace) -> None:
     from tvface.episodes import list_episodes
     from tvface.files.atomic import atomic
     from tvface.reporting.calibration import calibrate, snippet, table, write_histograms
     from tvface.settings import SettingsError
 
-    settings = settings_of(chosen)
-    there = sorted({episode.show for episode in list_episodes(settings)})
-    unknown = sorted(set(chosen.show or ()) - set(there))
+    settings = settings_of(options)
+    shows = sorted({episode.show for episode in list_episodes(settings)})
+    unknown = sorted(set(options.show or ()) - set(shows))
     if unknown:
-        raise SettingsError(f"calibrate: no show {unknown[0]!r} in this run; there are {', '.join(there)}")
-    lines = calibrate(settings, sorted(set(chosen.show)) if chosen.show else there, chosen.false_accepts)
+        raise SettingsError(f"calibrate: no show {unknown[0]!r} in this run; there are {', '.join(shows)}")
+    lines = calibrate(settings, sorted(set(options.show)) if options.show else shows, options.false_accepts)
     rows, text = table(lines), snippet(lines)
     print(rows.T.to_string(header=False))
     for line in lines:
         if line.choice is None:
             print(f"{line.setting}: no suggestion, pairs of one kind are lacking")
     print(f"\n{text}", end="")
-    if chosen.out is None:
+    if options.out is None:
         return
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    with atomic(chosen.out / "thresholds.tsv") as temporary:
+    options.out.mkdir(parents=True, exist_ok=True)
+    with atomic(options.out / "thresholds.tsv") as temporary:
         rows.to_csv(temporary, sep="\t", index=False)
-    with atomic(chosen.out / "thresholds.yaml") as temporary:
+    with atomic(options.out / "thresholds.yaml") as temporary:
         temporary.write_text(text, encoding="utf-8")
-    write_histograms(lines, chosen.out / "thresholds.png")
+    write_histograms(lines, options.out / "thresholds.png")
     for kind in ("tsv", "yaml", "png"):
-        print(chosen.out / f"thresholds.{kind}")
+        print(options.out / f"thresholds.{kind}")

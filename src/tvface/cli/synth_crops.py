@@ -33,17 +33,17 @@ def add_synth_crops(commands: Any) -> None:
     parser.add_argument("--processes", type=int, default=1, help="they do not change the files (default: %(default)s)")
 
 
-def _synth_crops(chosen: argparse.Namespace) -> None:
+def _synth_crops(options: argparse.Namespace) -> None:
     from tvface.runtime.logging import start_logging
     from tvface.runtime.progress import progress
     from tvface.synthetic.shards import PER_SHARD, Recipe, write_crops
     from tvface.synthetic.truth import LAYERS
 
     start_logging()
-    per_shard = chosen.per_shard
+    per_shard = options.per_shard
     if per_shard is None:
-        per_shard = max(1, PER_SHARD // max(1, chosen.frames)) * max(1, chosen.frames)
-    recipe = Recipe(chosen.seed, chosen.size, chosen.frames, tuple(chosen.layers or LAYERS), per_shard)
-    total = -(-chosen.count // per_shard) + 1
-    for path in progress(write_crops(chosen.out, chosen.count, recipe, chosen.processes), "synth-crops", total):
+        per_shard = max(1, PER_SHARD // max(1, options.frames)) * max(1, options.frames)
+    recipe = Recipe(options.seed, options.size, options.frames, tuple(options.layers or LAYERS), per_shard)
+    total = -(-options.count // per_shard) + 1
+    for path in progress(write_crops(options.out, options.count, recipe, options.processes), "synth-crops", total):
         print(path, flush=True)

@@ -1,1 +1,1 @@
-"""What has one meaning everywhere: points, classes, boxes, similarity transforms, square crops, pixel coordinates."""
+"""Shared conventions: points, classes, boxes, similarity transforms, square crops, pixel coordinates."""

@@ -1,6 +1,6 @@
 """Boxes and windows around faces, shared by the landmarkers.
 
-Coordinates are pixels of the given picture, x right, y down, pixel centres at integers.
+Convention: pixels of the picture, x right, y down, centres at integers.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# How MTCNN's box lies around the 68 points, in mean sides of the points' own box: its mean side, and how far its
-# centre is above theirs. Measured on the LFPW photographs: 1.14 .. 1.23 and 0.18 .. 0.22 (smiling or bowed heads at
+# How MTCNN's box lies around the 68 points, in mean sides of the tight box of the points: its mean side, and how far
+# its centre is above theirs. Measured on the LFPW photographs: 1.14 .. 1.23 and 0.18 .. 0.22 (smiling or bowed heads at
 # the upper ends); `benchmarks/landmarks.py` prints both for every picture.
 BOX_SIDE = 1.16
 BOX_UP = 0.18
@@ -38,7 +38,16 @@ def box_of_points(points: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def window_transform(centre: NDArray[np.floating], side: float, size: int) -> NDArray[np.float64]:
-    """Return the (2, 3) map from picture pixels to the ``size`` x ``size`` pixels of an upright square window."""
+    """Return the map from picture pixels to the pixels of an upright square window.
+
+    Args:
+        centre: (2,) x, y of the window in picture pixels.
+        side: of the window in picture pixels.
+        size: of the window in its own pixels.
+
+    Returns:
+        (2, 3).
+    """
     scale = size / side
     shift = (size - 1) / 2 - scale * np.asarray(centre, np.float64)
     return np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
@@ -50,7 +59,7 @@ def unwindow(points: NDArray[np.floating], transform: NDArray[np.float64]) -> ND
 
 
 def area(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the areas of (N, 4) boxes x0, y0, x1, y1; inverted ones have none."""
+    """Return the areas (N,) of (N, 4) boxes x0, y0, x1, y1; the area of an inverted box is 0."""
     size = np.maximum(np.asarray(boxes, np.float64)[:, 2:] - np.asarray(boxes, np.float64)[:, :2], 0)
     return np.asarray(size[:, 0] * size[:, 1], np.float64)
 

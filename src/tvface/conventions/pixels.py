@@ -8,12 +8,18 @@ from numpy.typing import NDArray
 
 
 def normalise(points: NDArray[np.float32], side: int, half_pixel: bool = True) -> NDArray[np.float32]:
-    """Return pixel coordinates (..., 2), pixel centres at integers, of a square picture in normalised coordinates.
+    """Return pixel coordinates of a square picture in normalised coordinates.
+
+    Convention: pixels, centres at integers; normalised: [-1, 1] over the picture.
 
     Args:
+        points: (..., 2).
         side: of the picture in px.
         half_pixel: as DECA: index / side, half a pixel up and left of where the renderer has that pixel's centre. The
             published weights expect it. False: -1 and 1 are the picture's edges, as in the renderer.
+
+    Returns:
+        (..., 2) float32.
     """
     return np.asarray((points + (0.0 if half_pixel else 0.5)) / side * 2 - 1, np.float32)
 

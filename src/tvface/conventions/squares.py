@@ -22,10 +22,15 @@ def square_transform(centre: tuple[float, float], side: float, size: int) -> NDA
 def crop_squares(
     boxes: NDArray[np.floating], crop_scale: float, crop_down: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return centres (N,2) and sides (N,) of the crops of boxes (N,4) x0, y0, x1, y1, in pixels.
+    """Return the square crops of boxes.
 
-    The side is ``crop_scale`` times the mean box side, the centre ``crop_down`` box sides below the box's, as DECA
-    crops.
+    Args:
+        boxes: (N, 4) x0, y0, x1, y1 in pixels.
+        crop_scale: side of a crop in mean sides of its box.
+        crop_down: how far the centre of a crop lies below that of its box, in mean sides of the box, as DECA crops.
+
+    Returns:
+        Centres (N, 2) and sides (N,) in pixels.
     """
     boxes = np.asarray(boxes, np.float64)
     side = (boxes[:, 2] - boxes[:, 0] + boxes[:, 3] - boxes[:, 1]) / 2

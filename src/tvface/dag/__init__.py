@@ -1,1 +1,1 @@
-"""The workflow's facts: stages, their files, code digests, needs, provenance, environments."""
+"""The workflow: stages, their files, code digests, needs, provenance, environments."""

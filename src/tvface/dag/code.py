@@ -15,7 +15,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1]
 
-# Their effect is visible elsewhere (settings are in params) or they do not touch results.
+# Their effect is visible elsewhere (settings are in params), or they do not affect results.
 NOT_FOLLOWED = (
     "tvface.settings",
     "tvface.runtime.logging",
@@ -43,8 +43,8 @@ def code_digest(module: str, backends: Mapping[str, str] | None = None, data: It
 
     Args:
         module: dotted name, e.g. ``tvface.stages.faces``.
-        backends: registry package -> name of the chosen backend.
-        data: packages whose files that are not modules (templates) count.
+        backends: registry package -> name of its backend.
+        data: packages whose other files (templates) count too.
     """
     total = hashlib.sha256()
     files = [_file(name) for name in sorted(closure(module, backends))]
@@ -64,10 +64,13 @@ def closure(
     skipped: tuple[str, ...] = NOT_FOLLOWED,
     words: bool = True,
 ) -> set[str]:
-    """Return the dotted names of all tvface modules that ``module`` imports, itself included.
+    """Return the dotted names of all tvface modules that a module imports, directly or not, itself included.
 
-    Modules whose name starts with one of ``skipped``, and what only they import, are left out. ``words``: functions
-    that are named in words, to be imported when they are called, count as well.
+    Args:
+        module: dotted name.
+        backends: registry package -> name of its backend, which counts as imported.
+        skipped: prefixes of modules to leave out, with the modules that only they import.
+        words: functions that are named in text, to be imported when they are called, count as well.
     """
     todo = [module]
     for package, backend in (backends or {}).items():
@@ -87,7 +90,7 @@ def closure(
 
 
 def _file(name: str) -> Path | None:
-    # Text and no Path until there is a file: a dry run asks for thousands of names, most of them functions.
+    # Strings instead of Path: a dry run looks up thousands of names, most of them functions.
     base = os.path.join(SOURCE, *name.split(".")[1:])
     for candidate in (os.path.join(base, "__init__.py"), f"{base}.py"):
         if os.path.isfile(candidate):
@@ -100,21 +103,21 @@ def _imports(name: str, _changed: int) -> tuple[str, ...]:
     path = _file(name)
     assert path is not None
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found: list[str] = []
-    # A pattern and no parser: parsing every module would double the time of a dry run. What it finds in a docstring
-    # beside the true imports only makes the closure larger.
+    imported: list[str] = []
+    # A pattern instead of a parser: parsing every module would double the time of a dry run. Matches in a docstring
+    # only make the closure larger.
     for dots, module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
         if plain:
-            found += [item.split(" as ")[0].strip() for item in plain.split(",")]
+            imported += [entry.split(" as ")[0].strip() for entry in plain.split(",")]
             continue
         base = module
         if dots:
             parent = package.rsplit(".", len(dots) - 1)[0] if len(dots) > 1 else package
             base = f"{parent}.{base}" if base else parent
-        found.append(base)
+        imported.append(base)
         listed = re.sub(r"#[^\n]*", "", names).strip("()")
-        found += [f"{base}.{item.split(' as ')[0].strip()}" for item in listed.split(",") if item.strip()]
-    return tuple(item for item in found if item == "tvface" or item.startswith("tvface."))
+        imported += [f"{base}.{entry.split(' as ')[0].strip()}" for entry in listed.split(",") if entry.strip()]
+    return tuple(entry for entry in imported if entry == "tvface" or entry.startswith("tvface."))
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """Conda environments of the rules, made from ``requirements.lock`` and from what the stages import.
 
 Python and pip come from conda, everything else from pip with the exact versions of the lock (Snakemake copies an
-environment file before use, so it cannot refer to the lock). An environment holds what the stages of its group import,
-and what that needs in turn.
+environment file before use, so it cannot refer to the lock). An environment holds the packages that the stages of its
+group import, and their dependencies.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tvface.dag.stages import STAGES
 LOCK = ROOT / "requirements.lock"
 PYTHON = "python =3.11"
 
-# Which rules share an environment; rules/<stage>.smk names it.
+# Environment -> the stages whose rules share it; rules/<stage>.smk names it.
 GROUPS = {
     "footage": ("synth", "head", "archive", "frames"),
     "networks": ("faces", "identities", "sequences", "landmarks", "masks", "dataset"),
@@ -33,11 +33,11 @@ GROUPS = {
     "report": ("report",),
 }
 
-# Used where it is installed, never asked for.
+# Used where installed, never required.
 OPTIONAL = frozenset({"pytorch3d"})
 
-# face-alignment asks for opencv-python. The lock overrides it with the headless build; pip alone cannot, so where it is
-# needed its version is pinned as well, with the system libraries it loads.
+# face-alignment requires opencv-python. The lock overrides it with the headless build; pip alone cannot, so where it
+# is needed its version is pinned as well, with the system libraries it loads.
 SCREEN = "opencv-python"
 SCREEN_LIBRARIES = ("libgl", "libglib")
 
@@ -46,15 +46,16 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; ([^\\]+?))? *\\?$")
 
 @dataclass(frozen=True)
 class Pin:
-    """One package of the lock: exact version, environment marker (or empty), and what asks for it."""
+    """One package of the lock: exact version, environment marker (or empty), and the packages that require it."""
 
     name: str
     version: str
     marker: str
-    wanted_by: frozenset[str]
+    required_by: frozenset[str]
 
     @property
     def line(self) -> str:
+        """The requirement as pip reads it."""
         return f"{self.name}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
 
 
@@ -62,22 +63,22 @@ def read_lock(path: Path = LOCK) -> dict[str, Pin]:
     """Return the pins of a lock written by ``uv pip compile``, by normalised name."""
     pins: dict[str, Pin] = {}
     name, version, marker = "", "", ""
-    wanted: set[str] = set()
+    requirers: set[str] = set()
 
     def close() -> None:
         if name:
-            pins[name] = Pin(name, version, marker, frozenset(wanted))
+            pins[name] = Pin(name, version, marker, frozenset(requirers))
 
     for line in path.read_text(encoding="utf-8").splitlines():
         match = _PIN.match(line)
         if match:
             close()
             name, version, marker = normalised(match[1]), match[2], (match[3] or "").strip()
-            wanted = set()
+            requirers = set()
         elif name and line.startswith("    #"):
             asker = line.strip().removeprefix("#").strip().removeprefix("via").strip()
             if asker and not asker.startswith("-r "):
-                wanted.add(normalised(asker))
+                requirers.add(normalised(asker))
     close()
     return pins
 
@@ -88,7 +89,7 @@ def normalised(name: str) -> str:
 
 
 def third_party(stages: Iterable[str]) -> set[str]:
-    """Return the distributions that the given stages import, with every backend they may choose."""
+    """Return the distributions that stages import, with all their backends."""
     modules: set[str] = set()
     for stage in stages:
         for module in (f"tvface.stages.{stage}", "tvface.dag.job"):
@@ -99,51 +100,51 @@ def third_party(stages: Iterable[str]) -> set[str]:
                 modules |= closure(f"tvface.{package}.{backend}", skipped=())
     imported = {name for module in modules for name in _top_level(module)}
     distributions = importlib.metadata.packages_distributions()
-    found = set()
+    packages = set()
     for name in imported - set(sys.stdlib_module_names) - OPTIONAL - {"tvface", "__future__"}:
         if name not in distributions:
             raise LookupError(f"no installed package provides '{name}', which the stages {', '.join(stages)} import")
-        found |= {normalised(distribution) for distribution in distributions[name]}
-    return found
+        packages |= {normalised(distribution) for distribution in distributions[name]}
+    return packages
 
 
 def _top_level(module: str) -> set[str]:
     base = SOURCE.joinpath(*module.split(".")[1:])
     path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found.add(node.module.partition(".")[0])
-    return found
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def with_dependencies(names: Iterable[str], pins: dict[str, Pin]) -> list[Pin]:
-    """Return the pins of the named packages and of all that they need, sorted.
+    """Return the pins of packages and of all their dependencies, sorted by name.
 
     Raises:
         LookupError: a package is not in the lock.
     """
-    chosen = set(names)
-    missing = sorted(chosen - pins.keys())
+    selected = set(names)
+    missing = sorted(selected - pins.keys())
     if missing:
         raise LookupError(
             f"{', '.join(missing)} is imported but not in {LOCK.name}; add it to requirements.in, make lock"
         )
     while True:
-        more = {pin.name for pin in pins.values() if pin.wanted_by & chosen} - chosen
+        more = {pin.name for pin in pins.values() if pin.required_by & selected} - selected
         if not more:
-            return sorted((pins[name] for name in chosen), key=lambda pin: pin.name)
-        chosen |= more
+            return sorted((pins[name] for name in selected), key=lambda pin: pin.name)
+        selected |= more
 
 
 def environment_text(group: str, pins: dict[str, Pin] | None = None) -> str:
     """Return the environment file of a group of rules."""
     pins = read_lock() if pins is None else pins
-    chosen = with_dependencies(third_party(GROUPS[group]), pins)
-    libraries = SCREEN_LIBRARIES if any(pin.name == SCREEN for pin in chosen) else ()
-    lines = [f"{pin.name}=={pin.version}" if pin.name == SCREEN else pin.line for pin in chosen]
+    selected = with_dependencies(third_party(GROUPS[group]), pins)
+    libraries = SCREEN_LIBRARIES if any(pin.name == SCREEN for pin in selected) else ()
+    lines = [f"{pin.name}=={pin.version}" if pin.name == SCREEN else pin.line for pin in selected]
     content = {
         "channels": ["conda-forge", "nodefaults"],
         "dependencies": [PYTHON, "pip", *libraries, {"pip": lines}],

@@ -1,4 +1,4 @@
-"""From a Snakemake job to a stage: what every script in ``workflow/scripts`` does."""
+"""From a Snakemake job to a stage: the body of every script in ``workflow/scripts``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def execute(stage: str, job: Any, shard: str = "") -> None:
     Args:
         stage: name of the stage.
         job: the ``snakemake`` object of a script.
-        shard: what the job works on (episode, show, model or ``model/phase``); empty for the whole run.
+        shard: the episode, show, model or ``model/phase`` of the job; empty: the whole run.
     """
     start_logging(Path(job.log[0]))
     limit_threads(job.threads)
@@ -37,16 +37,22 @@ def execute(stage: str, job: Any, shard: str = "") -> None:
 
 
 def require_planned(stage: str, settings: Settings, shard: str, planned: Path | Sequence[Path]) -> None:
-    """Check that a job will load the very files that were checked, and made its inputs, when the run was planned.
+    """Check that a job loads the same files that were checked, and declared as its inputs, when the run was planned.
+
+    Args:
+        stage: name of the stage.
+        settings: of the run.
+        shard: of the job.
+        planned: the files that were checked.
 
     Raises:
         MissingAsset, AssetError: a file is missing here, or damaged.
         AssetError: other files would be loaded.
     """
     checked = [planned] if isinstance(planned, Path) else list(planned)
-    found = require(settings, stage, shard)
-    if found != checked:
-        before, here = (", ".join(map(str, paths)) or "no weight file" for paths in (checked, found))
+    loaded = require(settings, stage, shard)
+    if loaded != checked:
+        before, here = (", ".join(map(str, paths)) or "no weight file" for paths in (checked, loaded))
         variable = f"{FOLDER_VARIABLE} is {os.environ.get(FOLDER_VARIABLE) or 'not set'} here"
         raise AssetError(
             f"stage {stage}: the run was planned with {before}, and this job would load {here}; {variable}: give jobs "
@@ -55,7 +61,7 @@ def require_planned(stage: str, settings: Settings, shard: str, planned: Path | 
 
 
 def limit_threads(threads: int) -> None:
-    """Give every library of this process the job's threads; to be called before torch, OpenCV or numpy are imported.
+    """Limit every library of this process to the job's threads; call it before torch, OpenCV or numpy are imported.
 
     Passive waiting matters more than the number: where jobs share cores, threads that spin at each barrier of a small
     operation made a training step forty times slower (2 threads beside another job on 2 cores: 3.3 s instead of 0.08).
@@ -67,7 +73,7 @@ def limit_threads(threads: int) -> None:
 
 def named_paths(files: Any) -> dict[str, Path | list[Path]]:
     """Turn Snakemake's named inputs or outputs into paths; a name that holds several files keeps a list."""
-    items: Mapping[str, Any] = dict(files.items())
+    named: Mapping[str, Any] = dict(files.items())
     return {
-        name: Path(value) if isinstance(value, str) else [Path(path) for path in value] for name, value in items.items()
+        name: Path(value) if isinstance(value, str) else [Path(path) for path in value] for name, value in named.items()
     }

@@ -1,4 +1,4 @@
-"""The jobs of the workflow and their files: the one place that says what a job reads and what it writes.
+"""The jobs of the workflow and their files: the only place that states what a job reads and writes.
 
 A row of :data:`JOBS` is one rule of ``rules/``, under the rule's name; the rules take their inputs and outputs from
 here (``reads`` and ``writes`` of ``rules/common.smk``), and commands without Snakemake do so through
@@ -24,7 +24,7 @@ Wildcards = Mapping[str, str]
 
 
 class Run:
-    """What the jobs of a run work on: the episodes, shows and models that its settings name.
+    """The episodes, shows and models of a run, as its settings name them.
 
     Raises:
         EpisodeError: the footage that the settings name cannot be used (on first use of the episodes).
@@ -40,14 +40,14 @@ class Run:
 
     @cached_property
     def shows(self) -> list[str]:
-        """The names of the shows, in order of the alphabet."""
+        """The names of the shows, sorted."""
         return sorted({episode.show for episode in self.episodes.values()})
 
     def shards(self, job: str) -> list[dict[str, str]]:
         """Return the wildcards of every job of a rule."""
         if job == "synth_episode":
-            shown = synthetic_episodes(self.settings) if self.settings.synth.enabled else []
-            return [{"episode": episode.name} for episode in shown]
+            synthetic = synthetic_episodes(self.settings) if self.settings.synth.enabled else []
+            return [{"episode": episode.name} for episode in synthetic]
         values: Mapping[str, Iterable[str]] = {
             "episode": self.episodes,
             "show": self.shows,
@@ -74,12 +74,12 @@ Read = str | Callable[[Run, Wildcards], str | Sequence[str | Path]]
 
 @dataclass(frozen=True)
 class Job:
-    """What the jobs of one rule read and write, by the names that their stage gives the files.
+    """The files that the jobs of one rule read and write, by the names that the stage gives them.
 
     Attributes:
         stage: name in :data:`tvface.dag.stages.STAGES`.
-        writes: patterns below the folder of results; the first tells the wildcards.
-        folders: names in ``writes`` of what is a folder.
+        writes: patterns below the folder of results; the first one defines the wildcards.
+        folders: names in ``writes`` that are folders.
         reads: patterns below the folder of results, or functions, which return whole paths.
     """
 
@@ -96,7 +96,7 @@ class Job:
 
 
 def each(job: str, name: str) -> Read:
-    """Return what a job of the whole run reads: one output of every job of a rule."""
+    """Return an input of a job of the whole run: one output of every job of a rule."""
     return lambda run, wildcards: run.outputs(job, name)
 
 
@@ -110,7 +110,7 @@ def archive_parts(run: Run, wildcards: Wildcards) -> list[Path]:
 
 
 def footage(run: Run, wildcards: Wildcards) -> list[Path]:
-    """Return what an episode is sampled from."""
+    """Return the files that an episode is sampled from."""
     return list(run.episodes[wildcards["episode"]].sources)
 
 
@@ -136,10 +136,10 @@ def cast_pictures(run: Run, wildcards: Wildcards) -> list[Path]:
 
 
 def decisions(run: Run, wildcards: Wildcards) -> list[Path]:
-    """Return the file of what a human decided about the people of a show, if there is one.
+    """Return the file with a human's decisions about the people of a show, if there is one.
 
     Raises:
-        SettingsError: ``identities.decisions`` is no folder.
+        SettingsError: ``identities.decisions`` is not a folder.
     """
     if run.settings.identities.decisions is None:
         return []
@@ -174,7 +174,7 @@ def trained_weights(run: Run, wildcards: Wildcards) -> list[str]:
 
 
 def manifests(run: Run, wildcards: Wildcards) -> list[str]:
-    """Return every manifest that the page takes its counts from, in the order of the data."""
+    """Return every manifest whose rows the page counts, in the order of the data flow."""
     archived = any(episode.kind == "archive" for episode in run.episodes.values())
     listed: list[Read] = [
         *([each("archive", "manifest")] if archived else []),
@@ -301,10 +301,10 @@ JOBS: Mapping[str, Job] = {
 
 
 def job_name(stage: str, shard: str = "") -> str:
-    """Return the rule that makes a stage's files for a shard (empty: for the whole run).
+    """Return the rule that writes a stage's files for a shard (empty: the whole run).
 
     Raises:
-        SettingsError: the stage works on one shard at a time and none is given.
+        SettingsError: the stage works on one shard at a time and ``shard`` is empty.
     """
     rules = {bool(job.wildcards): name for name, job in JOBS.items() if job.stage == stage}
     if bool(shard) in rules:

@@ -1,4 +1,4 @@
-"""The files of a job, for commands without Snakemake: rows of :data:`tvface.dag.jobs.JOBS` for given shards."""
+"""The files of a job, for commands without Snakemake: rows of :data:`tvface.dag.jobs.JOBS` with their shards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def outputs(stage: str, settings: Settings, shard: str = "") -> dict[str, Path]:
     """Return the outputs of a stage for a shard (empty: the whole run) by name.
 
     Raises:
-        SettingsError: the stage works on one shard at a time and none is given.
+        SettingsError: the stage works on one shard at a time and ``shard`` is empty.
     """
     job = job_name(stage, shard)
     run, wildcards = Run(settings), _wildcards(job, shard)
@@ -30,7 +30,7 @@ def inputs(stage: str, settings: Settings, shard: str = "") -> Files:
 
     Raises:
         EpisodeError: no such episode.
-        MissingAsset: the stage needs weights or licensed files that are not there.
+        MissingAsset: the stage needs weights or licensed files that are missing.
         SettingsError: no such show; or as :func:`outputs`.
     """
     job = job_name(stage, shard)
@@ -61,19 +61,19 @@ def face_manifests(settings: Settings, show: str) -> list[Path]:
 
 
 def decisions(settings: Settings, show: str) -> list[Path]:
-    """Return the file of what a human decided about the people of a show, if there is one.
+    """Return the file with a human's decisions about the people of a show, if there is one.
 
     Raises:
-        SettingsError: ``identities.decisions`` is no folder.
+        SettingsError: ``identities.decisions`` is not a folder.
     """
     return jobs.decisions(Run(settings), {"show": show})
 
 
 def require_made(paths: Iterable[Path], target: str) -> None:
-    """Check that files of the run are there.
+    """Check that files of the run exist.
 
     Raises:
-        SettingsError: one is not; the message names the target that makes them.
+        SettingsError: one is missing; the message names the target that makes them.
     """
     for path in paths:
         if not path.is_file():

@@ -1,8 +1,8 @@
-"""Which weight and licensed files the jobs of a run load. Snakemake asks, so that a missing one stops the run early.
+"""The weights and licensed files that the jobs of a run load. Snakemake checks them, so a missing one stops it early.
 
-Every part of the pipeline says itself what it loads, and finds it by :func:`tvface.assets.registry.located` here as
-there: backends in their class (:mod:`tvface.assets.backends`), the head and the training in
-:mod:`tvface.assets.head_needs` and :mod:`tvface.dag.training_needs`, which import nothing heavy.
+Every part of the pipeline declares what it loads: backends in their class (:mod:`tvface.assets.backends`), the head and
+the training in :mod:`tvface.assets.head_needs` and :mod:`tvface.dag.training_needs`, which import nothing heavy. The
+check and the load both use :func:`tvface.assets.registry.located`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tvface.assets import head_needs as of_head
+from tvface.assets import head_needs, training_needs
 from tvface.assets import registry as assets
 from tvface.assets.backends import REGISTRIES, available, declared, needed_files
 from tvface.assets.registry import MissingAsset, Need, describe_missing
-from tvface.dag import training_needs as of_training
 from tvface.dag.stages import STAGES, lookup
 from tvface.settings import Settings
 from tvface.settings.phases import PHASES
@@ -24,33 +23,33 @@ def needs(settings: Settings, stage: str | None = None, shard: str | None = None
     """Return every file that the jobs of a run load, each once, in data-flow order.
 
     Args:
-        stage: of these jobs only; None: of all stages.
-        shard: of the job of this shard only; None: of all jobs of the stage.
+        stage: only the files of its jobs; None: of all stages.
+        shard: only the files of the job of this shard; None: of all jobs of the stage.
     """
-    found: dict[Path, Need] = {}
+    needs_by_path: dict[Path, Need] = {}
     for name in STAGES if stage is None else (stage,):
         for need in _of_stage(settings, name, shard):
-            found.setdefault(need.path, need)
-    return list(found.values())
+            needs_by_path.setdefault(need.path, need)
+    return list(needs_by_path.values())
 
 
 def require(settings: Settings, stage: str, shard: str | None = None) -> list[Path]:
     """Return the files that a job loads (without ``shard``: all jobs of the stage), after checking them.
 
-    Everything that is missing in the whole run is listed at once; nothing is raised if only other jobs miss files.
+    The error lists all files that the whole run lacks. Nothing is raised if only other jobs lack files.
 
     Raises:
-        MissingAsset: the job misses a file; the message names file, licence, address, place and the setting that
+        MissingAsset: the job lacks a file; the message names file, licence, address, place and the setting that
             avoids it.
-        AssetError: a file is there but is a saved web page or was cut short.
+        AssetError: a file is a saved web page or is truncated.
         SettingsError: a backend is not registered.
     """
-    mine = needs(settings, stage, shard)
-    assets.check((need.asset, need.path) for need in mine if need.path.is_file())
-    if any(not need.path.is_file() for need in mine):
+    job_needs = needs(settings, stage, shard)
+    assets.check((need.asset, need.path) for need in job_needs if need.path.is_file())
+    if any(not need.path.is_file() for need in job_needs):
         missing = [need for need in needs(settings) if not need.path.is_file()]
         raise MissingAsset("files are missing that these settings ask for\n" + "\n".join(map(_line, missing)))
-    return [need.path for need in mine]
+    return [need.path for need in job_needs]
 
 
 def may_load(stage: str) -> bool:
@@ -60,10 +59,10 @@ def may_load(stage: str) -> bool:
 
 def _of_stage(settings: Settings, stage: str, shard: str | None) -> Iterator[Need]:
     if stage == "head":
-        yield from of_head.needs(settings.head)
+        yield from head_needs.needs(settings.head)
     elif stage == "train":
         for model, phase in [shard.split("/")] if shard else [(m, p) for m in settings.train.models for p in PHASES]:
-            yield from of_training.needs(settings, model, phase)
+            yield from training_needs.needs(settings, model, phase)
     elif STAGES[stage].loads(settings, shard):
         for package in STAGES[stage].backends:
             yield from _of_backend(settings, stage, package)

@@ -1,13 +1,13 @@
-"""What all stages share: the table of stages, the signature of ``run``, provenance, progress.
+"""The parts that all stages share: the table of stages, the signature of ``run``, provenance, progress.
 
 Every stage is a module ``tvface.stages.<name>`` with
 
     @stage_run("<name>")
     def run(settings, inputs, outputs, *, shard="", threads=1) -> None
 
-``inputs`` and ``outputs`` map names to paths (or lists of paths), as the rule of the same name declares them. Whoever
-calls it, ``run`` sees only the settings that the table declares for this job: reading another one raises. The table
-itself is in :mod:`tvface.dag.stages`, which imports nothing heavy.
+``inputs`` and ``outputs`` map names to paths (or lists of paths), as the rule of the same name declares them. ``run``
+sees only the settings that the table declares for this job: reading another one raises. The table itself is in
+:mod:`tvface.dag.stages`, which imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -47,10 +47,9 @@ class Run(Protocol):
 
 
 def stage_run(name: str) -> Callable[[Run], Run]:
-    """Make a function the ``run`` of a stage: it gets a view of the settings that the table declares for the job.
+    """Decorate the ``run`` of a stage: it gets a view of the settings that the table declares for the job.
 
-    Raises (the function that is made):
-        UndeclaredSetting: the stage, or what it calls, reads another setting.
+    The decorated function raises UndeclaredSetting if the stage, or what it calls, reads another setting.
     """
 
     def decorate(run: Run) -> Run:
@@ -74,7 +73,18 @@ def provenance(
     weights: Mapping[str, str] | None = None,
     notes: Mapping[str, Any] | None = None,
 ) -> Provenance:
-    """Describe a job of a stage, for its manifest: the settings are those that the table declares for it."""
+    """Return the provenance of a job of a stage, for its manifest, with the settings that the table declares for it.
+
+    Args:
+        name: of the stage.
+        settings: of the run.
+        inputs: of the job; their digests are recorded.
+        shard: of the job; empty: the whole run.
+        dropped: number of dropped rows by reason.
+        backend: names of the backends.
+        weights: sha256 by file name.
+        notes: other plain values.
+    """
     recorded = stage_settings(name, settings, shard)
     flat = [path for value in inputs.values() for path in ([value] if isinstance(value, str | Path) else value)]
     return Provenance(

@@ -1,8 +1,8 @@
-"""The table of stages: which settings and which source decide what each one makes.
+"""The table of stages: the settings and the source that decide the results of each.
 
-The rules' parameters, the digest of the code, the provenance in the manifests and what a running stage is able to read
-(:func:`only`) all come from :data:`STAGES`. Snakemake reads this module while it builds the DAG, so it imports nothing
-heavy.
+The rules' parameters, the digest of the code, the provenance in the manifests and the settings that a running stage can
+read (:func:`only`) all come from :data:`STAGES`. Snakemake reads this module while it builds the DAG, so it imports
+nothing heavy.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tvface.settings import Settings, SettingsError, as_mapping
 from tvface.settings.phases import MODELS, PHASES
 from tvface.settings.view import matching, view
 
-# Settings that change how fast or where a job runs, or which jobs there are, and not what a job makes: a stage that
-# lists one under `free` may read it, and a change of it runs nothing again.
+# Settings that change how fast or where a job runs, or which jobs there are, but not the results of a job. A stage that
+# lists one under `free` may read it; a change of it reruns nothing.
 FREE: Mapping[str, str] = {
     "device": "where the networks run; the results agree up to rounding",
-    "results": "where files go; each job is told its own",
+    "results": "where files go; each job gets its own paths",
     "videos": "which episodes there are; a job's inputs say what its own is made of",
     "tvqa": "as videos",
     "archive": "as videos",
@@ -43,16 +43,16 @@ _EPISODES = ("results", "videos", "tvqa", "archive", "shows", "sheet", "synth.en
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its name, the settings that decide what it makes, and what selects its registered backends.
+    """One stage: its name, the settings that decide its results, and its registries of backends.
 
-    ``reads`` are dotted names in :class:`Settings`, of single settings, of blocks, or ``block.*`` for what stands
+    ``reads`` are dotted names in :class:`Settings`: of single settings, of blocks, or ``block.*`` for the settings
     directly in a block; ``{model}`` and ``{phase}`` stand for those of the shard. ``where`` maps patterns of shards to
-    more of them. ``free`` are settings of :data:`FREE` that it reads too; they count for nothing, also inside a block
-    of ``reads``. A change elsewhere does not run the stage again, because it cannot be read.
+    more such names. ``free`` are settings of :data:`FREE` that the stage reads too; they do not decide results, even
+    inside a block of ``reads``. A change of another setting does not rerun the stage, which cannot read it.
 
-    ``shard`` says what one job works on (empty: on the whole run). ``backends`` are registries whose chosen backend it
-    uses, and ``loads`` tells whether a job loads their weights, from the settings and the shard (None: whether any job
-    does). ``data`` are packages whose files (templates) the stage reads without importing them.
+    ``shard`` is the kind of shard that one job works on (empty: the whole run). ``backends`` are the registries whose
+    backend the stage uses; ``loads`` returns whether a job loads their weights, from the settings and the shard (None:
+    whether any job does). ``data`` are packages whose files (templates) the stage reads without importing them.
     """
 
     name: str
@@ -163,7 +163,7 @@ STAGES = {
                 *("masks.backend", "masks.classes"),
             ),
         ),
-        # The thresholds of `sequences` and `dataset` stand in the histograms.
+        # The histograms show the thresholds of `sequences` and `dataset`.
         Stage("render", "figures", ("render", "report.pictures", "sequences", "dataset")),
         Stage(
             "report",
@@ -186,19 +186,19 @@ def lookup(settings: Any, dotted: str) -> Any:
 
 
 def keys(name: str, shard: str = "") -> tuple[str, ...]:
-    """Return what the table declares for a job of a stage, ``free`` left out: dotted names, blocks and ``block.*``.
+    """Return the settings that the table declares for a job, without ``free``: dotted names, blocks and ``block.*``.
 
     Raises:
-        SettingsError: ``shard`` is none of the stage.
+        SettingsError: ``shard`` is not a shard of the stage.
     """
     stage = STAGES[name]
     words = _words(stage, shard)
-    more = [key for pattern, chosen in stage.where.items() if fnmatchcase(shard, pattern) for key in chosen]
+    more = [key for pattern, names in stage.where.items() if fnmatchcase(shard, pattern) for key in names]
     return tuple(key.format(**words) for key in (*stage.reads, *more))
 
 
 def _words(stage: Stage, shard: str) -> dict[str, str]:
-    """Return model and phase of a training's shard; of others nothing, their names stand in no setting."""
+    """Return model and phase of a training's shard; empty for other stages, whose shards name no setting."""
     if stage.shard != "model/phase":
         return {}
     model, _, phase = shard.partition("/")
@@ -211,13 +211,13 @@ def _words(stage: Stage, shard: str) -> dict[str, str]:
 
 
 def decisive(name: str, shard: str = "") -> frozenset[str]:
-    """Return the settings, one by one, that decide what a job of a stage makes."""
-    declared = {found for key in keys(name, shard) for found in matching(Settings, key)}
+    """Return the dotted names of the single settings that decide the results of a job of a stage."""
+    declared = {setting for key in keys(name, shard) for setting in matching(Settings, key)}
     return frozenset(declared.difference(STAGES[name].free))
 
 
 def only(settings: Settings, name: str, shard: str = "") -> Settings:
-    """Return a view of the settings for one job of a stage: what the table declares for it, and what is free.
+    """Return a view of the settings for one job of a stage: the declared ones and the free ones.
 
     Reading anything else raises :class:`tvface.settings.view.UndeclaredSetting`.
     """
@@ -225,7 +225,7 @@ def only(settings: Settings, name: str, shard: str = "") -> Settings:
 
 
 def stage_settings(name: str, settings: Settings, shard: str = "") -> dict[str, Any]:
-    """Return the settings that decide what a job of a stage makes, as nested plain values."""
+    """Return the settings that decide the results of a job of a stage, as nested plain values."""
     return dict(as_mapping(_view(settings, decisive(name, shard), name)))
 
 
@@ -238,6 +238,6 @@ def _view(settings: Settings, names: frozenset[str], name: str) -> Settings:
 
 
 def stage_code(name: str, settings: Settings) -> str:
-    """Return the digest of the source that makes this stage's results, with the chosen backends only."""
-    chosen = {package: lookup(settings, REGISTRIES[package]) for package in STAGES[name].backends}
-    return code_digest(f"tvface.stages.{name}", chosen, STAGES[name].data)
+    """Return the digest of the source that makes a stage's results, with the configured backends only."""
+    backends = {package: lookup(settings, REGISTRIES[package]) for package in STAGES[name].backends}
+    return code_digest(f"tvface.stages.{name}", backends, STAGES[name].data)

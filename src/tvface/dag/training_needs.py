@@ -1,4 +1,4 @@
-"""Which weight files a training loads: its model's start and its loss's networks. Imports nothing heavy."""
+"""The weight files that a training loads: the initial weights and the networks of its losses. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STARTS = {
 
 
 def needs(settings: Settings, model: str, phase: str) -> Iterator[Need]:
-    """Yield every file that the training of a model through a phase loads, by these settings."""
+    """Yield every file that the training of a model in a phase loads under these settings."""
     if phase == PHASES[0]:
         for name, files in starts(settings, model).items():
             setting, avoid = f"train.warm_start.{name}", f"train.warm_start.{name}: null"
@@ -41,25 +41,25 @@ def needs(settings: Settings, model: str, phase: str) -> Iterator[Need]:
 def starts(settings: Settings, model: str) -> dict[str, list[tuple[Asset, Path]]]:
     """Return the files that the first phase of a model starts from, by their name in ``train.warm_start``.
 
-    ``spynet`` is the start of a flow that is tuned along (``train.temporal.flow``). Every list begins with the file to
+    ``spynet`` initialises a flow that is trained along (``train.temporal.flow``). Every list begins with the file to
     load; each file comes with its row of the registry.
     """
-    found = {}
+    files_by_start = {}
     for name, asset in _STARTS.items():
         if name == "basicvsr" and model != "temporal":
             continue
-        given = getattr(settings.train.warm_start, name)
-        if given is not None:
-            found[name] = assets.located(asset.format(model=model), given.replace("{model}", model))
-    if "features" in found:
-        found["features"] = [(_own_features(row, path), path) for row, path in found["features"]]
+        configured = getattr(settings.train.warm_start, name)
+        if configured is not None:
+            files_by_start[name] = assets.located(asset.format(model=model), configured.replace("{model}", model))
+    if "features" in files_by_start:
+        files_by_start["features"] = [(_own_features(row, path), path) for row, path in files_by_start["features"]]
     if model == "temporal" and settings.train.temporal.flow == "tuned":
-        found["spynet"] = assets.located("spynet", settings.dataset.flow.weights_file, weight_files)
-    return found
+        files_by_start["spynet"] = assets.located("spynet", settings.dataset.flow.weights_file, weight_files)
+    return files_by_start
 
 
 def _own_features(row: Asset, path: Path) -> Asset:
-    """Return the row of bundled features, or, for a file of another name, one of the user's own training."""
+    """Return the row of bundled features or, for a file of another name, a row for the user's own training."""
     if path.name == Path(row.file).name:
         return row
     made_by = "weights of an earlier training of yours: results/train/<model>/coarse/weights.safetensors"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tvface.detectors.base import Detector
     from tvface.settings.data import Faces
 
-SUPPORT = ("area", "base", "cascade", "mtcnn_networks")  # modules of this package that are no backends
+SUPPORT = ("area", "base", "cascade", "mtcnn_networks")  # modules of this package that are not backends
 
 
 def available() -> list[str]:
@@ -24,12 +24,12 @@ def available() -> list[str]:
 
 
 def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Detector:
-    """Make the detector ``name`` on ``device``, with its weights.
+    """Return the detector ``name`` on ``device``, with its weights.
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
     """
-    import torch  # here, so that asking which backends there are does not import it
+    import torch  # imported here, so that listing the backends does not load it
 
-    made: Detector = backends.backend("detectors", name)(settings, torch.device(device))
-    return made
+    detector: Detector = backends.backend("detectors", name)(settings, torch.device(device))
+    return detector

@@ -1,10 +1,10 @@
-"""Area resampling of many windows of a batch of pictures through one table of sums (Crow, SIGGRAPH 1984).
+"""Area resampling of many windows of a batch of pictures with one summed-area table (Crow, SIGGRAPH 1984).
 
 A window of n pixels becomes m: pixel i of the result is the mean of pixels ``floor(i n / m)`` to
 ``ceil((i + 1) n / m) - 1``, on both axes. That is torch's ``interpolate(mode="area")``, with which facenet-pytorch
-resizes, and it holds for enlargement too. torch reads every pixel of the picture anew for every size and every window;
-here a mean costs four look-ups in the table. Sums are whole numbers, so the means are exact up to their last rounding.
-The table wraps round at 2^32 in pictures of more than 16 million pixels, which differences of entries do not notice.
+resizes, and it holds for enlargement too. torch reads every pixel of the picture again for every size and window; here
+a mean costs four look-ups in the table. Sums are integers, so the means are exact up to their last rounding. In
+pictures of more than 16 million pixels the table wraps around at 2^32, which does not affect differences of entries.
 """
 
 from __future__ import annotations
@@ -69,6 +69,6 @@ class AreaSampler:
 
 
 def _edges(size: int | torch.Tensor, cells: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """First pixel of each of ``cells`` cells and the pixel after its last, (..., cells) int64; sizes (..., 1)."""
+    """Return the first pixel of each cell and the one after its last, (..., cells) int64; sizes are (..., 1)."""
     cell = torch.arange(cells, device=device)
     return cell * size // cells, -(-(cell + 1) * size // cells)

@@ -1,4 +1,4 @@
-"""What every face detector offers."""
+"""Base class of face detectors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Detections:
         for name, shape in shapes.items():
             array = getattr(self, name)
             if array.shape != shape or array.dtype != np.float32:
-                raise ValueError(f"detections: {name} is {array.dtype} {array.shape}, wanted float32 {shape}")
+                raise ValueError(f"detections: {name} is {array.dtype} {array.shape}, expected float32 {shape}")
 
     @staticmethod
     def none() -> Detections:

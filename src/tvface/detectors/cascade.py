@@ -1,11 +1,11 @@
 """MTCNN's cascade (Zhang et al. 2016) over a batch of pictures, with the conventions of facenet-pytorch's ``detect``.
 
-The networks propose (every 2 pixels of every level of a pyramid), refine (24 x 24 crops) and settle (48 x 48 crops).
-What surrounds them follows the package number by number (``tests/detectors`` compares the two),
-including its mixture of pixel conventions: proposals are floored and their corners inclusive, crops reach from
-``x0 - 1`` to ``x1 - 1``, offsets scale with ``side + 1``, the overlap of the first NMS has no + 1, the last one has.
-Where two boxes of one face have the same probability up to rounding, either may be the one that stays. Unlike there,
-crops of all pictures are resized at once, and nothing loops over boxes.
+The networks propose (every 2 pixels of every level of a pyramid), refine (24 x 24 crops) and decide (48 x 48 crops).
+The arithmetic between them follows the package number by number (``tests/detectors`` compares the two), including its
+mixture of pixel conventions: proposals are floored and their corners inclusive, crops reach from ``x0 - 1`` to
+``x1 - 1``, offsets scale with ``side + 1``, the overlap of the first NMS has no + 1, the last one has. Where two boxes
+of one face have the same probability up to rounding, either may survive. Unlike in the package, crops of all pictures
+are resized at once, and nothing loops over boxes.
 
 Shape letters: B pictures, N boxes.
 """
@@ -21,10 +21,10 @@ from torchvision.ops import batched_nms
 
 from tvface.detectors.area import AreaSampler
 
-CELL = 12  # side of what the proposal network looks at
+CELL = 12  # side of the receptive field of the proposal network
 STRIDE = 2
 FACTOR = 0.709  # from one level of the pyramid to the next
-# Input pixels per call of a network: its first maps shall fit the caches of a CPU, or the memory of a GPU.
+# Input pixels per call of a network: its first maps should fit the caches of a CPU, or the memory of a GPU.
 PIXELS = {"cpu": 2**15, "cuda": 2**24}
 
 Network = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
@@ -38,17 +38,17 @@ class Boxes:
     box: torch.Tensor
     score: torch.Tensor
 
-    def __getitem__(self, chosen: torch.Tensor) -> Boxes:
-        return Boxes(self.picture[chosen], self.box[chosen], self.score[chosen])
+    def __getitem__(self, index: torch.Tensor) -> Boxes:
+        return Boxes(self.picture[index], self.box[index], self.score[index])
 
     def after_nms(self, overlap: float) -> torch.Tensor:
-        """Return the indices that survive, by falling score; pictures do not suppress each other."""
+        """Return the indices that survive, by decreasing score; pictures do not suppress each other."""
         return batched_nms(self.box, self.score, self.picture, overlap)
 
 
 @dataclass(frozen=True)
 class Cascade:
-    """The three networks and what decides what they see.
+    """The three networks, the smallest face and the thresholds.
 
     ``proposal`` maps (B, 3, h, w) to the probability of a face (B, h', w') and the box offsets (B, 4, h', w');
     ``refinement`` (N, 3, 24, 24) to (N, 4) offsets, (N, 2) probabilities; ``output`` (N, 3, 48, 48) to (N, 4) offsets,
@@ -62,42 +62,42 @@ class Cascade:
     thresholds: Sequence[float]
 
     def __call__(self, pictures: torch.Tensor) -> tuple[Boxes, torch.Tensor]:
-        """Find the faces of (B, H, W, 3) uint8 pictures: boxes, and points (N, 5, 2); in no order."""
+        """Find the faces of (B, H, W, 3) uint8 pictures: boxes, and points (N, 5, 2), unordered."""
         sampler = AreaSampler(pictures)
-        found = self._proposed(sampler)
-        found, windows = _inside(sampler, found)
+        boxes = self._proposed(sampler)
+        boxes, windows = _inside(sampler, boxes)
         if not len(windows):
-            return _nothing(found)
-        offsets, probability = _on_crops(self.refinement, sampler, found, windows, 24)
-        found, offsets = _over(found, probability, self.thresholds[1], offsets)
-        kept = found.after_nms(0.7)
-        found = found[kept]
-        found = Boxes(found.picture, squares(shifted(found.box, offsets[kept])), found.score)
-        found, windows = _inside(sampler, found)
+            return _nothing(boxes)
+        offsets, probability = _on_crops(self.refinement, sampler, boxes, windows, 24)
+        boxes, offsets = _over(boxes, probability, self.thresholds[1], offsets)
+        kept = boxes.after_nms(0.7)
+        boxes = boxes[kept]
+        boxes = Boxes(boxes.picture, squares(shifted(boxes.box, offsets[kept])), boxes.score)
+        boxes, windows = _inside(sampler, boxes)
         if not len(windows):
-            return _nothing(found)
-        offsets, points, probability = _on_crops(self.output, sampler, found, windows, 48)
-        found, offsets, points = _over(found, probability, self.thresholds[2], offsets, points)
-        placed = _placed(found.box, points)
-        found = Boxes(found.picture, shifted(found.box, offsets), found.score)
-        kept = nms_of_smaller(found, 0.7)
-        return found[kept], placed[kept]
+            return _nothing(boxes)
+        offsets, points, probability = _on_crops(self.output, sampler, boxes, windows, 48)
+        boxes, offsets, points = _over(boxes, probability, self.thresholds[2], offsets, points)
+        placed = _placed(boxes.box, points)
+        boxes = Boxes(boxes.picture, shifted(boxes.box, offsets), boxes.score)
+        kept = nms_of_smaller(boxes, 0.7)
+        return boxes[kept], placed[kept]
 
     def _proposed(self, sampler: AreaSampler) -> Boxes:
         levels = [self._level(sampler, scale) for scale in scales(sampler.height, sampler.width, self.min_face)]
         offsets = torch.cat([offsets for _, offsets in levels])
-        found = Boxes(
+        boxes = Boxes(
             torch.cat([level.picture for level, _ in levels]),
             torch.cat([level.box for level, _ in levels]),
             torch.cat([level.score for level, _ in levels]),
         )
-        level = torch.cat([torch.full_like(boxes.picture, index) for index, (boxes, _) in enumerate(levels)])
-        kept = batched_nms(found.box, found.score, found.picture * len(levels) + level, 0.5)
-        found, offsets = found[kept], offsets[kept]
-        kept = found.after_nms(0.7)
-        found, offsets = found[kept], offsets[kept]
-        sides = (found.box[:, 2:] - found.box[:, :2]).repeat(1, 2)
-        return Boxes(found.picture, squares(found.box + offsets * sides), found.score)
+        level = torch.cat([torch.full_like(part.picture, index) for index, (part, _) in enumerate(levels)])
+        kept = batched_nms(boxes.box, boxes.score, boxes.picture * len(levels) + level, 0.5)
+        boxes, offsets = boxes[kept], offsets[kept]
+        kept = boxes.after_nms(0.7)
+        boxes, offsets = boxes[kept], offsets[kept]
+        sides = (boxes.box[:, 2:] - boxes.box[:, :2]).repeat(1, 2)
+        return Boxes(boxes.picture, squares(boxes.box + offsets * sides), boxes.score)
 
     def _level(self, sampler: AreaSampler, scale: float) -> tuple[Boxes, torch.Tensor]:
         height, width = int(sampler.height * scale + 1), int(sampler.width * scale + 1)
@@ -125,7 +125,7 @@ def scales(height: int, width: int, min_face: float) -> Iterator[float]:
 
 
 def shifted(box: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    """Move the corners of (N, 4) boxes by offsets in parts of their sides, the last pixel counted in."""
+    """Move the corners of (N, 4) boxes by offsets in units of their sides, the last pixel included."""
     sides = (box[:, 2:] - box[:, :2] + 1).repeat(1, 2)
     return box + offsets * sides
 
@@ -138,22 +138,23 @@ def squares(box: torch.Tensor) -> torch.Tensor:
     return torch.cat([corner, corner + side], 1)
 
 
-def nms_of_smaller(found: Boxes, overlap: float) -> torch.Tensor:
-    """Return the indices that survive if a box goes that shares more than ``overlap`` of the smaller of the two.
+def nms_of_smaller(boxes: Boxes, overlap: float) -> torch.Tensor:
+    """Return the indices that survive NMS by the intersection over the smaller of two boxes, at most ``overlap``.
 
-    Greedy by falling score, within pictures. A box stands or falls with the better ones that touch it, so that sweeps
-    over all pairs at once settle the best, then those that they decide, and so on; two or three do for real faces.
+    Greedy by decreasing score, within pictures. Whether a box survives depends only on the better boxes that overlap
+    it, so sweeps over all pairs at once settle the best boxes, then those that depend on them, and so on. Real faces
+    need two or three sweeps.
     """
     # Of equal scores the last counts as the best, as in the package, whose probabilities are often 1 to all digits.
-    order = found.score.argsort(stable=True).flip(0)
-    box = found.box[order]
+    order = boxes.score.argsort(stable=True).flip(0)
+    box = boxes.box[order]
     sides = box[:, 2:] - box[:, :2] + 1
     area = sides.prod(1)
     low = torch.maximum(box[:, None, :2], box[None, :, :2])
     high = torch.minimum(box[:, None, 2:], box[None, :, 2:])
     shared = (high - low + 1).clamp_min(0).prod(2)
     beaten = shared / torch.minimum(area[:, None], area[None]) > overlap
-    picture = found.picture[order]
+    picture = boxes.picture[order]
     beaten = (beaten & (picture[:, None] == picture[None])).tril(-1)
     kept = torch.ones_like(picture, dtype=torch.bool)
     for _ in range(len(kept)):
@@ -164,27 +165,27 @@ def nms_of_smaller(found: Boxes, overlap: float) -> torch.Tensor:
     return order[kept]
 
 
-def _inside(sampler: AreaSampler, found: Boxes) -> tuple[Boxes, torch.Tensor]:
-    """Return the boxes that reach into their picture, picture by picture, and the windows that they crop."""
-    found = found[found.picture.argsort(stable=True)]
-    whole = found.box.trunc().long()
+def _inside(sampler: AreaSampler, boxes: Boxes) -> tuple[Boxes, torch.Tensor]:
+    """Return the boxes that overlap their picture, ordered by picture, and their windows clipped to it."""
+    boxes = boxes[boxes.picture.argsort(stable=True)]
+    whole = boxes.box.trunc().long()
     low = whole[:, :2].clamp_min(1) - 1
     high = torch.minimum(whole[:, 2:], whole.new_tensor([sampler.width, sampler.height]))
     inside = (high > low).all(1)
-    return found[inside], torch.cat([low, high], 1)[inside]
+    return boxes[inside], torch.cat([low, high], 1)[inside]
 
 
-def _nothing(found: Boxes) -> tuple[Boxes, torch.Tensor]:
-    return found, found.box.new_zeros((0, 5, 2))
+def _nothing(boxes: Boxes) -> tuple[Boxes, torch.Tensor]:
+    return boxes, boxes.box.new_zeros((0, 5, 2))
 
 
 def _on_crops(
-    network: Network, sampler: AreaSampler, found: Boxes, windows: torch.Tensor, side: int
+    network: Network, sampler: AreaSampler, boxes: Boxes, windows: torch.Tensor, side: int
 ) -> tuple[torch.Tensor, ...]:
     step = max(1, PIXELS[sampler.device.type] // side**2)
     parts = [
         network(_normalised(sampler.crops(picture, window, side)))
-        for picture, window in zip(found.picture.split(step), windows.split(step), strict=True)
+        for picture, window in zip(boxes.picture.split(step), windows.split(step), strict=True)
     ]
     return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
 
@@ -193,13 +194,13 @@ def _normalised(grey: torch.Tensor) -> torch.Tensor:
     return grey.sub_(127.5).mul_(0.0078125)
 
 
-def _over(found: Boxes, probability: torch.Tensor, threshold: float, *others: torch.Tensor) -> tuple[Any, ...]:
+def _over(boxes: Boxes, probability: torch.Tensor, threshold: float, *others: torch.Tensor) -> tuple[Any, ...]:
     score = probability[:, 1]
     passed = score > threshold
-    return Boxes(found.picture[passed], found.box[passed], score[passed]), *(other[passed] for other in others)
+    return Boxes(boxes.picture[passed], boxes.box[passed], score[passed]), *(other[passed] for other in others)
 
 
 def _placed(box: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """Points (N, 10), five x then five y in parts of the box's sides, to (N, 5, 2) pixels."""
+    """Return points (N, 10), five x then five y in units of the box's sides, as (N, 5, 2) pixels."""
     sides = (box[:, 2:] - box[:, :2] + 1)[:, None]
     return points.reshape(-1, 2, 5).transpose(1, 2) * sides + box[:, None, :2] - 1

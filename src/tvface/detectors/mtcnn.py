@@ -39,15 +39,16 @@ class Backend(Detector):
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """See :meth:`Detector.detect`."""
         require_one_size(images)
         # A picture smaller than the smallest face has an empty pyramid.
         if not images or min(images[0].shape[:2]) < self.cascade.min_face:
             return [Detections.none() for _ in images]
-        found, points = self.cascade(torch.from_numpy(np.stack(images)).to(self.device))
-        sides = found.box[:, 2:] - found.box[:, :2]
+        boxes, points = self.cascade(torch.from_numpy(np.stack(images)).to(self.device))
+        sides = boxes.box[:, 2:] - boxes.box[:, :2]
         order = sides.prod(1).argsort(descending=True, stable=True)
         picture, box, score, point = (
-            value[order].cpu().numpy() for value in (found.picture, found.box, found.score, points)
+            value[order].cpu().numpy() for value in (boxes.picture, boxes.box, boxes.score, points)
         )
-        chosen = (picture == index for index in range(len(images)))
-        return [Detections(box[mine], score[mine], point[mine]) for mine in chosen]
+        selections = (picture == index for index in range(len(images)))
+        return [Detections(box[selection], score[selection], point[selection]) for selection in selections]

@@ -1,8 +1,8 @@
 """facenet-pytorch's three MTCNN networks, arranged to run fast; same parameters, same results up to rounding.
 
-Maps lie in memory with channels last. There, torch pools and rectifies channel by channel at full speed only if whole
-registers of channels lie side by side: the first maps' 10 or 28 channels are filled up with zeros, and rectifying sees
-a row of pixels as one long row of channels. On a CPU, pooling and resizing cost more than the convolutions before.
+Maps lie in memory with channels last. In this layout torch pools and rectifies at full speed only if the channels fill
+whole registers. So the 10 or 28 channels of the first maps are padded with zeros, and the rectifier sees a row of
+pixels as one long row of channels. On a CPU, pooling and resizing cost more than the convolutions before.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ LANES = 16  # floats in a register of AVX-512
 
 
 class ProposalNetwork(nn.Module):
-    """The first network, its two softmax outputs made one logistic."""
+    """The first network, with its two softmax outputs merged into one logistic."""
 
     def __init__(self, net: PNet) -> None:
         super().__init__()
-        self.conv1, self.conv2 = _filled_up(net.conv1, net.conv2)
+        self.conv1, self.conv2 = _padded(net.conv1, net.conv2)
         self.conv3 = net.conv3
         self.prelu1, self.prelu2, self.prelu3 = (_Rectified(each) for each in (net.prelu1, net.prelu2, net.prelu3))
         no_face, face = net.conv4_1.weight
@@ -42,7 +42,7 @@ class CropNetwork(nn.Module):
 
     def __init__(self, net: RNet | ONet) -> None:
         super().__init__()
-        net.conv1, net.conv2 = _filled_up(net.conv1, net.conv2)
+        net.conv1, net.conv2 = _padded(net.conv1, net.conv2)
         # The last PReLU follows a fully connected layer.
         rectifiers = [name for name, part in net.named_children() if isinstance(part, nn.PReLU)][:-1]
         for name in rectifiers:
@@ -56,7 +56,7 @@ class CropNetwork(nn.Module):
 
 
 class _Rectified(nn.Module):
-    """PReLU (He et al., ICCV 2015) of maps; parameters that are missing for filled-up channels are zero."""
+    """PReLU (He et al., ICCV 2015) of maps; the parameters of padding channels are zero."""
 
     def __init__(self, part: nn.PReLU) -> None:
         super().__init__()
@@ -70,8 +70,8 @@ class _Rectified(nn.Module):
         return rectified.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _filled_up(first: nn.Conv2d, second: nn.Conv2d) -> tuple[nn.Conv2d, nn.Conv2d]:
-    """Widen what lies between two convolutions to whole registers, with zeros."""
+def _padded(first: nn.Conv2d, second: nn.Conv2d) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """Pad the channels between two convolutions with zeros to whole registers."""
     missing = -first.out_channels % LANES
     assert first.bias is not None
     return (
@@ -83,6 +83,6 @@ def _filled_up(first: nn.Conv2d, second: nn.Conv2d) -> tuple[nn.Conv2d, nn.Conv2
 def _convolution(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Conv2d:
     assert bias is not None
     outputs, inputs, kernel, _ = weight.shape
-    made = nn.Conv2d(inputs, outputs, kernel)
-    made.weight, made.bias = nn.Parameter(weight.detach().clone()), nn.Parameter(bias.detach().clone())
-    return made
+    convolution = nn.Conv2d(inputs, outputs, kernel)
+    convolution.weight, convolution.bias = nn.Parameter(weight.detach().clone()), nn.Parameter(bias.detach().clone())
+    return convolution

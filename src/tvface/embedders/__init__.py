@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tvface.embedders.base import Embedder
     from tvface.settings.data import Faces
 
-SUPPORT = ("base", "crops")  # modules of this package that are no backends
+SUPPORT = ("base", "crops")  # modules of this package that are not backends
 
 
 def available() -> list[str]:
@@ -21,16 +21,16 @@ def available() -> list[str]:
 
 
 def create(name: str, settings: Faces, device: torch.device | str = "cpu") -> Embedder:
-    """Make the embedder ``name`` on ``device``, with its weights.
+    """Return the embedder ``name`` on ``device``, with its weights.
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        tvface.assets.registry.MissingAsset: its weights are not there.
+        tvface.assets.registry.MissingAsset: its weights are missing.
     """
-    import torch  # here, so that asking which backends there are does not import it
+    import torch  # imported here, so that listing the backends does not load it
 
-    made: Embedder = backends.backend("embedders", name)(settings, torch.device(device))
-    return made
+    embedder: Embedder = backends.backend("embedders", name)(settings, torch.device(device))
+    return embedder
 
 
 def distances(name: str) -> type[Embedder]:
@@ -39,5 +39,5 @@ def distances(name: str) -> type[Embedder]:
     Raises:
         SettingsError: no such backend; the message lists the valid names.
     """
-    found: type[Embedder] = backends.backend("embedders", name)
-    return found
+    backend_class: type[Embedder] = backends.backend("embedders", name)
+    return backend_class

@@ -1,12 +1,12 @@
 """An identity embedding without a network or weights: skin and hair colour, shading and edges of an aligned face.
 
-It tells the few people of one show apart under similar light; it is no face recogniser and does not know a person
-again across shows or years. Measured on 290 MTCNN faces of 12 people in seven real clips, no part of tvface (all
-pairs; same person across time against other people): ROC area 0.987, equal error rate 6.0 %, 87 % of the same-person
-pairs found at 1 % false ones; means of 6-face tracks: ROC area 0.998; two people side by side in one interview: 1.000.
-The crop's rim shows surroundings, which help inside a shot and flatter these numbers: cut to the inner face the areas
-are 0.961, 0.991 and 0.984. A person before another background may count as another one; ``inception_resnet`` is there
-for that.
+It distinguishes the few people of one show under similar light. It is not a face recogniser: it does not recognise a
+person across shows or years. Measured on 290 MTCNN faces of 12 people in seven real clips that are not part of tvface
+(all pairs; same person across time against other people): ROC area 0.987, equal error rate 6.0 %, 87 % of the
+same-person pairs accepted at 1 % false accepts; means of 6-face tracks: ROC area 0.998; two people side by side in one
+interview: 1.000. The rim of the crop shows surroundings, which help inside a shot and flatter these numbers: cropped to
+the inner face the areas are 0.961, 0.991 and 0.984. A person before another background may count as another person;
+``inception_resnet`` handles that case.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tvface.media.images import Image
 from tvface.settings.data import Faces
 
 _COLOUR_GRID, _SHADE_GRID, _EDGE_GRID, _EDGE_CELL, _BINS = 4, 8, 6, 8, 8
-_COLOUR_WEIGHT, _SHADE_WEIGHT = 1.4, 0.4  # relative to the edges; chosen on the clips named above
+_COLOUR_WEIGHT, _SHADE_WEIGHT = 1.4, 0.4  # relative to the edges; tuned on the clips named above
 _EDGE_REGION = (slice(20, 150), slice(20, 140))  # face without most of the surroundings
 
 
@@ -32,8 +32,8 @@ class Backend(Embedder):
     # Percentiles of the measurement above: neighbours in time 99 % under 0.89; tracks of one person 90 % under 0.61 and
     # of two people 99 % over 0.68; faces of one person 99 % under 0.99.
     track_distance = 0.90
-    # Across scenes people differ less than backgrounds do: on the embedded show 0.65 joined 5 pairs of tracks of two
-    # people while finding 15 of 67 pairs, 0.5 joined 1. A person in two is a smaller harm than two in one.
+    # Across scenes people differ less than backgrounds do: on the embedded show 0.65 merged 5 pairs of tracks of two
+    # people and joined 15 of the 67 correct pairs; 0.5 merged 1. Splitting a person does less harm than merging two.
     person_distance = 0.5
     pair_distance = 1.0
     crop = "aligned"
@@ -42,19 +42,20 @@ class Backend(Embedder):
         self.weights: dict[str, str] = {}
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See :meth:`Embedder.embed`."""
         rows = [_vector(crop) for crop in crops]
         return unit(np.stack(rows)) if rows else np.zeros((0, self.dimension), np.float32)
 
 
 def _vector(crop: Image) -> NDArray[np.float32]:
     colour, shade, edges = _colour(crop), _shade(crop), _edges(crop)
-    # Little colour, as in black-and-white footage, must stay little instead of being blown up to a unit of noise.
+    # Weak colour, as in black-and-white footage, must stay weak instead of being amplified to a unit vector of noise.
     colour = colour / max(float(np.linalg.norm(colour)), 1.0)
     return np.concatenate([_COLOUR_WEIGHT * colour, _SHADE_WEIGHT * unit(shade), unit(edges - edges.mean())])
 
 
 def _colour(crop: Image) -> NDArray[np.float32]:
-    """Log ratios of the channels on a coarse grid: the brightness of the light falls out."""
+    """Return log ratios of the channels on a coarse grid, which do not depend on the brightness of the light."""
     smooth = cv2.GaussianBlur(crop.astype(np.float32), (0, 0), 6)
     cells = cv2.resize(smooth, (_COLOUR_GRID, _COLOUR_GRID), interpolation=cv2.INTER_AREA) + 12
     ratios = np.log(cells[..., [0, 2]] / cells[..., [1]])
@@ -62,14 +63,14 @@ def _colour(crop: Image) -> NDArray[np.float32]:
 
 
 def _shade(crop: Image) -> NDArray[np.float32]:
-    """The coarse luma, free of brightness and contrast."""
+    """Return the coarse luma, normalised for brightness and contrast."""
     smooth = cv2.GaussianBlur(_root_luma(crop), (0, 0), 5)
     cells = cv2.resize(smooth, (_SHADE_GRID, _SHADE_GRID), interpolation=cv2.INTER_AREA)
     return np.asarray((cells - cells.mean()) / (cells.std() + 0.5), np.float32).ravel()
 
 
 def _edges(crop: Image) -> NDArray[np.float32]:
-    """Histograms of gradient directions per cell (HOG, Dalal and Triggs 2005), soft in place and direction."""
+    """Return histograms of gradient directions per cell (HOG, Dalal and Triggs 2005), soft in place and direction."""
     side = _EDGE_GRID * _EDGE_CELL
     luma = cv2.resize(_root_luma(np.ascontiguousarray(crop[_EDGE_REGION])), (side, side), interpolation=cv2.INTER_AREA)
     luma = cv2.GaussianBlur(luma, (0, 0), 1.0)

@@ -1,4 +1,4 @@
-"""What every identity embedder offers."""
+"""Base class of identity embedders."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SIDE = 160  # pixels of the crops that embedders take
 
 
 class Embedder(Weighted, ABC):
-    """Maps face crops to unit vectors whose Euclidean distance (0..2) is small for one person.
+    """Maps face crops to unit vectors whose Euclidean distance (0..2) is small for the same person.
 
     Class attributes, calibrated per embedder, are distances: ``track_distance`` of a face to its track inside a shot,
     ``person_distance`` between tracks of one person, ``pair_distance`` between any two faces of a sequence.
-    ``crop`` says which crops it wants: ``box`` (the detected box with a margin, stretched to a square) or ``aligned``
-    (similarity from the five points).
+    ``crop`` is the kind of crops it takes: ``box`` (the detected box with a margin, stretched to a square) or
+    ``aligned`` (similarity from the five points).
     """
 
     dimension: ClassVar[int]

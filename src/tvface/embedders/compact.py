@@ -1,11 +1,11 @@
-"""The bundled identity network: a small residual network trained on tvface's own synthetic people.
+"""The bundled identity network: a small residual network trained on tvface's synthetic people.
 
-On rendered people, the embedded show's among them, it knows a person again in another scene's light and before another
-background, which ``appearance`` does not. On real people it tells less apart than ``appearance``. With
-``benchmarks/identities.py`` on 326 MTCNN faces of seven real clips, no part of tvface (ROC area of single faces and
-of 6-face means, inner faces alone): .921, .974 (.938, .981); ``appearance`` .975, .995 (.958, .988). The embedded
-show: pairwise F1 of people 1.000 against .435, IDF1 of tracks .998 against .982. Hence it is there to be chosen, and
-not the default.
+On rendered people, including those of the embedded show, it recognises a person under the light of another scene and
+before another background, which ``appearance`` does not. On real people it discriminates less than ``appearance``. With
+``benchmarks/identities.py`` on 326 MTCNN faces of seven real clips that are not part of tvface (ROC area of single
+faces and of 6-face means, in brackets for inner faces alone): .921, .974 (.938, .981); ``appearance`` .975, .995 (.958,
+.988). The embedded show: pairwise F1 of people 1.000 against .435, IDF1 of tracks .998 against .982. So it is an option
+and not the default.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ class Backend(Embedder):
 
     @classmethod
     def load(cls, path: Path) -> tuple[Bundle, LoadReport]:
+        """See :meth:`tvface.assets.backends.Weighted.load`."""
         return load_with_report(path)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See :meth:`Embedder.embed`."""
         rows = [self._forward(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
         return unit(np.concatenate(rows)) if rows else np.zeros((0, self.dimension), np.float32)
 

@@ -36,9 +36,11 @@ class Backend(Embedder):
 
     @classmethod
     def load(cls, path: Path) -> tuple[torch.nn.Module, LoadReport]:
+        """See :meth:`tvface.assets.backends.Weighted.load`."""
         return load(path)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See :meth:`Embedder.embed`."""
         rows = [forward(self.net, crops[i : i + _BATCH], self.device) for i in range(0, len(crops), _BATCH)]
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 

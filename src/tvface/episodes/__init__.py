@@ -1,4 +1,4 @@
-"""What a run is made of: episodes (one shard each) from folders, TVQA's frames, a sample sheet or the embedded show.
+"""The episodes of a run, one shard each: from folders, TVQA's frames, a sample sheet or the embedded show.
 
 Shard names hold only ASCII letters, digits, ``_`` and ``-``, so that they are safe in file names and as Snakemake
 wildcards, and they are unique in the run.
@@ -36,33 +36,33 @@ SYNTHETIC_SHOW = "demo"
 def list_episodes(settings: Settings) -> list[Episode]:
     """Return every episode of the run in a stable order.
 
-    With ``sheet`` set, the sheet alone says which footage there is, and no folder is listed: the same sheet gives the
-    same run whatever is copied into the folders meanwhile.
+    With ``sheet`` set, the sheet alone defines the footage and no folder is listed: the same sheet gives the same run,
+    whatever is copied into the folders meanwhile.
 
     Raises:
-        EpisodeError: no footage is named, a path is missing or empty, or two episodes have one name.
+        EpisodeError: no footage is named, a path is missing or empty, or two episodes have the same name.
     """
-    found: list[Episode] = []
+    episodes: list[Episode] = []
     if settings.synth.enabled:
-        found += synthetic_episodes(settings)
+        episodes += synthetic_episodes(settings)
     if settings.sheet is not None:
-        found += sheet_episodes(settings.sheet, settings.results, settings.archive)
+        episodes += sheet_episodes(settings.sheet, settings.results, settings.archive)
     else:
-        found += listed_episodes(settings)
-    if not found:
+        episodes += listed_episodes(settings)
+    if not episodes:
         raise EpisodeError(
             "no footage: set one of 'videos' (file or folder), 'tvqa' (folder of *_frames folders), 'sheet' (TSV), or "
             "'synth.enabled: true' for the embedded show"
         )
-    _require_unique(found)
-    return found
+    _require_unique(episodes)
+    return episodes
 
 
 def listed_episodes(settings: Settings) -> list[Episode]:
     """Return the episodes of the folders that ``videos`` and ``tvqa`` name.
 
     Raises:
-        EpisodeError: a path is missing or empty, or ``archive`` is set: what it holds is not known without a sheet.
+        EpisodeError: a path is missing or empty, or ``archive`` is set: its contents are not known without a sheet.
     """
     if settings.archive is not None:
         raise EpisodeError(
@@ -70,12 +70,12 @@ def listed_episodes(settings: Settings) -> list[Episode]:
             f"names of the clips: tvface index clips.tsv --set archive={settings.archive} --names "
             "tvqa_subtitles.tar.gz (without --names the archive itself is read); then set 'sheet' to clips.tsv"
         )
-    found: list[Episode] = []
+    episodes: list[Episode] = []
     if settings.videos is not None:
-        found += video_episodes([settings.videos] if isinstance(settings.videos, str) else settings.videos)
+        episodes += video_episodes([settings.videos] if isinstance(settings.videos, str) else settings.videos)
     if settings.tvqa is not None:
-        found += tvqa_episodes(settings.tvqa, settings.shows)
-    return found
+        episodes += tvqa_episodes(settings.tvqa, settings.shows)
+    return episodes
 
 
 def find_episode(settings: Settings, name: str) -> Episode:
@@ -101,9 +101,9 @@ def _require_unique(episodes: Sequence[Episode]) -> None:
     by_name: dict[str, list[Episode]] = defaultdict(list)
     for episode in episodes:
         by_name[episode.name].append(episode)
-    for name, same in by_name.items():
-        if len(same) > 1:
-            places = " and ".join(str(episode.sources[0]) for episode in same[:3])
+    for name, namesakes in by_name.items():
+        if len(namesakes) > 1:
+            places = " and ".join(str(episode.sources[0]) for episode in namesakes[:3])
             raise EpisodeError(
                 f"two episodes would be called '{name}': {places}; rename one file, or name the episodes in a "
                 "sample sheet"

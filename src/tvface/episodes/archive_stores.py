@@ -1,4 +1,4 @@
-"""The stores of the episodes that the archive stage makes: they grow while the archive is read, and are kept."""
+"""Stores of episodes that the archive stage writes; they grow while the archive is read, and later runs keep them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tvface.media.parts import Part, find_parts
 from tvface.media.tarstore import GrowingTar
 from tvface.settings import Settings
 
-# What a store holds; a store of another format is written again.
+# Version of the format of a store; a store of another version is written again.
 FORMAT = 1
 log = logging.getLogger("tvface.archive")
 
 
 def identity(parts: Iterable[Part]) -> str:
-    """Return a digest of which archive this is: of its parts' names and published md5 sums, or else sizes."""
-    known = [[part.path.name, part.md5 or part.size] for part in parts]
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    """Return a digest that identifies an archive, from its parts' names and published md5 sums (or else sizes)."""
+    contents = [[part.path.name, part.md5 or part.size] for part in parts]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
 def finished_episodes(settings: Settings, episodes: Iterable[Episode]) -> set[str]:
@@ -38,7 +38,7 @@ def finished_episodes(settings: Settings, episodes: Iterable[Episode]) -> set[st
     if settings.archive is None:
         return set()
     archive, folder = identity(find_parts(settings.archive)), Path(settings.results) / "archive"
-    return {one.name for one in episodes if one.kind == "archive" and is_finished(folder, one, archive)}
+    return {episode.name for episode in episodes if episode.kind == "archive" and is_finished(folder, episode, archive)}
 
 
 def is_finished(folder: Path, episode: Episode, archive: str) -> bool:
@@ -61,7 +61,7 @@ def _key(episode: Episode, archive: str) -> dict[str, Any]:
 
 @dataclass
 class _Growing:
-    """One episode under way; 24 bytes per frame are held."""
+    """One unfinished episode; it holds 24 bytes per frame in memory."""
 
     episode: Episode
     tar: GrowingTar
@@ -71,9 +71,9 @@ class _Growing:
 
 
 class Stores:
-    """The episodes of one pass. A store appears once all its clips have come and the parts they lay in are verified.
+    """The stores of one pass. A store appears once all its clips are read and the parts they lie in are verified.
 
-    What is not finished when the block ends, by the end of the archive or by an error, leaves nothing.
+    Episodes that are unfinished when the block ends, at the end of the archive or by an error, leave no files.
     """
 
     def __init__(self, folder: Path, episodes: Sequence[Episode], archive: str) -> None:
@@ -100,11 +100,11 @@ class Stores:
             growing.tar.discard()
 
     def wants(self, clip: str) -> bool:
-        """Return whether frames of this clip are to be written."""
+        """Return whether the frames of a clip are written."""
         return clip in self._of_clip
 
     def add(self, clip: str, number: int, data: bytes) -> None:
-        """Append a frame to the store of its episode; a number that came before counts as ``repeated``."""
+        """Append a frame to the store of its episode; a repeated number is dropped and counted as ``repeated``."""
         growing = self._of_clip[clip]
         if not growing.waiting:
             self.late[clip] += 1
@@ -121,11 +121,11 @@ class Stores:
             column.append(value)
 
     def drop(self, clip: str, reason: str) -> None:
-        """Count a file of a wanted clip that is not written."""
+        """Count a file of a clip of the run that is not written."""
         self._of_clip[clip].dropped[reason] += 1
 
     def leave(self, clip: str, consumed: int) -> None:
-        """Take note that the archive goes on behind this folder, at this byte of its parts."""
+        """Record the end of a clip's folder in the archive, at byte ``consumed`` of the parts."""
         if not self.wants(clip):
             return
         growing = self._of_clip[clip]
@@ -136,14 +136,14 @@ class Stores:
                 self._done.append((consumed, growing))
 
     def publish(self, verified: int) -> None:
-        """Give their names to the stores whose bytes all lie in the first ``verified`` bytes of the parts."""
+        """Finish the stores whose bytes all lie in the first ``verified`` bytes of the parts."""
         for consumed, growing in self._done:
             if consumed <= verified:
                 self._finish(growing)
-        self._done = [item for item in self._done if item[0] > verified]
+        self._done = [entry for entry in self._done if entry[0] > verified]
 
     def publish_rest(self) -> None:
-        """Finish all episodes at the end of an archive that was whole: clips that did not come count as missing."""
+        """Finish all episodes at the end of a complete archive; absent clips count as ``clip_missing``."""
         self._done = []
         for growing in list(self._growing.values()):
             growing.dropped["clip_missing"] += len(growing.waiting)
@@ -155,13 +155,13 @@ class Stores:
         table = pd.concat(
             [_rows(name, clip, tar, columns) for clip, columns in growing.frames.items()] or [STORED.empty()]
         )
-        recorded = Provenance(
+        provenance = Provenance(
             stage=STORED.stage,
             settings=_key(growing.episode, self._archive),
             dropped=dict(+growing.dropped),
             notes={"store_bytes": tar.path.stat().st_size},
         )
-        write(tar.path.with_suffix(".parquet"), STORED, table, recorded)
+        write(tar.path.with_suffix(".parquet"), STORED, table, provenance)
         growing.frames.clear()
         del self._growing[name]
         self.published += 1

@@ -1,4 +1,4 @@
-"""What an episode is, and how episodes and clips are called."""
+"""Episodes, and the names of episodes and clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of TVQA's clips, found in whatever lists them: subtitles, questions, frame counts, any text or listing."""
+"""Names of TVQA's clips, read from any file that lists them: subtitles, questions, frame counts, other text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tvface.episodes.base import CLIP_PATTERN, EpisodeError
 
-# A clip's name may stand in a path, in quotes, or before ".srt"; "xs01e01_..." is another word.
+# A clip's name may be part of a path, in quotes, or before ".srt"; "xs01e01_..." is another word.
 _ANYWHERE = re.compile(rf"(?<![A-Za-z0-9_]){CLIP_PATTERN}(?![A-Za-z0-9_-])")
 _PIECE = 1 << 20
 
@@ -18,13 +18,13 @@ def clips_named_in(places: Iterable[str | Path]) -> list[str]:
     """Return the TVQA clips that files name, each once, sorted.
 
     Args:
-        places: text files (jsonl, json, txt, tsv), whose content is searched; tar archives (``tvqa_subtitles.tar.gz``)
-            and folders, whose file names are.
+        places: text files (jsonl, json, txt, tsv), searched by content; tar archives (``tvqa_subtitles.tar.gz``) and
+            folders, searched by file name.
 
     Raises:
         EpisodeError: a place does not exist, cannot be read, or names no clip.
     """
-    found: set[str] = set()
+    clips: set[str] = set()
     for place in map(Path, places):
         names = {match[0] for text in _texts(place) for match in _ANYWHERE.finditer(text)}
         if not names:
@@ -32,8 +32,8 @@ def clips_named_in(places: Iterable[str | Path]) -> list[str]:
                 f"--names {place}: names no TVQA clip (castle_s01e01_seg01_clip_00 is one); give TVQA's subtitles or "
                 "question files, or a list of the clips"
             )
-        found |= names
-    return sorted(found)
+        clips |= names
+    return sorted(clips)
 
 
 def _texts(place: Path) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _texts(place: Path) -> Iterator[str]:
 
 
 def _pieces(path: Path) -> Iterator[str]:
-    """The text in pieces that end between words, so that no name is cut."""
+    """Yield the text in pieces that end between words, so that no name is cut."""
     rest = ""
     with open(path, encoding="utf-8", errors="replace") as file:
         while piece := file.read(_PIECE):

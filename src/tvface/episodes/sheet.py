@@ -1,4 +1,4 @@
-"""The sample sheet: a tab-separated table of clips that fixes what a run is made of."""
+"""The sample sheet: a tab-separated table of clips that defines the footage of a run."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ class _Row:
 
 
 class _WrongRow(Exception):
-    """What is wrong with a row, and how to mend it."""
+    """A row is wrong; the message says why and how to mend it."""
 
 
 def sheet_episodes(path: str | Path, results: str | Path, archive: str | None = None) -> list[Episode]:
-    """Read a sample sheet: tab-separated, with a header that names the columns ``show episode source`` and maybe
-    ``clip``; others are passed over.
+    """Return the episodes of a sample sheet.
 
-    A source is a video file, a folder of numbered JPEG frames at 3 frames/s (one clip), or ``archive:CLIP``, a clip of
-    TVQA's split archive. Rows of one show and episode are the clips of one episode, in the order of the sheet; a video
-    is an episode alone. ``clip`` names the clip; without it the folder's name does. Paths are relative to the working
-    folder.
+    The sheet is tab-separated. Its header names the columns ``show``, ``episode``, ``source`` and, optionally,
+    ``clip``; other columns are ignored. A source is a video file, a folder of numbered JPEG frames at 3 frames/s (one
+    clip), or ``archive:CLIP``, a clip of TVQA's split archive. Rows of one show and episode are the clips of one
+    episode, in the order of the sheet; a video is an episode by itself. ``clip`` names the clip; the default is the
+    name of the folder. Paths are relative to the working folder.
 
     Args:
         path: the sheet.
         results: folder of the run, where the archive stage writes.
-        archive: the setting of this name; rows ``archive:`` need it.
+        archive: the setting ``archive``; rows with ``archive:`` need it.
 
     Raises:
-        EpisodeError: a column is missing or rows are wrong; every wrong row is named with its line number.
+        EpisodeError: a column is missing or rows are wrong; the message names wrong rows by their line numbers.
     """
     path = Path(path)
     errors: list[str] = []
@@ -99,7 +99,7 @@ def sheet_text(episodes: Iterable[Episode]) -> str:
 
 
 def _lines(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows with their line numbers, cells stripped; absent cells are empty."""
+    """Return the rows with their line numbers, cells stripped; absent cells are empty."""
     if not path.is_file():
         raise EpisodeError(f"sheet: {path} does not exist (seen from {Path.cwd()}); write it with: tvface index {path}")
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -141,7 +141,7 @@ def _parsed(line: int, cells: dict[str, str], archive: str | None) -> _Row:
 
 
 def _kind(source: str, episode: str, archive: str | None) -> tuple[Kind, str]:
-    """Return what a source is, and the name of its clip where the sheet gives none."""
+    """Return the kind of a source, and the default name of its clip."""
     if source.startswith(ARCHIVE):
         clip = source.removeprefix(ARCHIVE)
         if parse_clip(clip) is None:
@@ -166,7 +166,7 @@ def _kind(source: str, episode: str, archive: str | None) -> tuple[Kind, str]:
 
 
 def _clashes(name: str, rows: list[_Row]) -> list[str]:
-    """What is wrong with the rows of one episode together."""
+    """Return the errors of the rows of one episode that contradict each other."""
     lines = "lines " + ", ".join(str(row.line) for row in rows[:NAMES_SHOWN])
     kinds = {row.kind for row in rows}
     if len(kinds) > 1:
@@ -174,12 +174,12 @@ def _clashes(name: str, rows: list[_Row]) -> list[str]:
     if kinds == {"video"} and len(rows) > 1:
         return [f"{lines}: episode {name} has several sources; only folders of frames can be joined"]
     first: dict[str, int] = {}
-    wrong = []
+    errors = []
     for row in rows:
         if row.clip in first:
-            wrong.append(
+            errors.append(
                 f"line {row.line}: clip {row.clip} of episode {name} stands in line {first[row.clip]} as well; take "
                 f"one away, or tell them apart in the column {CLIP_COLUMN}"
             )
         first.setdefault(row.clip, row.line)
-    return wrong
+    return errors

@@ -14,14 +14,18 @@ _log = logging.getLogger("tvface.episodes")
 
 
 def tvqa_episodes(root: str | Path, shows: Sequence[str]) -> list[Episode]:
-    """Return the episodes of the chosen shows of a TVQA frame tree, clips in natural order.
+    """Return the episodes of shows in a TVQA frame tree, clips in natural order.
 
-    ``root`` is searched for ``<abbreviation>_frames`` folders, whatever the archive was unpacked into. A clip is a
-    folder ``{abbreviation}_sSSeEE_segNN_clip_NN`` (double episodes ``s06e24-25``; The Big Bang Theory, ``bbt``, has no
+    ``root`` is searched for ``<abbreviation>_frames`` folders at any depth. A clip is a folder
+    ``{abbreviation}_sSSeEE_segNN_clip_NN`` (double episodes ``s06e24-25``; The Big Bang Theory, ``bbt``, has no
     prefix). Folders of other names are left out and counted in the log.
 
+    Args:
+        root: folder of the unpacked frames.
+        shows: TVQA's abbreviations.
+
     Raises:
-        EpisodeError: no such folder, no frame folders, a chosen show is missing, or a clip stands in two places.
+        EpisodeError: no such folder, no frame folders, one of ``shows`` is missing, or a clip is in two places.
     """
     root = Path(root)
     if not root.is_dir():
@@ -32,22 +36,24 @@ def tvqa_episodes(root: str | Path, shows: Sequence[str]) -> list[Episode]:
     if not folders:
         raise EpisodeError(f"tvqa: no '<show>_frames' folder below {root}; point 'tvqa' at the unpacked frame archive")
     clips: dict[str, Path] = {}
-    strange: list[str] = []
+    unrecognised: list[str] = []
     for folder in folders:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir()]
         for name in names:
             if parse_clip(name) is None:
-                strange.append(f"{folder.name}/{name}")
+                unrecognised.append(f"{folder.name}/{name}")
                 continue
             if name in clips:
                 raise EpisodeError(
                     f"tvqa: the clip {name} stands in {clips[name].parent} and in {folder}; point 'tvqa' at one of them"
                 )
             clips[name] = folder / name
-    if strange:
+    if unrecognised:
         _log.warning(
-            "tvqa: %d folders are not named as TVQA clips and are left out: %s", len(strange), shorten(strange)
+            "tvqa: %d folders are not named as TVQA clips and are left out: %s",
+            len(unrecognised),
+            shorten(unrecognised),
         )
     return [
         Episode(show, name, "tvqa", tuple(clips[clip] for clip in members), members)
@@ -58,7 +64,7 @@ def tvqa_episodes(root: str | Path, shows: Sequence[str]) -> list[Episode]:
 def grouped(
     clips: Iterable[str], shows: Sequence[str], where: tuple[str, str]
 ) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Sort the clips of the chosen shows into (show, episode name, clips), all in natural order.
+    """Group the clips of shows into (show, episode name, clips), all in natural order.
 
     Args:
         clips: names of TVQA clips.
@@ -66,33 +72,34 @@ def grouped(
         where: setting and place, for the message about a show without clips.
 
     Raises:
-        EpisodeError: a chosen show has no clip.
+        EpisodeError: one of ``shows`` has no clip.
     """
-    found: dict[tuple[str, str], list[tuple[int, int, str]]] = defaultdict(list)
+    members: dict[tuple[str, str], list[tuple[int, int, str]]] = defaultdict(list)
     for name in clips:
         key = parse_clip(name)
         assert key is not None, name
         show, episode, segment, clip = key
-        found[show, episode].append((segment, clip, name))
-    available = sorted({show for show, _ in found})
+        members[show, episode].append((segment, clip, name))
+    available = sorted({show for show, _ in members})
     missing = [show for show in shows if show not in available]
     if missing:
         setting, place = where
         raise EpisodeError(
             f"{setting}: no clips of {', '.join(missing)} {place}; 'shows' can name {', '.join(available) or 'none'}"
         )
-    order = sorted((key for key in found if key[0] in shows), key=lambda key: (key[0], natural_key(key[1])))
+    order = sorted((key for key in members if key[0] in shows), key=lambda key: (key[0], natural_key(key[1])))
     return [
-        (show, f"{show}_{episode}", tuple(item[2] for item in sorted(found[show, episode]))) for show, episode in order
+        (show, f"{show}_{episode}", tuple(member[2] for member in sorted(members[show, episode])))
+        for show, episode in order
     ]
 
 
 def _frame_folders(root: Path) -> list[Path]:
     if root.name.endswith("_frames"):
         return [root]
-    found = []
+    folders = []
     for folder, children, _ in os.walk(root):
-        found += [Path(folder, child) for child in children if child.endswith("_frames")]
+        folders += [Path(folder, child) for child in children if child.endswith("_frames")]
         # Clips hold hundreds of pictures each: never walk into a frame folder.
         children[:] = sorted(child for child in children if not child.endswith("_frames"))
-    return sorted(found)
+    return sorted(folders)

@@ -14,11 +14,11 @@ def video_episodes(places: Iterable[str]) -> list[Episode]:
     """Return one episode per video file; a folder stands for all videos below it.
 
     A video in a sub-folder belongs to the show of that name: its people are recognised across the show's episodes. A
-    video named itself, or lying directly in a named folder, is a show of its own, so that one more changes no other.
-    Videos of one stem (``a/pilot.mp4``, ``b/pilot.mp4``) get their folder's name in front.
+    video in ``places``, or directly in a folder of ``places``, is a show of its own, so that adding one changes no
+    other. Videos of one stem (``a/pilot.mp4``, ``b/pilot.mp4``) get the prefix of their folder's name.
 
     Raises:
-        EpisodeError: a place does not exist, is no video, or is a folder without videos.
+        EpisodeError: a place does not exist, is not a video, or is a folder without videos.
     """
     shows: dict[Path, str | None] = {}
     for place in map(Path, places):
@@ -45,14 +45,14 @@ def _videos_at(place: Path) -> list[Path]:
             f"videos: {place} does not exist (seen from {Path.cwd()}); give an existing file or folder, for example "
             "--config videos=path/to/folder"
         )
-    found = [
+    videos = [
         Path(folder, name)
         for folder, _, names in os.walk(place)
         for name in names
         if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
     ]
-    if not found:
+    if not videos:
         raise EpisodeError(
             f"videos: the folder {place} holds no video ({suffixes}); put some in or name another folder"
         )
-    return sorted(found, key=lambda path: natural_key(path.relative_to(place).as_posix()))
+    return sorted(videos, key=lambda path: natural_key(path.relative_to(place).as_posix()))

@@ -1,4 +1,4 @@
-"""Neutral heads of single pictures, an OBJ and a file of 3D points each, as the benchmarks of shape want them."""
+"""Neutral heads of single pictures, an OBJ and a file of 3D points each, for the benchmarks of shape."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ _NAMED = 20
 
 
 class ExportError(ValueError):
-    """Something could not be exported; the message says what and why."""
+    """An export failed; the message says what and why."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture to reconstruct: its name, relative and without suffix, and what returns its crop (S,S,3) uint8 RGB.
+    """One picture to reconstruct.
 
-    ``crop`` raises OSError, EOFError, MediaError, HeadError or ExportError where the picture cannot be used.
+    ``name`` is its relative path without suffix. ``crop`` returns its crop (S,S,3) uint8 RGB, or raises OSError,
+    EOFError, MediaError, HeadError or ExportError if the picture cannot be used.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Picture:
 
 @dataclass
 class Outcome:
-    """What became of the pictures: numbers of written and of earlier files, and name and reason of each failure."""
+    """Result of an export: numbers of pictures written and kept from before, and name and reason of each failure."""
 
     written: int = 0
     kept: int = 0
@@ -69,21 +70,21 @@ def load_model(settings: Settings, weights_file: Path) -> tuple[FaceModel, HeadD
 
 
 def claim(out: Path, weights_file: Path, **values: Any) -> None:
-    """Take the folder ``out`` for results of these weights and values.
+    """Reserve the folder ``out`` for results of these weights and values.
 
     Raises:
-        ExportError: it holds results of others, with which these would be mixed.
+        ExportError: it holds results of other weights or values.
     """
-    wanted = {"weights": digest(weights_file), **values}
+    description = {"weights": digest(weights_file), **values}
     file = out / "export.json"
     if file.is_file():
-        held = json.loads(file.read_text(encoding="utf-8"))
-        if held != wanted:
-            different = ", ".join(sorted(name for name in wanted if held.get(name) != wanted[name]))
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        if stored != description:
+            different = ", ".join(sorted(name for name in description if stored.get(name) != description[name]))
             raise ExportError(f"{out} holds an export that differs in: {different}; choose another --out or empty it")
         return
     with atomic(file) as temporary:
-        temporary.write_text(json.dumps(wanted, indent=1, sort_keys=True), encoding="utf-8")
+        temporary.write_text(json.dumps(description, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def write_neutral(
@@ -91,8 +92,8 @@ def write_neutral(
 ) -> Outcome:
     """Write ``<out>/<name>.obj`` (V vertices, metres, the head's faces) and ``.npy`` ((P,3) float32, metres).
 
-    Expression and the whole pose are zero: only the shape code counts. Pictures whose two files are there and whole
-    are kept. A picture that cannot be used is named in the log, and the others go on.
+    Expression and pose are zero: only the shape code counts. Pictures whose two files are complete are skipped. A
+    picture that cannot be used is named in the log, and the others go on.
 
     Args:
         model: trained, with this ``head``.
@@ -104,12 +105,12 @@ def write_neutral(
     outcome = Outcome()
     todo = [picture for picture in pictures if not _whole(out / picture.name, head, len(points))]
     outcome.kept = len(pictures) - len(todo)
-    ready = _crops(progress(todo, "pictures"), outcome)
-    while group := list(itertools.islice(ready, batch)):
+    crops = _crops(progress(todo, "pictures"), outcome)
+    while group := list(itertools.islice(crops, batch)):
         geometry = neutral_heads(model, [crop for _, crop in group])
         vertices = geometry.vertices.cpu().numpy()
-        chosen = geometry.landmarks3d[:, list(points)].cpu().numpy().astype(np.float32)
-        for (name, _), mesh, landmarks in zip(group, vertices, chosen, strict=True):
+        point_positions = geometry.landmarks3d[:, list(points)].cpu().numpy().astype(np.float32)
+        for (name, _), mesh, landmarks in zip(group, vertices, point_positions, strict=True):
             with atomic(_beside(out / name, ".obj")) as temporary:
                 temporary.write_bytes(plain_obj(mesh, np.asarray(head.faces)))
             with atomic(_beside(out / name, ".npy")) as temporary:
@@ -126,10 +127,12 @@ def report(outcome: Outcome, out: Path) -> None:
     """
     log.info("%s: %d written, %d kept from before, %d failed", out, outcome.written, outcome.kept, len(outcome.failed))
     if outcome.failed:
-        named = "\n".join(f"  {name}: {reason}" for name, reason in outcome.failed[:_NAMED])
+        failures = "\n".join(f"  {name}: {reason}" for name, reason in outcome.failed[:_NAMED])
         more = f"\n  and {len(outcome.failed) - _NAMED} more, see the log" if len(outcome.failed) > _NAMED else ""
         total = outcome.written + outcome.kept + len(outcome.failed)
-        raise ExportError(f"{len(outcome.failed)} of {total} pictures could not be exported to {out}:\n{named}{more}")
+        raise ExportError(
+            f"{len(outcome.failed)} of {total} pictures could not be exported to {out}:\n{failures}{more}"
+        )
 
 
 def _crops(pictures: Iterator[Picture], outcome: Outcome) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -148,7 +151,7 @@ def _beside(stem: Path, suffix: str) -> Path:
 
 
 def _whole(stem: Path, head: HeadData, points: int) -> bool:
-    """Whether both files of an earlier run are there and complete."""
+    """Return whether both files of an earlier run are complete."""
     mesh, landmarks = _beside(stem, ".obj"), _beside(stem, ".npy")
     if not (mesh.is_file() and landmarks.is_file()):
         return False

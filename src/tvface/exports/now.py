@@ -1,9 +1,9 @@
-"""Neutral heads in the layout of the NoW benchmark (Sanyal et al. 2019), for the authors' own evaluation tool.
+"""Neutral heads in the layout of the NoW benchmark (Sanyal et al. 2019), for the authors' evaluation tool.
 
 Read: ``<folder>/<list>`` (a line per picture, ``subject/challenge/image.jpg``), ``<folder>/iphone_pictures/<line>``
-and ``<folder>/detected_face/<line, .npy>`` (the face box). Written: ``<out>/<line minus .jpg>.obj`` and ``.npy``, the
-seven points that the tool aligns by: eye corners, base of the nose, mouth corners. Source: ``evaluate``
-in DECA's ``trainer.py``.
+and ``<folder>/detected_face/<line, .npy>`` (the face box). Written: ``<out>/<line without .jpg>.obj`` and ``.npy``, the
+seven points that the tool aligns by: eye corners, base of the nose, mouth corners. Source: ``evaluate`` in DECA's
+``trainer.py``.
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ def export_now(
     """Write the heads of all listed pictures.
 
     Args:
-        settings: of the run; its head counts.
+        settings: of the run, which defines the head.
         folder: of the benchmark.
         out: folder for the results. Files of an interrupted run are kept.
         weights_file: ``weights.safetensors``.
         listed: name of the list in ``folder``.
         scale: crop side / box side.
         batch: pictures per step of the model.
+        threads: of torch.
 
     Raises:
-        ExportError: the folder is no NoW folder, ``out`` holds another export, or pictures could not be used (all
+        ExportError: ``folder`` is not a NoW folder, ``out`` holds another export, or pictures could not be used (all
             others are written by then).
     """
     torch.set_num_threads(threads)
@@ -97,10 +98,12 @@ def _crop(folder: Path, line: str, scale: float, size: int) -> Image:
 
 
 def read_box(path: Path) -> tuple[float, float, float, float]:
-    """Return left, top, right, bottom of a pickled mapping in an .npy, without executing anything of it.
+    """Return left, top, right, bottom from a pickled mapping in an .npy, without executing anything in it.
 
     Raises:
-        FileNotFoundError, HeadError, ExportError: the file is absent, no such mapping, or no box.
+        FileNotFoundError: the file is missing.
+        HeadError: the file holds no such mapping.
+        ExportError: the values are not a box.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: the face box is missing")
@@ -116,10 +119,12 @@ def read_box(path: Path) -> tuple[float, float, float, float]:
 
 
 def box_transform(box: tuple[float, float, float, float], scale: float, size: int) -> NDArray[np.float64]:
-    """Return the (2,3) map from picture to crop pixels, centres at integers, as DECA's NoW loader makes it.
+    """Return the (2,3) map from picture to crop pixels as in DECA's NoW loader.
 
-    The square has ``scale`` times the mean box side, cut to whole pixels, and the box's own centre; its corners come to
-    lie on the centres of the crop's corner pixels.
+    The side of the square is ``scale`` times the mean box side, truncated to whole pixels; its centre is that of the
+    box. Its corners map to the centres of the crop's corner pixels.
+
+    Convention: pixels, x right, y down, centres at integers.
     """
     left, top, right, bottom = box
     side = int((right - left + bottom - top) / 2 * scale)

@@ -1,23 +1,23 @@
 """One face over time as SMPL-X-style parameters in an npz, which opens without pickle.
 
-Rows (N frames, in order of time; float32 unless said otherwise):
+Rows (N frames, in order of time; float32 unless stated otherwise):
 
     betas (N,S), expression (N,E)      coefficients of the head's bases, unit normal
     global_orient, neck_pose, jaw_pose, leye_pose, reye_pose (N,3)   axis-angle, rad; neck and eyes zero in this model
-    transl (N,3)                       zero: the camera holds the place
+    transl (N,3)                       zero: the camera holds the position
     camera (N,3)                       s, tx, ty; see below
     texture (N,A), light (N,9,3), detail (N,128)     albedo, spherical harmonics x RGB, detail code
     landmarks2d (N,68,2)               projected, pixels of the picture, centres at integers
     crop_transform (N,2,3) float64     map from picture to crop pixels, pixel centres at integers
     frame (N,) int64, time_s (N,) float64    number and time [s] of the frame in the source
 
-Whole values: model_type (``flame``: the coefficients are FLAME's; ``human``: of tvface's own head, ``expression`` are
-weights of Apple's 52 face units; ``generic``: only tvface's own head understands them), model (deca or temporal),
-crop_size [px], fps and the same as mocap_frame_rate [Hz] (0: not constant), gender (neutral), shared_identity (one
-shape for all frames), source, track, tvface_version.
+Single values: model_type (``flame``: the coefficients are FLAME's; ``human``: those of tvface's human head,
+``expression`` holds weights of Apple's 52 face units; ``generic``: those of tvface's generic head), model (deca or
+temporal), crop_size [px], fps and the same as mocap_frame_rate [Hz] (0: not constant), gender (neutral),
+shared_identity (one shape for all frames), source, track, tvface_version.
 
-A vertex v of the head (metres, x to the subject's left, y up, z to the viewer) lies at n = (s (x + tx), -s (y + ty)) in
-the crop, -1 .. 1, x right, y down; that is pixel (n + 1) / 2 * crop_size - 1/2 of the crop. DECA's camera.
+Convention: a vertex of the head (metres, x to the subject's left, y up, z to the viewer) is at n = (s (x + tx),
+-s (y + ty)) in the crop, -1 .. 1, x right, y down, which is pixel (n + 1) / 2 * crop_size - 1/2. This is DECA's camera.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ Array = NDArray[Any]
 
 
 def rows_of(codes: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the rows which stem from codes: arrays (N, ...) by the names of :class:`tvface.model.face_model.Codes`."""
+    """Return the parameters of codes, float32 arrays (N, ...) by the names in this module's docstring.
+
+    Args:
+        codes: arrays (N, ...) by the names of :class:`tvface.model.face_model.Codes`.
+    """
     pose = np.asarray(codes["pose"], np.float32)
     zero = np.zeros((len(pose), 3), np.float32)
     named = {
@@ -70,7 +74,18 @@ def put_description(
     source: str | Path,
     track: int,
 ) -> None:
-    """Store the whole values."""
+    """Store the single values of a file; see this module's docstring.
+
+    Args:
+        writer: of the file.
+        head: whose bases the coefficients belong to.
+        model: deca or temporal.
+        crop_size: side of the crops in pixels.
+        fps: frames per second; 0: not constant.
+        shared_identity: one shape for all frames.
+        source: video or clip; only its name is stored.
+        track: number of the track.
+    """
     writer.put(
         model_type=head.notes["source"],
         model=model,
@@ -97,8 +112,14 @@ def write_tracks(
 ) -> list[Path]:
     """Write ``<folder>/track<number>.npz`` for every track of a video; return the paths.
 
-    The tracks are written side by side, block by block; a track's file is closed once a block does not hold it, for a
-    track has no gaps.
+    Args:
+        folder: of the files.
+        store: codes of all tracks.
+        model: that encoded them.
+        head, fps, source, shared_identity: see :func:`put_description`.
+
+    The tracks are written side by side, block by block. A track has no gaps, so its file is closed at the first block
+    without it.
     """
     opened: dict[int, ExitStack] = {}
     writers: dict[int, NpzWriter] = {}
@@ -143,7 +164,7 @@ def picture_landmarks(model: FaceModel, codes: Mapping[str, Array], transforms: 
     """Return the 68 projected points (N,68,2) float32 in pixels of the picture, centres at integers.
 
     Args:
-        model: decides crop size and convention.
+        model: defines crop size and convention.
         codes: arrays (N, ...) by name.
         transforms: (N,2,3) from picture to crop pixels.
     """

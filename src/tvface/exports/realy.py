@@ -1,13 +1,13 @@
 """Neutral heads of a folder of pictures, for the REALY benchmark (Chai et al. 2022) and the like.
 
-Written: ``<name>.obj``, named as the picture, and ``<name>.npy`` with the 68 points (68,3) in metres.
+Written: ``<name>.obj``, named after the picture, and ``<name>.npy`` with the 68 points (68,3) in metres.
 
-REALY's own tool reads the OBJ files, all of one topology, and cuts regions out of them by 85 keypoints, which it takes
-from a file of barycentric coordinates per topology; its repository ships that of FLAME's 5023 vertices. So with
-``head.model: flame`` the OBJ files are all it needs; for the generic head its authors have to make such a file. The 68
-points are for other tools that align by landmarks. Assumed here, because the benchmark does not say how to crop: the
-largest face that ``faces.detector`` finds, cropped as in training (``sequences.crop_scale``, ``crop_down``), and a
-neutral head, although the tool also takes heads with expression.
+REALY's tool reads the OBJ files, all of one topology, and cuts regions out of them by 85 keypoints, which it takes from
+a file of barycentric coordinates per topology; its repository ships the file for FLAME's 5023 vertices. With
+``head.model: flame`` it needs only the OBJ files; for the generic head its authors have to make such a file. The 68
+points are for other tools that align by landmarks. The benchmark does not specify the crop. This module takes the
+largest face that ``faces.detector`` finds, cropped as in training (``sequences.crop_scale``, ``crop_down``), and writes
+a neutral head, although the tool also accepts heads with expression.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ def export_realy(
     """Write the heads of all pictures in ``folder`` and its sub-folders.
 
     Args:
-        settings: of the run; its head, ``faces`` and the crop of ``sequences`` count.
+        settings: of the run: its head, ``faces`` and the crop of ``sequences`` are used.
         folder: of pictures.
         out: folder for the results. Files of an interrupted run are kept.
         weights_file: ``weights.safetensors``.
         batch: pictures per step of the model.
+        threads: of torch.
 
     Raises:
-        ExportError: the folder holds no picture or two of one name, ``out`` holds another export, or pictures could
+        ExportError: ``folder`` holds no picture or two of one name, ``out`` holds another export, or pictures could
             not be used (all others are written by then).
     """
     torch.set_num_threads(threads)
@@ -54,17 +55,22 @@ def export_realy(
         raise ExportError(f"{folder}: no picture ({', '.join(SUFFIXES)}) in this folder")
     model, head = load_model(settings, weights_file)
     detector = detectors.create(settings.faces.detector, settings.faces, torch_device(settings.device))
-    chosen = settings.sequences
-    crop_settings = [chosen.crop_scale, chosen.crop_down]
-    claim(out, weights_file, layout="realy", crop=crop_settings, detector=settings.faces.detector)
+    crop_settings = settings.sequences
+    claim(
+        out,
+        weights_file,
+        layout="realy",
+        crop=[crop_settings.crop_scale, crop_settings.crop_down],
+        detector=settings.faces.detector,
+    )
 
     def crop(path: Path) -> Image:
         picture = read_image(path)
-        (found,) = detector.detect([picture])
-        sure = found.boxes[found.scores >= settings.faces.min_score]  # largest first
-        if not len(sure):
+        (detections,) = detector.detect([picture])
+        boxes = detections.boxes[detections.scores >= settings.faces.min_score]  # largest first
+        if not len(boxes):
             raise ExportError(f"{path}: no face was found; lower faces.min_score or faces.min_face")
-        ((x, y),), (side,) = crop_squares(sure[:1], chosen.crop_scale, chosen.crop_down)
+        ((x, y),), (side,) = crop_squares(boxes[:1], crop_settings.crop_scale, crop_settings.crop_down)
         size = model.spec.image_size
         return warp_crop(picture, square_transform((x, y), side, size), size)
 

@@ -1,1 +1,1 @@
-"""Files on disk: atomic writing, digests, relative paths, what first bytes say."""
+"""Files on disk: atomic writing, digests, relative paths, types by the first bytes."""

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say about it, without the libraries that read the rest."""
+"""Checks on the first bytes of a file, without the libraries that read the rest."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _HTML = (b"<!doctype", b"<html", b"<?xml")
 
 
 def is_web_page(path: Path) -> bool:
-    """Return whether a file is a saved web page: what sites answer with instead of a file (login, quota, error)."""
+    """Return whether a file is a saved web page, which sites send instead of the file (login, quota, error)."""
     with open(path, "rb") as file:
         return file.read(64).lstrip().lower().startswith(_HTML)
 
 
 def safetensors_size(path: Path) -> int | None:
-    """Return the size in bytes that a safetensors file has by its header (length, JSON, tensors); None: it is none."""
+    """Return the size in bytes of a safetensors file by its header (length, JSON, tensors); None: not such a file."""
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if 8 + length > path.stat().st_size:

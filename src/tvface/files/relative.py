@@ -1,4 +1,4 @@
-"""Paths in what is stored: relative, so that no file tells on which machine, or in whose folders, it was made."""
+"""Relative paths for stored files, so that none reveals the machine or the folders it was written in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def project_path(path: str | Path) -> str:
 def bare_path(path: str | Path) -> str:
     """Return ``path`` relative to the working folder, or by name alone if it lies elsewhere (a file with its folder's).
 
-    For what is published: how the folders of a machine lie to each other is nobody's business there.
+    For published files, which should not reveal how the folders of a machine lie to each other.
     """
     place = Path(path)
     inside = Path(os.path.relpath(place))
@@ -32,16 +32,16 @@ def bare_path(path: str | Path) -> str:
 
 
 def without_absolute_paths(value: Any, name: Callable[[str], str] = project_path) -> Any:
-    """Return ``value`` with every absolute path in its strings named by ``name``; the argument is not changed.
+    """Return a copy of ``value`` in which ``name`` replaces every absolute path in its strings.
 
     Args:
         value: text, or a mapping, list or tuple of such values; other values stay as they are.
-        name: what stands for an absolute path.
+        name: maps an absolute path to its replacement.
     """
     if isinstance(value, str):
         here = re.escape(os.getcwd().rstrip("/"))
         start = rf"(?:{here}(?!(?!/){_INSIDE})|/(?=[^\s/]))" if here else r"/(?=[^\s/])"
-        return re.sub(f"{_BEFORE}{start}{_INSIDE}*", lambda found: name(found[0]), value)
+        return re.sub(f"{_BEFORE}{start}{_INSIDE}*", lambda match: name(match[0]), value)
     if isinstance(value, Mapping):
         return {key: without_absolute_paths(inner, name) for key, inner in value.items()}
     if isinstance(value, list | tuple):

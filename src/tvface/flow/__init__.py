@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tvface.flow.base import FlowBackend
     from tvface.settings.model import Flow
 
-SUPPORT = ("base",)  # modules of this package that are no backends
+SUPPORT = ("base",)  # modules of this package that are not backends
 
 
 def available() -> list[str]:
@@ -21,13 +21,13 @@ def available() -> list[str]:
 
 
 def create(name: str, settings: Flow, device: torch.device | str = "cpu") -> FlowBackend:
-    """Make the flow backend ``name`` on ``device``, with its weights.
+    """Return the flow backend ``name`` on ``device``, with its weights.
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        tvface.assets.registry.MissingAsset: its weights are not there.
+        tvface.assets.registry.MissingAsset: its weights are missing.
     """
-    import torch  # here, so that asking which backends there are does not import it
+    import torch  # imported here, so that listing the backends does not load it
 
-    made: FlowBackend = backends.backend("flow", name)(settings, torch.device(device))
-    return made
+    backend: FlowBackend = backends.backend("flow", name)(settings, torch.device(device))
+    return backend

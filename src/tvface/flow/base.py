@@ -1,7 +1,7 @@
-"""What flow backends share: the convention, and the flow of a whole sequence.
+"""Base class of flow backends, and the flow of a whole sequence.
 
-Convention (``flow_warp`` of BasicVSR++'s code): ``flow(a, b)[:, y, x] = (dx, dy)`` in pixels, such that
-``b(x + dx, y + dy)`` shows what ``a(x, y)`` shows. Sampling ``b`` at the displaced grid aligns it to ``a``.
+Convention: ``flow(a, b)[:, y, x] = (dx, dy)`` in pixels, such that ``b(x + dx, y + dy)`` shows the same point as
+``a(x, y)``, as in ``flow_warp`` of BasicVSR++'s code. Sampling ``b`` at the displaced grid aligns it to ``a``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FlowBackend(Weighted, ABC):
             first, second: (P, S, S, 3) uint8 RGB.
 
         Returns:
-            (P, 2, S, S) float32, channels dx, dy in pixels; ``second`` sampled at grid + flow looks like ``first``.
+            (P, 2, S, S) float32, channels dx, dy in pixels; ``second`` sampled at grid + flow approximates ``first``.
         """
 
 
@@ -62,11 +62,10 @@ def sequence_flow(
     Args:
         images: N pictures (H, H, 3) uint8 RGB.
         size: side S at which the flow is stored.
-        computed_at: "size" estimates flow on pictures of side S, as BasicVSR++ does; "crop" on the pictures as they
-            are, and averages the flow down to S: three times the work at H = 2 S, and a 7 to 19 % smaller end-point
-            error with SPyNet, measured on the three pairs of FlyingChairs that come with its published code.
-        crossing: (N,) true where a shot boundary lies before the frame. Across it nothing moves from one picture
-            into the other, so the flow there is zero.
+        computed_at: "size" estimates flow on pictures of side S, as BasicVSR++ does; "crop" estimates it at full size
+            and averages it down to S: three times the work at H = 2 S, and a 7 to 19 % smaller end-point error with
+            SPyNet, measured on the three pairs of FlyingChairs that come with its published code.
+        crossing: (N,) true where a shot boundary lies before the frame. The flow across it is zero.
 
     Returns:
         (2, N-1, 2, S, S) float16. Index 0 backward: frame i to i+1, so that frame i+1 warped by it aligns to frame i

@@ -26,6 +26,6 @@ class Backend(FlowBackend):
         for a, b in zip(first, second, strict=True):
             grey = (cv2.cvtColor(a, cv2.COLOR_RGB2GRAY), cv2.cvtColor(b, cv2.COLOR_RGB2GRAY))
             # None: start from zero. A passed array would be both the start and the result.
-            found = self._dis.calc(*grey, None)  # type: ignore[call-overload]  # the stubs forget None
-            flows.append(found.transpose(2, 0, 1))
+            displacement = self._dis.calc(*grey, None)  # type: ignore[call-overload]  # the stubs forget None
+            flows.append(displacement.transpose(2, 0, 1))
         return np.asarray(np.stack(flows), np.float32)

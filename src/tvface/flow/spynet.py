@@ -35,18 +35,19 @@ class Backend(FlowBackend):
 
     @classmethod
     def load(cls, path: Path) -> tuple[SPyNet, LoadReport]:
+        """See :meth:`tvface.assets.backends.Weighted.load`."""
         network = SPyNet()
         return network, load_spynet(network, path)
 
     @classmethod
     def report(cls, path: Path) -> LoadReport:
-        """Of one of the authors' Torch7 files: the tensors of its level, whether the others are there or not."""
+        """See :meth:`tvface.assets.backends.Weighted.report`; for a Torch7 file of the authors, of its level alone."""
         level = torch7_level(path)
         if level is None:
             return cls.load(path)[1]
-        own = f"basic_module.{level}."
-        state = {name.removeprefix(own): tensor for name, tensor in read_level(path, level).items()}
-        return load_strictly(SPyNet().get_submodule(own.removesuffix(".")), state, str(path))
+        prefix = f"basic_module.{level}."
+        state = {name.removeprefix(prefix): tensor for name, tensor in read_level(path, level).items()}
+        return load_strictly(SPyNet().get_submodule(prefix.removesuffix(".")), state, str(path))
 
     @torch.no_grad()
     def flow(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:

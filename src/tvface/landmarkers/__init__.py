@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tvface.landmarkers.base import Landmarker
     from tvface.settings.labels import Landmarks
 
-SUPPORT = ("base", "geometry")  # modules of this package that are no backends
+SUPPORT = ("base", "geometry")  # modules of this package that are not backends
 
 
 def available() -> list[str]:
@@ -21,13 +21,13 @@ def available() -> list[str]:
 
 
 def create(name: str, settings: Landmarks, device: torch.device | str = "cpu") -> Landmarker:
-    """Make the landmarker ``name`` on ``device``, with its weights.
+    """Return the landmarker ``name`` on ``device``, with its weights.
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        tvface.assets.registry.MissingAsset: its weights are not there.
+        tvface.assets.registry.MissingAsset: its weights are missing.
     """
-    import torch  # here, so that asking which backends there are does not import it
+    import torch  # imported here, so that listing the backends does not load it
 
-    made: Landmarker = backends.backend("landmarkers", name)(settings, torch.device(device))
-    return made
+    landmarker: Landmarker = backends.backend("landmarkers", name)(settings, torch.device(device))
+    return landmarker

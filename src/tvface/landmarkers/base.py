@@ -1,4 +1,4 @@
-"""What every landmarker offers."""
+"""Base class of landmarkers."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ class Landmarker(Weighted, ABC):
     def find(
         self, crops: NDArray[np.uint8], boxes: NDArray[np.floating]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Find the points of one face per crop, looking once.
+        """Find the points of one face per crop in a single pass.
 
         Args:
             crops: (N, S, S, 3) uint8 RGB; N may be 0.
-            boxes: (N, 4) x0, y0, x1, y1 of the face as the detector gave it, in crop pixels; may reach outside.
+            boxes: (N, 4) x0, y0, x1, y1 of the detected face in crop pixels; may reach outside.
 
         Returns:
-            points (N, 68, 2) in crop pixels (x right, y down, pixel centres at integers) and the confidence of each,
-            (N, 68) >= 0.
+            points (N, 68, 2) and the confidence of each, (N, 68) >= 0.
+
+        Convention: crop pixels, x right, y down, centres at integers.
         """
 
     def locate(self, crops: NDArray[np.uint8], boxes: NDArray[np.floating]) -> tuple[Points, NDArray[np.float32]]:
-        """Find the points as :meth:`find`, then ``refine`` times again on the box of the points found before."""
+        """Find the points with :meth:`find`, then ``refine`` times again, each time in the box of the last points.
+
+        Args and result as for :meth:`find`, the result as float32.
+        """
         points, confidence = self.find(crops, np.asarray(boxes, np.float64))
         for _ in range(self.refine if len(crops) else 0):
             points, confidence = self.find(crops, box_of_points(points))
@@ -48,16 +52,17 @@ class Landmarker(Weighted, ABC):
     def instability(
         self, crops: NDArray[np.uint8], boxes: NDArray[np.floating], points: Points, shift: float
     ) -> NDArray[np.float32]:
-        """Return how far the points depend on the box, by looking once more beside it.
+        """Return how much the points depend on the box, from one more pass with a shifted box.
 
         DECA's authors left out images whose landmarks change when the box is shifted by 5 % (section 5 of the paper).
 
         Args:
-            crops, boxes: as :meth:`locate` took them; points: as it returned them.
-            shift: of the box last looked at, to the right and down, in its sides.
+            crops, boxes: the arguments of :meth:`locate`.
+            points: its result.
+            shift: of the last box, to the right and down, in its sides.
 
         Returns:
-            (N,) float32: mean distance of the 68 points, in mean sides of the points' own box.
+            (N,) float32: mean distance of the 68 points, in mean sides of their tight box.
         """
         if not len(crops):
             return np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""The bundled landmark network: a one-stack hourglass trained on tvface's own renders. Needs no download."""
+"""The bundled landmark network: a one-stack hourglass trained on tvface's renders. Needs no download."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tvface.settings.labels import Landmarks
 class Backend(Landmarker):
     """Heat maps of an upright square window around the box, read by soft-argmax.
 
-    A point's confidence is the probability, estimated from the spread of its heat map and calibrated on renders that
-    the network had not seen, that it lies within 5 % of the eye distance of the truth.
+    The confidence of a point is the probability that it lies within 5 % of the eye distance of the truth. It is
+    estimated from the spread of the heat map and calibrated on renders that the network had not seen.
     """
 
     needs = ("compact_landmarks",)
@@ -48,11 +48,13 @@ class Backend(Landmarker):
 
     @classmethod
     def load(cls, path: Path) -> tuple[Bundle, LoadReport]:
+        """See :meth:`tvface.assets.backends.Weighted.load`."""
         return load_with_report(path)
 
     def find(
         self, crops: NDArray[np.uint8], boxes: NDArray[np.floating]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See :meth:`Landmarker.find`."""
         centres, sides = centre_and_sides(boxes)
         transforms = [
             window_transform(centre, self.window * side, self.size)
@@ -70,7 +72,7 @@ class Backend(Landmarker):
 
     @torch.inference_mode()
     def _read(self, windows: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Points as fractions of the window and their confidence; averaged with the mirrored window if set."""
+        """Return points as fractions of the window and their confidence; with ``flip``, the mirror image counts too."""
         images = (torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float() / 255).to(self.dtype)
         points, spread = soft_argmax(self.heat(images).float())
         confidence = self.net.confidence(spread)

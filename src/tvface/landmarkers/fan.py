@@ -1,8 +1,8 @@
 """2D-FAN with four stacks (Bulat and Tzimiropoulos, ICCV 2017): geometry, decoding and batching.
 
-The network is the ``face_alignment`` package's; what surrounds it is written anew so that crops go through in
-batches, points are not rounded to whole pixels, and boxes of other detectors than S3FD can be given.
-Source: the package, release 1.5.0; its numbers: ``tests/reference/net/fan_{crop,decode}.npz``.
+The network is that of the ``face_alignment`` package. The code around it is new: it takes crops in batches, does not
+round points to whole pixels, and accepts boxes of other detectors than S3FD. Source: the package, release 1.5.0; its
+numbers: ``tests/reference/net/fan_{crop,decode}.npz``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HEAT = 64
 WINDOW = 200.0  # side of the window at scale 1, in pixels
 S3FD_SCALE = 195.0  # mean width + height of an S3FD box at scale 1
 # The original's value for detectors whose boxes are tighter than S3FD's (RetinaFace, SCRFD, YuNet in 1.5.0). MTCNN,
-# trained on the same WIDER FACE boxes, is taken to be one of them; the second pass depends on it less.
+# trained on the same WIDER FACE boxes, is assumed to be one of them; the second pass depends less on this value.
 TIGHT_SCALE = 165.0
 CENTRE_UP = 0.12  # the window's centre above the box's, in box heights
 
@@ -45,7 +45,7 @@ def window(box: NDArray[np.floating], reference: float = S3FD_SCALE) -> tuple[ND
 
 
 def window_corners(centre: NDArray[np.floating], scale: float) -> NDArray[np.int32]:
-    """Return the whole-pixel corners [[x0, y0], [x1, y1]] of the window, as the original takes them.
+    """Return the whole-pixel corners [[x0, y0], [x1, y1]] of the window, as in the original.
 
     They are heat-image points 1 and 256 of 256 mapped back and truncated toward zero, so the window is a 256th
     smaller than ``200 * scale``. Columns x0 .. x1 - 1 and rows y0 .. y1 - 1 belong to it.
@@ -53,7 +53,7 @@ def window_corners(centre: NDArray[np.floating], scale: float) -> NDArray[np.int
     side = WINDOW * scale
     ends = np.array([1.0, CROP]) / CROP - 0.5
     corners = np.asarray(centre, np.float64)[None] + ends[:, None] * side
-    # The original computes in float32: what is a whole number there must not fall below it here.
+    # The original computes in float32: an integer there must not fall below that integer here.
     return np.trunc(corners.astype(np.float32)).astype(np.int32)
 
 
@@ -106,7 +106,7 @@ def peaks(heatmaps: NDArray[np.floating], decode: str = "gaussian") -> tuple[NDA
 
 
 def _parabola(before: NDArray[np.float64], top: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    floor = np.maximum(1e-3 * top, 1e-12)  # logarithms of what is left of the peak, never of zero or less
+    floor = np.maximum(1e-3 * top, 1e-12)  # keeps the logarithms finite
     low, mid, high = (np.log(np.maximum(part, floor)) for part in (before, top, after))
     curvature = low - 2 * mid + high
     flat = curvature > -1e-9
@@ -121,14 +121,14 @@ def to_picture(cells: NDArray[np.floating], centre: NDArray[np.floating], scale:
 class Backend(Landmarker):
     """FAN on the boxes of MTCNN.
 
-    ``settings.decode`` chooses :func:`peaks`; ``integer`` is the original's decoding whole: quarter cells, then
-    truncation toward zero to whole pixels. Confidence is the height of the peak, about 0..1, negative ones cut to 0.
+    ``settings.decode`` selects the decoding of :func:`peaks`; ``integer`` is that of the original: quarter cells, then
+    truncation toward zero to whole pixels. Confidence is the height of the peak, about 0..1, clipped at 0.
     """
 
     needs = ("fan",)
 
     def __init__(self, settings: Landmarks, device: torch.device, net: nn.Module | None = None) -> None:
-        """Load the weights, or take ``net``: a FAN with four stacks, or what gives the maps of its last stack."""
+        """Load the weights, or take ``net``: a FAN with four stacks, or a module that returns the last stack's maps."""
         self.settings = settings
         self.refine = settings.refine
         self.device = device
@@ -141,12 +141,13 @@ class Backend(Landmarker):
 
     @classmethod
     def load(cls, path: Path) -> tuple[nn.Module, LoadReport]:
+        """See :meth:`tvface.assets.backends.Weighted.load`."""
         return network.load(path)
 
     def find(
         self, crops: NDArray[np.uint8], boxes: NDArray[np.floating], reference: float = TIGHT_SCALE
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Look once; ``reference`` is that of the boxes' detector (see :func:`window`)."""
+        """See :meth:`Landmarker.find`; ``reference`` is that of the boxes' detector (see :func:`window`)."""
         windows = [window(box, reference) for box in boxes]
         points = np.zeros((len(crops), 68, 2))
         confidence = np.zeros((len(crops), 68))
@@ -163,15 +164,15 @@ class Backend(Landmarker):
 
     @torch.inference_mode()
     def heatmaps(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run (N, 256, 256, 3) uint8 windows through the network; (N, 68, 64, 64) maps of the last stack.
+        """Return the (N, 68, 64, 64) heat maps of the last stack for (N, 256, 256, 3) uint8 windows.
 
-        With ``settings.flip`` the mirrored windows' maps are mirrored back and averaged in (the original adds them,
-        which doubles its scores).
+        With ``settings.flip`` they are averaged with those of the mirrored windows, mirrored back (the original adds
+        them, which doubles its scores).
         """
         batch = (torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float() / 255).to(self.dtype)
         heat = self.net(batch)
         if self.settings.flip:
             mirror = torch.from_numpy(MIRROR).to(self.device)
             heat = (heat + self.net(batch.flip(-1))[:, mirror].flip(-1)) / 2
-        found: NDArray[np.float32] = heat.float().cpu().numpy()
-        return found
+        maps: NDArray[np.float32] = heat.float().cpu().numpy()
+        return maps

@@ -1,4 +1,4 @@
-"""Manifests of ``archive``: what it took out of TVQA's split archive, and what the whole archive holds."""
+"""Manifests of ``archive``: the clips taken out of TVQA's split archive, and the contents of the whole archive."""
 
 import pyarrow as pa
 
@@ -32,4 +32,4 @@ STORED = Schema(
 """One row per frame of one episode, beside its store."""
 
 CONTENTS = Schema("archive_contents", 1, (CLIP, _FRAMES, _BYTES), key=("clip",))
-"""One row per clip of the whole archive, whatever show it is of; written when the archive has been read to its end."""
+"""One row per clip of the whole archive, of all shows; written when the archive has been read to its end."""

@@ -69,6 +69,7 @@ class Schema:
 
     @property
     def arrow(self) -> pa.Schema:
+        """The columns as an Arrow schema."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
 
     def empty(self) -> pd.DataFrame:
@@ -78,7 +79,7 @@ class Schema:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where a manifest comes from.
+    """The origin of a manifest.
 
     ``parents`` maps project-relative paths to sha256 digests. ``seed`` is None where nothing is random. Absolute paths
     in settings and notes become project-relative too.
@@ -109,6 +110,7 @@ class Manifest:
 
     @property
     def dropped(self) -> dict[str, int]:
+        """Number of dropped rows by reason."""
         return dict(self.provenance["dropped"])
 
 
@@ -124,7 +126,13 @@ def library_versions() -> dict[str, str]:
 
 
 def write(path: str | Path, schema: Schema, rows: pd.DataFrame, provenance: Provenance) -> None:
-    """Validate ``rows`` against ``schema``, sort them by key and write them atomically.
+    """Validate rows, sort them by key and write them atomically.
+
+    Args:
+        path: of the manifest.
+        schema: of its stage.
+        rows: with the columns of ``schema``, any order.
+        provenance: stored in the metadata.
 
     Raises:
         ManifestError: missing or unknown column, wrong type, value out of range, repeated key.
@@ -188,10 +196,10 @@ def read_all(paths: Sequence[str | Path], schema: Schema) -> pd.DataFrame:
 
 
 def parents(*paths: str | Path | Sequence[str | Path]) -> dict[str, str]:
-    """Return {project-relative path: sha256} of the given files, for :class:`Provenance`."""
+    """Return {project-relative path: sha256} of files, for :class:`Provenance`."""
     flat: list[str | Path] = []
-    for item in paths:
-        flat.extend([item] if isinstance(item, str | Path) else item)
+    for path_or_paths in paths:
+        flat.extend([path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths)
     return {project_path(path): digest(path) for path in flat}
 
 

@@ -28,13 +28,18 @@ PERSON = Column(
 SEQUENCE = Column("sequence", pa.string(), "sequence, <episode>.<number>")
 POSITION = Column("position", pa.int32(), "frame in the sequence, 0-based", low=0)
 SAMPLED_FRAME = (SHOW, EPISODE, CLIP, FRAME, SOURCE_FRAME, TIME, SHOT, SCENE)
-"""Where a sampled frame lies, from the show down."""
+"""Columns that locate a sampled frame, from the show down."""
 
 
 def stored(prefix: str, what: str, nullable: bool = False) -> tuple[Column, Column, Column]:
-    """Columns that address bytes: file (project-relative), offset and length in it.
+    """Return the columns that address bytes: file (project-relative), offset and length in it.
 
-    A member of a tar is a byte range of the tar; a file of its own has offset 0 and its size as length.
+    A member of a tar is a byte range of the tar; a separate file has offset 0 and its size as length.
+
+    Args:
+        prefix: of the columns' names.
+        what: the stored object, for the documentation of the columns.
+        nullable: rows may lack the object.
     """
     return (
         Column(f"{prefix}_file", pa.string(), f"file that holds {what}, relative to the project", nullable=nullable),
@@ -44,5 +49,14 @@ def stored(prefix: str, what: str, nullable: bool = False) -> tuple[Column, Colu
 
 
 def points(name: str, count: int, doc: str, unit: str = "px") -> Column:
-    """A column of ``count`` 2D points stored as x0, y0, x1, y1, ...; pixel centres at integers."""
+    """Return a column of 2D points stored as x0, y0, x1, y1, ...
+
+    Convention: pixels, x right, y down, centres at integers.
+
+    Args:
+        name: of the column.
+        count: points per row.
+        doc: meaning of the points.
+        unit: of the coordinates.
+    """
     return Column(name, pa.list_(pa.float32()), doc, unit=unit, length=2 * count)

@@ -1,4 +1,4 @@
-"""Manifests of ``sequences``: the chosen frames, and every candidate with its scores and fate."""
+"""Manifests of ``sequences``: the selected frames, and every candidate with its scores and outcome."""
 
 import pyarrow as pa
 

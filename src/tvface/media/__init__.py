@@ -1,0 +1,1 @@
+"""Pictures, videos, sound, tar stores, meshes and npz files."""

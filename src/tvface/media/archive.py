@@ -1,4 +1,4 @@
-"""The files inside a gzipped tar that is read once, from a stream, without writing anything by the names in it."""
+"""The files inside a gzipped tar, read once from a stream; the names in it are never used to write files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST = 32 << 20
 
 @dataclass(frozen=True)
 class Member:
-    """A file in the archive: its path split at the slashes, its size in bytes, and its content, to be read at once."""
+    """A file in the archive: path split at the slashes, size in bytes, and content, to be read before the next file."""
 
     path: tuple[str, ...]
     size: int
@@ -29,11 +29,11 @@ class Member:
 def members(stream: PartStream, refuse: Callable[[str], None]) -> Iterator[Member]:
     """Yield the regular files of the archive in its order; memory does not grow with their number.
 
-    Links, devices, and names that are absolute or leave their folder are passed over and told to ``refuse``, as are
-    files above 32 MB, which no frame is.
+    Links, devices, and names that are absolute or leave their folder are skipped and reported to ``refuse``. So are
+    files above 32 MB: no frame is that large.
 
     Raises:
-        ArchiveError: the bytes are no whole gzipped tar; where the md5 sums tell, the message names the wrong part.
+        ArchiveError: the bytes are not a complete gzipped tar; if md5 sums are known, the message names the bad part.
     """
     buffered = io.BufferedReader(stream, _BUFFER)
     try:
@@ -80,7 +80,7 @@ def _problem(member: tarfile.TarInfo) -> str | None:
 
 
 def _require_end(tar: tarfile.TarFile) -> None:
-    """Read to the end, so that every part and gzip's own sum are checked; tarfile takes a broken header for the end."""
+    """Read to the end, to check every part and gzip's checksum; tarfile takes a broken header for the end."""
     assert tar.fileobj is not None
     while rest := tar.fileobj.read(_BUFFER):
         if rest.strip(b"\0"):

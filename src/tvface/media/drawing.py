@@ -39,7 +39,15 @@ def boxes(
     captions: Sequence[str] | None = None,
     thickness: int = 2,
 ) -> Image:
-    """Return a copy with rectangles; ``corners`` is (N, 4) x0, y0, x1, y1 in pixels, captions stand above them."""
+    """Return a copy of a picture with rectangles.
+
+    Args:
+        rgb: H x W x 3 uint8.
+        corners: (N, 4) x0, y0, x1, y1 in pixels.
+        colours: of each rectangle; by default distinct ones.
+        captions: of each rectangle, drawn above it.
+        thickness: of the lines in pixels.
+    """
     canvas = rgb.copy()
     for index, (x0, y0, x1, y1) in enumerate(np.asarray(corners, np.float64).reshape(-1, 4)):
         colour = colours[index] if colours is not None else distinct_colour(index)
@@ -50,7 +58,14 @@ def boxes(
 
 
 def points(rgb: Image, positions: ArrayLike, colour: Colour = (60, 255, 90), radius: float = 2) -> Image:
-    """Return a copy with filled discs; ``positions`` is (..., 2) x, y in pixels, drawn to 1/16 of a pixel."""
+    """Return a copy of a picture with filled discs.
+
+    Args:
+        rgb: H x W x 3 uint8.
+        positions: (..., 2) x, y in pixels, drawn to 1/16 of a pixel.
+        colour: RGB.
+        radius: in pixels.
+    """
     canvas = rgb.copy()
     for x, y in np.asarray(positions, np.float64).reshape(-1, 2):
         centre = (round(x * 16), round(y * 16))
@@ -59,7 +74,13 @@ def points(rgb: Image, positions: ArrayLike, colour: Colour = (60, 255, 90), rad
 
 
 def class_overlay(rgb: Image, labels: NDArray[np.integer], opacity: float = 0.5) -> Image:
-    """Blend the class colours over the picture; ``labels`` is H x W in zllrunning order, 0 stays untouched."""
+    """Return the picture blended with the colours of its classes.
+
+    Args:
+        rgb: H x W x 3 uint8.
+        labels: H x W in zllrunning order; background (0) is not coloured.
+        opacity: of the colours, in 0..1.
+    """
     colours = PALETTE[labels].astype(np.float32)
     weight = (opacity * (labels > 0)).astype(np.float32)[..., None]
     return np.clip(np.rint(rgb * (1 - weight) + colours * weight), 0, 255).astype(np.uint8)
@@ -73,10 +94,10 @@ def legend(classes: Sequence[int] | None = None, columns: int = 5, width: int = 
         width: of the picture, px.
     """
     columns = max(1, min(columns, width // _LEGEND_CELL))
-    chosen = list(classes) if classes is not None else list(range(1, len(CLASS_NAMES)))
-    rows, cell = -(-len(chosen) // columns), width // columns
+    entries = list(classes) if classes is not None else list(range(1, len(CLASS_NAMES)))
+    rows, cell = -(-len(entries) // columns), width // columns
     canvas = np.full((rows * 20 + 4, width, 3), 255, np.uint8)
-    for index, label in enumerate(chosen):
+    for index, label in enumerate(entries):
         x, y = index % columns * cell + 4, index // columns * 20 + 4
         canvas[y : y + 12, x : x + 12] = PALETTE[label]
         canvas = text(canvas, CLASS_NAMES[label], (x + 17, y - 2), colour=(30, 30, 30), size=12)
@@ -91,7 +112,16 @@ def text(
     behind: Colour | None = None,
     size: int = 12,
 ) -> Image:
-    """Return a copy with ``words`` whose top-left corner is at ``position`` (x, y), on a filled ground if given."""
+    """Return a copy of a picture with text.
+
+    Args:
+        rgb: H x W x 3 uint8.
+        words: the text.
+        position: x, y of its top-left corner in pixels.
+        colour: of the text, RGB; on a background it is black or white.
+        behind: colour of a filled background; None: no background.
+        size: of the font in pixels.
+    """
     picture = PillowImage.fromarray(rgb)
     draw = ImageDraw.Draw(picture)
     x, y = position
@@ -110,9 +140,14 @@ def contact_sheet(
     cell: tuple[int, int] = (112, 112),
     size: int = 11,
 ) -> Image:
-    """Lay pictures on a grid, each scaled into ``cell`` (width, height) without distortion, captions below.
+    """Return pictures on a grid, each scaled into its cell without distortion. No pictures give one empty white cell.
 
-    A caption may hold several lines. No pictures give one empty white cell.
+    Args:
+        images: H x W x 3 uint8 each.
+        captions: below each picture; may have several lines.
+        columns: most pictures side by side.
+        cell: width and height of a cell in pixels, without the caption.
+        size: of the font in pixels.
     """
     width, height = cell
     lines = max((caption.count("\n") + 1 for caption in captions or ()), default=0)
@@ -138,7 +173,7 @@ def contact_sheet(
 
 
 def distinct_colour(index: int) -> Colour:
-    """Return the ``index``-th of an endless list of colours that are easy to tell apart."""
+    """Return the ``index``-th colour of an endless list of colours that are easy to distinguish."""
     hue = (index * 0.618033988749895) % 1.0  # the golden ratio spreads any number of hues evenly
     hsv = np.array([[[round(hue * 179), 190 if index % 2 else 230, 235]]], np.uint8)
     red, green, blue = (int(value) for value in cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0])

@@ -82,7 +82,7 @@ def read_image(file: str | Path, offset: int = 0, length: int | None = None) -> 
 
 
 def warp_crop(rgb: Image, transform: NDArray[np.floating], size: int) -> Image:
-    """Resample a crop of ``size`` x ``size`` pixels; what lies outside the picture is black.
+    """Resample a crop of ``size`` x ``size`` pixels; outside the picture it is black.
 
     Args:
         rgb: H x W x 3 (or H x W) uint8.
@@ -102,7 +102,7 @@ def warp_crop(rgb: Image, transform: NDArray[np.floating], size: int) -> Image:
 
 
 def shrink(rgb: Image, long_side: int) -> Image:
-    """Shrink so that the longer side is ``long_side`` pixels; smaller pictures and 0 leave it as it is."""
+    """Shrink a picture to a longer side of ``long_side`` pixels; smaller pictures stay, and 0 keeps every size."""
     height, width = rgb.shape[:2]
     if long_side == 0 or max(height, width) <= long_side:
         return rgb
@@ -114,7 +114,7 @@ def shrink(rgb: Image, long_side: int) -> Image:
 def _encode(suffix: str, picture: Image, parameters: list[int]) -> bytes:
     channels = picture.shape[2:] if picture.ndim == 3 else ()
     if picture.dtype != np.uint8 or picture.size == 0 or picture.ndim not in (2, 3) or channels not in ((), (3,)):
-        raise MediaError(f"cannot encode {picture.dtype} {picture.shape}: wanted uint8 of H x W x 3 or H x W")
+        raise MediaError(f"cannot encode {picture.dtype} {picture.shape}: expected uint8 of H x W x 3 or H x W")
     stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
     ok, data = cv2.imencode(suffix, stored, parameters)
     if not ok:

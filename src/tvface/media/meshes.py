@@ -1,4 +1,4 @@
-"""Meshes as bytes: OBJ with the head's own topology, GLB that viewers open at once."""
+"""Meshes as bytes: OBJ with the topology of the head, GLB for viewers."""
 
 from __future__ import annotations
 

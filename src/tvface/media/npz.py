@@ -1,4 +1,4 @@
-"""An npz written in pieces, so that memory does not grow with its length."""
+"""An npz file written in pieces, so that memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class NpzWriter:
                 self._files[name] = open(Path(self._folder.name) / name, "wb")  # noqa: SIM115 (closed in __exit__)
         lengths = {len(array) for array in rows.values()}
         if set(rows) != set(self._rows) or len(lengths) != 1:
-            raise ValueError(f"{self.path}: rows of {sorted(rows)} and lengths {lengths}, wanted {sorted(self._rows)}")
+            raise ValueError(
+                f"{self.path}: rows of {sorted(rows)} and lengths {lengths}, expected {sorted(self._rows)}"
+            )
         for name, array in rows.items():
             dtype, shape, count = self._rows[name]
             if array.dtype != dtype or array.shape[1:] != shape:

@@ -41,7 +41,7 @@ class Part:
 
 
 def find_parts(place: str | Path) -> list[Part]:
-    """Return the parts of the split archive in a folder, in order, with their published sums if a list is there.
+    """Return the parts of the split archive in a folder, in order, with their published md5 sums if there is a list.
 
     Args:
         place: a folder that holds one archive's parts, or one of the parts where a folder holds several archives.
@@ -51,27 +51,28 @@ def find_parts(place: str | Path) -> list[Part]:
     """
     place = Path(place)
     folder = place if place.is_dir() else place.parent
-    found: dict[str, dict[str, Path]] = {}
+    archives: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         match = _PART.fullmatch(path.name)
         if match and path.is_file():
-            found.setdefault(match[1], {})[match[2] or ""] = path
+            archives.setdefault(match[1], {})[match[2] or ""] = path
     if not place.is_dir():
         match = _PART.fullmatch(place.name)
-        found = {match[1]: found[match[1]]} if match and place.is_file() and match[1] in found else {}
-    if not found:
+        archives = {match[1]: archives[match[1]]} if match and place.is_file() and match[1] in archives else {}
+    if not archives:
         raise ArchiveError(
             f"archive: {place} holds no part of a split archive (NAME.tar.gz.aa, .ab, ...; seen from {Path.cwd()}); "
             "point 'archive' at the folder of the downloaded parts"
         )
-    split = [stem for stem, parts in found.items() if set(parts) != {""}]
-    if len(split) == 1:  # whole archives beside it, as TVQA's subtitles, are others
-        found = {split[0]: found[split[0]]}
-    if len(found) > 1:
+    split = [stem for stem, parts in archives.items() if set(parts) != {""}]
+    if len(split) == 1:  # a whole archive beside it, as TVQA's subtitles, is another one
+        archives = {split[0]: archives[split[0]]}
+    if len(archives) > 1:
         raise ArchiveError(
-            f"archive: {folder} holds several archives ({', '.join(found)}); point 'archive' at the first part of one"
+            f"archive: {folder} holds several archives ({', '.join(archives)}); "
+            "point 'archive' at the first part of one"
         )
-    ((stem, parts),) = found.items()
+    ((stem, parts),) = archives.items()
     if len(parts) > 1 and "" in parts:
         raise ArchiveError(f"archive: {parts['']} and parts of it lie in one folder; move one of them away")
     sums = _published(folder, stem)
@@ -80,7 +81,7 @@ def find_parts(place: str | Path) -> list[Part]:
 
 
 def _published(folder: Path, stem: str) -> dict[str, str]:
-    """The md5 sums of this archive's parts from a file as ``md5sum`` writes it: {name: sum}; empty without one."""
+    """Return the md5 sums of the archive's parts, {name: sum}, from a file as ``md5sum`` writes it; empty without."""
     sums: dict[str, str] = {}
     for path in sorted({path for pattern in _LISTS for path in folder.glob(pattern)}):
         if path.stat().st_size > _LARGEST_LIST:
@@ -106,7 +107,7 @@ def _require_all(folder: Path, names: Sequence[str], sums: dict[str, str]) -> No
         if unknown:
             raise ArchiveError(f"archive: {what}, but not {', '.join(unknown)}; move what does not belong there away")
         return
-    # Without a list the gaps between the suffixes show what is missing; the end shows when the stream is read.
+    # Without a list, gaps between the suffixes show missing parts; a missing end shows when the stream is read.
     suffixes = [name.rpartition(".")[2] for name in names]
     if len(names) == 1 and not re.search(r"\.(?:tar\.gz|tgz)\.[a-z]+$", names[0]):
         return
@@ -117,7 +118,7 @@ def _require_all(folder: Path, names: Sequence[str], sums: dict[str, str]) -> No
 
 
 def _suffixes(length: int) -> Iterator[str]:
-    """aa, ab, ... zz, as ``split`` counts."""
+    """Yield aa, ab, ... zz, as ``split`` counts."""
     for number in range(26**length):
         yield "".join(chr(ord("a") + number // 26**place % 26) for place in reversed(range(length)))
 
@@ -125,8 +126,8 @@ def _suffixes(length: int) -> Iterator[str]:
 class PartStream(io.RawIOBase):
     """The bytes of all parts one after the other, hashed on the way; use it in a ``with`` block.
 
-    ``consumed`` counts the bytes handed out, ``verified`` those in parts that were handed out whole and whose md5 was
-    as listed (or is not listed); ``checked`` are these parts, with their md5. Memory stays below 40 MB.
+    ``consumed`` counts the bytes handed out; ``verified`` counts those of parts that were handed out whole and whose
+    md5 agrees with the list (or is not listed); ``checked`` are these parts, with their md5. Memory stays below 40 MB.
 
     Raises:
         ArchiveError: on reading, behind the last byte of a part whose md5 is wrong, or where a part cannot be read.
@@ -151,7 +152,7 @@ class PartStream(io.RawIOBase):
 
     @property
     def current(self) -> Part:
-        """The part from which the last byte came that was handed out."""
+        """The part of the last byte that was handed out."""
         end = 0
         for part in self.parts:
             end += part.size
@@ -174,7 +175,7 @@ class PartStream(io.RawIOBase):
         return count
 
     def finish_part(self) -> None:
-        """Pass over what is left of the current part, so that its md5 tells whether the part is damaged.
+        """Skip the rest of the current part, so that its md5 is checked.
 
         Raises:
             ArchiveError: its md5 is wrong.
@@ -194,15 +195,15 @@ class PartStream(io.RawIOBase):
         super().close()
 
     def _next(self) -> None:
-        item = self._queue.get()
-        if isinstance(item, bytes):
-            self._chunk = memoryview(item)
-        elif isinstance(item, Part):
-            self.checked.append(item)
-            self.verified += item.size
-        elif isinstance(item, ArchiveError):
+        entry = self._queue.get()
+        if isinstance(entry, bytes):
+            self._chunk = memoryview(entry)
+        elif isinstance(entry, Part):
+            self.checked.append(entry)
+            self.verified += entry.size
+        elif isinstance(entry, ArchiveError):
             self._ended = True
-            raise item
+            raise entry
         else:
             self._ended = True
 
@@ -233,10 +234,10 @@ class PartStream(io.RawIOBase):
             )
         return dataclasses.replace(part, md5=total.hexdigest())
 
-    def _put(self, item: bytes | Part | ArchiveError | None) -> None:
+    def _put(self, entry: bytes | Part | ArchiveError | None) -> None:
         while not self._stopped.is_set():
             try:
-                self._queue.put(item, timeout=0.1)
+                self._queue.put(entry, timeout=0.1)
                 return
             except queue.Full:
                 continue
@@ -244,4 +245,4 @@ class PartStream(io.RawIOBase):
 
 
 class _ReaderLeft(Exception):
-    """Nobody reads on."""
+    """The consumer has stopped reading."""

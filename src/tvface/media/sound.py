@@ -1,4 +1,4 @@
-"""The sound of a video, carried over to another one packet by packet, without decoding it."""
+"""The sound of a video, copied to another video packet by packet, without decoding."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Sound:
     """Copies the first audio stream of ``source`` into an open container, in step with the pictures written there.
 
     Time 0 of the output is the first picture of ``source``; sound before it is left out. A source without sound copies
-    nothing; sound whose codec the container does not hold (``.webm`` holds no AAC) is left out, and the log says
-    so.
+    nothing; sound whose codec the container does not hold (``.webm`` holds no AAC) is left out, with a warning in the
+    log.
     """
 
     def __init__(self, source: Path, output: OutputContainer) -> None:

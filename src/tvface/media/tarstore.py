@@ -1,4 +1,4 @@
-"""Images in an uncompressed tar, each addressed by offset and length, so that any opens at random.
+"""Images in an uncompressed tar, addressed by offset and length for random access.
 
 The archive is plain POSIX tar, readable by ``tar``; members have fixed metadata, so the same members give the
 same bytes.
@@ -44,9 +44,9 @@ class TarWriter:
 
 
 class GrowingTar:
-    """The same archive written in pieces over a long time: its file is open only while a piece is written.
+    """The same archive written in pieces over a long time; its file is open only while a piece is written.
 
-    So hundreds can grow side by side. Until :meth:`finish` the archive has another name.
+    Hundreds of them can grow side by side. Until :meth:`finish` the archive has a temporary name.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -76,7 +76,7 @@ class GrowingTar:
             self._open = None
 
     def finish(self) -> None:
-        """Write the end of the archive and give it its name."""
+        """Write the end of the archive and rename it to its final name."""
         self.pause()
         with open(self.partial, "ab") as file:
             end = 2 * tarfile.BLOCKSIZE
@@ -86,7 +86,7 @@ class GrowingTar:
         os.replace(self.partial, self.path)
 
     def discard(self) -> None:
-        """Remove what has been written under the other name."""
+        """Remove the unfinished archive."""
         self.pause()
         self.partial.unlink(missing_ok=True)
 
@@ -108,5 +108,5 @@ def read_bytes(file: str | Path, offset: int, length: int) -> bytes:
         handle.seek(offset)
         data = handle.read(length)
     if len(data) != length:
-        raise EOFError(f"{file}: {length} bytes wanted at {offset}, {len(data)} found; run its stage again")
+        raise EOFError(f"{file}: expected {length} bytes at {offset}, read {len(data)}; run its stage again")
     return data

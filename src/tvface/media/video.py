@@ -149,12 +149,23 @@ def write_video(
     threads: int = 1,
     sound: Path | None = None,
 ) -> int:
-    """Write H x W x 3 uint8 RGB frames as H.264 (VP9 in .webm), yuv420p; return how many.
+    """Write frames as H.264 (VP9 in .webm), yuv420p.
 
-    Odd sides grow by one repeated pixel, which yuv420p needs. ``crf`` is the encoder's quality, 0 (lossless) .. 51.
-    ``sound``: a video whose first audio stream is copied, see :class:`tvface.media.sound.Sound`.
-    The bytes are reproducible for one ``threads`` and one FFmpeg where both sides are multiples of 16; at 51 x 35 they
-    once differed between runs in one process (memory that the encoder reads beyond the picture, not tracked down).
+    yuv420p needs even sides, so an odd side grows by one repeated pixel. The bytes are reproducible for one ``threads``
+    and one FFmpeg if both sides are multiples of 16; at 51 x 35 they once differed between runs in one process
+    (memory that the encoder reads beyond the picture, not tracked down).
+
+    Args:
+        path: of the video.
+        frames: H x W x 3 uint8 RGB, all of one size.
+        fps: frames per second.
+        crf: the encoder's quality, 0 (lossless) .. 51.
+        preset: of x264.
+        threads: of the encoder.
+        sound: a video whose first audio stream is copied, see :class:`tvface.media.sound.Sound`.
+
+    Returns:
+        The number of frames.
 
     Raises:
         MediaError: there is no frame, or the frames differ in size.

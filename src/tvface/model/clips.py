@@ -1,6 +1,6 @@
 """Sequences of the dataset in memory, and windows cut from them.
 
-Everything is decoded once and kept as uint8 and float16: the paper's 3000 crops of 224 px are 0.5 GB.
+Everything is decoded once and held as uint8 and float16: the paper's 3000 crops of 224 px take 0.5 GB.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Clip:
 
     images (N,S,S,3) uint8 RGB; masks (N,S,S) uint8, 255 inside the face mask with soft edges; landmarks (N,68,2) f32,
     normalised (:func:`normalise`); flow (2,N-1,2,S/2,S/2) f16, backward then forward, px of the S/2 grid;
-    crossing (N,) bool, a shot boundary lies before the frame. side: px a side of the stored crops. half_pixel: how the
-    landmarks are normalised.
+    crossing (N,) bool, a shot boundary lies before the frame. side: side of the stored crops in px. half_pixel: see
+    :func:`normalise`.
     """
 
     name: str
@@ -50,21 +50,21 @@ class Clip:
 
     @property
     def centre(self) -> float:
-        """Where the picture's centre has its normalised coordinates, both of them."""
+        """Both normalised coordinates of the centre of the picture."""
         return -1 / self.side if self.half_pixel else 0.0
 
 
 class DataError(ValueError):
-    """The dataset cannot be trained on; the message says which setting to turn."""
+    """The dataset cannot be trained on; the message says which setting to change."""
 
 
 @dataclass(frozen=True)
 class StoredWindow:
-    """A window as it is kept: a seventh of the bytes of the tensors that are made of it, on the device, by `window`.
+    """A compact window: a seventh of the bytes of the tensors that :meth:`window` makes from it on the device.
 
     images (B,T,S,S,3) uint8; masks (B,T,S,S) uint8; landmarks (B,T,68,2) f32; flow (B,2,T-1,2,S/2,S/2) f16; scale (B,)
-    or (B,T) and shift (B,2) or (B,T,2) f32 of the augmentation, or None; flipped (B,) bool, mirrored before that, or
-    None; centre: of the pictures, in the landmarks' normalised coordinates (:func:`normalise`).
+    or (B,T) and shift (B,2) or (B,T,2) f32 of the augmentation, or None; flipped (B,) bool, which windows are mirrored
+    before scale and shift, or None; centre: of the pictures, in normalised coordinates (:func:`normalise`).
     """
 
     images: torch.Tensor
@@ -167,7 +167,13 @@ def _resize(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> StoredWindow:
-    """Return the frames ``start .. start + length - 1`` of each clip as one window."""
+    """Return frames of several clips as one window.
+
+    Args:
+        clips: B clips of one size.
+        starts: first frame in each clip.
+        length: T, frames of each clip.
+    """
     cut = [slice(start, start + length) for start in starts]
     pairs = [slice(start, start + length - 1) for start in starts]
     images = np.stack([clip.images[c] for clip, c in zip(clips, cut, strict=True)])
@@ -185,7 +191,9 @@ def stack(clips: Sequence[Clip], starts: Sequence[int], length: int) -> StoredWi
 
 
 def starts_of(clip: Clip, length: int) -> list[int]:
-    """Return the first frames of the windows of this length, without those that a shot boundary cuts if any are whole.
+    """Return the first frames of all windows of a length.
+
+    Windows that a shot boundary cuts are left out, unless all are cut.
 
     Raises:
         DataError: the sequence is shorter than the window.

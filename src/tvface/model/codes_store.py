@@ -1,4 +1,4 @@
-"""Codes of a video on disk, one file per block of frames: a long video needs no more memory than a short one."""
+"""Codes of a video on disk, one file per block of frames, so that memory does not grow with the length of the video."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rows = dict[str, NDArray[Any]]
 class CodesStore:
     """Rows of all tracks, block by block: ``track``, ``frame``, ``time_s``, ``transform`` and the codes.
 
-    The rows of a track within a block stand together in order of time.
+    The rows of a track within a block are contiguous and in order of time.
     """
 
     CODES = ("shape", "texture", "expression", "pose", "camera", "light", "detail")
@@ -29,11 +29,11 @@ class CodesStore:
         self._shapes: dict[int, NDArray[np.float32]] = {}
 
     def clear(self) -> None:
-        """Forget all blocks."""
+        """Remove all blocks."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def has(self, number: int) -> bool:
-        """Return whether the block is there."""
+        """Return whether the block is stored."""
         return self._path(number).is_file()
 
     def add(self, number: int, rows: Mapping[str, NDArray[Any]]) -> None:
@@ -42,18 +42,18 @@ class CodesStore:
             np.savez(file, allow_pickle=False, **rows)
 
     def finish(self, count: int) -> None:
-        """Say that the video has this many blocks and no more come."""
+        """Record that the video has ``count`` blocks."""
         with atomic(self._folder / "complete") as temporary:
             temporary.write_text(str(count))
 
     @property
     def complete(self) -> bool:
-        """Whether every block of the video is there."""
+        """Whether every block of the video is stored."""
         marker = self._folder / "complete"
         return marker.is_file() and all(self.has(number) for number in range(int(marker.read_text())))
 
     def __len__(self) -> int:
-        """Blocks that are there."""
+        """Return the number of stored blocks."""
         return sum(1 for _ in self._folder.glob("[0-9]*.npz"))
 
     def tracks(self, number: int) -> Iterator[Rows]:
@@ -64,14 +64,14 @@ class CodesStore:
             return
         starts = np.flatnonzero(np.diff(rows["track"], prepend=-1))
         for start, stop in zip(starts, [*starts[1:], len(rows["track"])], strict=True):
-            own = {name: array[start:stop] for name, array in rows.items()}
-            shape = self._shapes.get(int(own["track"][0]))
+            track_rows = {name: array[start:stop] for name, array in rows.items()}
+            shape = self._shapes.get(int(track_rows["track"][0]))
             if shape is not None:
-                own["shape"] = np.broadcast_to(shape, own["shape"].shape).copy()
-            yield own
+                track_rows["shape"] = np.broadcast_to(shape, track_rows["shape"].shape).copy()
+            yield track_rows
 
     def share_identity(self) -> None:
-        """Give all frames of a track the mean of their shape codes from now on."""
+        """Replace the shape codes of each track by their mean, in all later reads."""
         sums: dict[int, Any] = defaultdict(float)
         counts: dict[int, int] = defaultdict(int)
         self._shapes = {}

@@ -3,7 +3,7 @@
 Per frame the coarse encoder E_c gives 236 numbers (with the default sizes): shape, texture, expression, pose, camera,
 light. The detail encoder E_d gives a code that the detail decoder F_d turns, with expression and jaw, into a
 displacement map. ``deca`` encodes frames one by one (ResNet-50), ``temporal`` a window at once ("Learning to
-Reconstruct 3D Faces by Watching TV", Table 1); all that comes after the encoders is DECA's (Feng et al. 2021), applied
+Reconstruct 3D Faces by Watching TV", Table 1). Everything after the encoders is DECA's (Feng et al. 2021), applied
 frame by frame.
 
 Shape letters: B sequences, T frames, N = B T frames in a row (frames of a sequence together).
@@ -40,7 +40,7 @@ from tvface.settings.phases import MODELS
 
 POSE, CAMERA, LIGHT, DETAIL = 6, 3, 27, 128
 
-# The last layer starts this much smaller than torch's default, so that the first heads are near the mean head.
+# Factor on torch's default initial weights of the last layer, so that the first heads are near the mean head.
 _INITIAL_SPREAD = 0.05
 # A constant light of this strength in all three colours shades every surface with 1: 1 / 0.2820948.
 _INITIAL_LIGHT = 3.5449077
@@ -50,7 +50,7 @@ _INITIAL_LIGHT = 3.5449077
 class Codes:
     """Codes of N frames.
 
-    shape (N,S), texture (N,A), expression (N,E), all in standard deviations of the head's bases; pose (N,6) axis-angle
+    shape (N,S), texture (N,A), expression (N,E) in standard deviations of the head's bases; pose (N,6) axis-angle
     of head and jaw in rad; camera (N,3) scale, tx, ty; light (N,9,3) spherical harmonics x RGB; detail (N,128) or None.
     """
 
@@ -71,7 +71,7 @@ class Codes:
         return self.replaced(**{name: torch.cat([value, value]) for name, value in self.items()})
 
     def rows(self, count: int) -> tuple[torch.Tensor, ...]:
-        """Return the coarse codes of ``count`` windows, (T, sum of the lengths) each: :meth:`FaceModel.codes` back."""
+        """Return the coarse codes of ``count`` windows, (T, sum of lengths) each; inverts :meth:`FaceModel.codes`."""
         parts = (self.shape, self.texture, self.expression, self.pose, self.camera, self.light.flatten(1))
         return torch.cat(parts, 1).chunk(count)
 
@@ -85,8 +85,11 @@ class Codes:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Heads of N frames: vertices (N,V,3) m; projected (N,V,3) normalised image coordinates; landmarks2d (N,68,2)
-    normalised image coordinates with the yaw-dependent contour; landmarks3d (N,68,3) m with the fixed contour."""
+    """Heads of N frames.
+
+    vertices (N,V,3) m; projected (N,V,3) normalised image coordinates; landmarks2d (N,68,2) normalised image
+    coordinates with the yaw-dependent contour; landmarks3d (N,68,3) m with the fixed contour.
+    """
 
     vertices: torch.Tensor
     projected: torch.Tensor
@@ -110,7 +113,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What is needed to build a model again; stored with its weights. Only the encoder of ``model`` counts."""
+    """Everything needed to rebuild a model; stored with its weights. Only the encoder of ``model`` counts."""
 
     model: Literal["deca", "temporal"]
     n_shape: int
@@ -127,7 +130,12 @@ class ModelSpec:
 
     @classmethod
     def of(cls, model: str, train: Train, head: HeadSettings, seed: int) -> ModelSpec:
-        """Collect the specification from the settings.
+        """Return the specification of a model by the settings.
+
+        Args:
+            model: deca or temporal.
+            train, head: blocks of the settings.
+            seed: of the initial weights.
 
         Raises:
             ValueError: no such model.
@@ -165,19 +173,23 @@ class FaceModel(nn.Module):
     def __init__(self, spec: ModelSpec, head: HeadData) -> None:
         """Build the model.
 
+        Args:
+            spec: sizes, encoder and seed.
+            head: of the run.
+
         Raises:
-            ValueError: the head has fewer coefficients than the specification asks for, or ``uv_size`` does not fit
+            ValueError: the head has fewer coefficients than the specification requires, or ``uv_size`` does not fit
                 the detail decoder.
         """
         super().__init__()
         self.spec = spec
-        for wanted, held, name in (
+        for required, available, name in (
             (spec.n_shape, head.shape_basis.shape[-1], "head.n_shape"),
             (spec.n_expression, head.expression_basis.shape[-1], "head.n_expression"),
             (spec.n_texture, head.albedo_basis.shape[0], "head.n_texture"),
         ):
-            if wanted > held:
-                raise ValueError(f"{name}: {wanted} coefficients wanted, the head has {held}; lower it")
+            if required > available:
+                raise ValueError(f"{name}: {required} coefficients are more than the head's {available}; lower it")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
             self.coarse_encoder = self._encoder(sum(spec.widths))
@@ -198,10 +210,10 @@ class FaceModel(nn.Module):
     @staticmethod
     @torch.no_grad()
     def _initialise(encoder: nn.Module, spec: ModelSpec) -> None:
-        """Start at the mean head, ``initial_scale`` large, frontal, under an even white light.
+        """Initialise the last layer: mean head, scale ``initial_scale``, frontal, under an even white light.
 
-        DECA starts with all codes near 0, where the camera's scale is 0 and the light is out: neither points nor
-        colours have a useful gradient. The biases of two entries change that and nothing else.
+        DECA starts with all codes near 0, where the camera's scale is 0 and there is no light: neither points nor
+        colours have a useful gradient. Only the biases of camera scale and ambient light differ here.
         """
         last = encoder.get_submodule("layers.2")
         assert isinstance(last, nn.Linear)
@@ -232,10 +244,10 @@ class FaceModel(nn.Module):
         return codes
 
     def flows(self, window: Window) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return backward and forward flow (B,T-1,2,S/2,S/2): the window's, or that of the model's own SPyNet.
+        """Return backward and forward flow (B,T-1,2,S/2,S/2), of the window or from the model's SPyNet.
 
-        Own flow is computed on frames of half the side, bicubic as BasicVSR++ shrinks them, both directions in one
-        call. SPyNet's arithmetic stays in single precision: its results are coordinates.
+        SPyNet runs on frames of half the side, shrunk bicubically as in BasicVSR++, both directions in one call. Its
+        arithmetic stays in single precision: its results are coordinates.
         """
         if self.flow is None:
             return window.flows_backward, window.flows_forward
@@ -282,7 +294,7 @@ class FaceModel(nn.Module):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the networks with weights of their own."""
+        """Names of the sub-networks that hold trained weights."""
         parts = ("coarse_encoder", "detail_encoder", "detail_decoder")
         return parts if self.flow is None else (*parts, "flow")
 
@@ -298,8 +310,10 @@ class FaceModel(nn.Module):
         """Load :meth:`weights`.
 
         Raises:
-            RuntimeError: a name or shape does not fit; nothing is left out silently.
+            RuntimeError: a name or shape does not fit.
         """
         for part in self.parts:
-            own = {name[len(part) + 1 :]: tensor for name, tensor in state.items() if name.startswith(f"{part}.")}
-            self.get_submodule(part).load_state_dict(own, strict=True)
+            part_state = {
+                name[len(part) + 1 :]: tensor for name, tensor in state.items() if name.startswith(f"{part}.")
+            }
+            self.get_submodule(part).load_state_dict(part_state, strict=True)

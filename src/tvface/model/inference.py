@@ -1,4 +1,4 @@
-"""Apply a model to whole sequences, in evaluation mode and without gradient."""
+"""Inference of whole sequences, in evaluation mode and without gradients."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def decode(model: FaceModel, codes: Codes) -> Reconstruction:
 
 
 def encode_clip(model: FaceModel, clip: Clip) -> Codes:
-    """Return the codes of a whole sequence: its N frames are one window, whatever length the training used."""
+    """Return the codes of a whole sequence: its N frames form one window, whatever the length in training."""
     return encode(model, stack([clip], [0], len(clip)).window(next(model.parameters()).device))
 
 
@@ -52,10 +52,10 @@ def encode_images(
     """Return the codes of the neighbouring crops of one face, detail included.
 
     Args:
-        model: trained; decides device and input size.
-        images: N square crops (H,H,3) uint8 RGB, made with one transform per sequence (or slowly moving).
+        model: trained; defines device and input size.
+        images: N square crops (H,H,3) uint8 RGB, cropped with one transform per sequence (or a slowly moving one).
         flow: (2,N-1,2,S,S) from :func:`tvface.flow.base.sequence_flow`, any S.
-        longest: frames encoded at once; longer input is cut, to bound memory.
+        longest: most frames encoded at once; longer input is split, to bound memory.
 
     Raises:
         ValueError: the flow does not belong to these images.
@@ -93,10 +93,10 @@ def share_identity(codes: dict[str, Codes], tracks: dict[str, tuple[str, int]]) 
 
 @torch.no_grad()
 def neutral_heads(model: FaceModel, images: Sequence[NDArray[np.uint8]]) -> Geometry:
-    """Return the heads of unrelated crops without expression and pose: what their shape codes alone give.
+    """Return the heads of unrelated crops with neutral expression and pose, from their shape codes alone.
 
     Args:
-        model: trained; decides device and input size. A temporal model sees each crop as a sequence of one frame.
+        model: trained; defines device and input size. A temporal model sees each crop as a sequence of one frame.
         images: N square crops (H,H,3) uint8 RGB.
     """
     model.eval()

@@ -1,4 +1,4 @@
-"""Published weights in a :class:`FaceModel`: DECA's released model whole, or a start of training."""
+"""Published weights in a :class:`FaceModel`: DECA's released model, or initial weights of a training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tvface.settings.model import Encoder, Head
 _log = logger("reconstruct")
 
 SUFFIX = ".tar"
-"""Of DECA's checkpoint; weights of tvface are safetensors."""
+"""Suffix of DECA's checkpoint; weights of tvface are safetensors."""
 
 _FEATURE_SIZES = ("width", "layers", "channels", "blocks", "rnn_layers", "deform_groups", "connection")
 
@@ -31,7 +31,7 @@ def deca_spec(head: Head, path: Path) -> ModelSpec:
     """Return the specification of DECA's released model.
 
     Args:
-        head: settings of the head that its codes will move.
+        head: settings of the head that its codes drive.
         path: ``deca_model.tar``, for messages.
 
     Raises:
@@ -42,7 +42,7 @@ def deca_spec(head: Head, path: Path) -> ModelSpec:
             f"{path} is DECA's released model: its codes are coefficients of FLAME and mean nothing for head.model: "
             f"{head.model}. Set head.model: flame and give your FLAME files (tvface assets check lists them)"
         )
-    short = [f"head.{name}: {wanted}" for name, wanted in _SIZES.items() if getattr(head, name) < wanted]
+    short = [f"head.{name}: {required}" for name, required in _SIZES.items() if getattr(head, name) < required]
     if short:
         raise SettingsError(f"{path} is DECA's released model, which needs at least {', '.join(short)}; raise them")
     sizes = {"image_size": 224, "render_size": 224, "uv_size": 256, **_SIZES}
@@ -52,7 +52,7 @@ def deca_spec(head: Head, path: Path) -> ModelSpec:
 def load_deca(model: FaceModel, path: Path) -> list[LoadReport]:
     """Load ``deca_model.tar``: E_flame, E_detail and D_detail into the encoders and the detail decoder.
 
-    Of a temporal model's encoders, the stages of the ResNet and the two linear layers are loaded.
+    For a temporal model, only the stages of the ResNet and the two linear layers of the encoders are loaded.
 
     Raises:
         CheckpointError: another file, or another size of the model.
@@ -68,7 +68,7 @@ def load_deca(model: FaceModel, path: Path) -> list[LoadReport]:
 
 
 def trained_spec(head: Head, weights_file: Path) -> ModelSpec:
-    """Return the specification of a weights file: tvface's own, or DECA's ``deca_model.tar``.
+    """Return the specification of a weights file of tvface, or of DECA's ``deca_model.tar``.
 
     Raises:
         SettingsError, WeightsError: see :func:`deca_spec` and :func:`tvface.model.weights_files.read_spec`.
@@ -77,7 +77,7 @@ def trained_spec(head: Head, weights_file: Path) -> ModelSpec:
 
 
 def trained_model(settings: Settings, weights_file: Path, head: HeadData) -> FaceModel:
-    """Return the trained model of a weights file (tvface's own, or DECA's ``deca_model.tar``) on the run's device.
+    """Return the trained model of a weights file of tvface, or of DECA's ``deca_model.tar``, on the run's device.
 
     Raises:
         SettingsError, WeightsError, CheckpointError, AssetError: the file is damaged, or does not fit this head.
@@ -97,7 +97,7 @@ def trained_model(settings: Settings, weights_file: Path, head: HeadData) -> Fac
 
 
 def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadReport]:
-    """Start a model from given weights; what they do not cover keeps its random start.
+    """Initialise a model from weight files; the other tensors keep their random initial values.
 
     Args:
         model: takes the weights.
@@ -105,11 +105,11 @@ def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadRe
             ``spynet`` for a model whose flow is tuned.
 
     Returns:
-        What became of every tensor, file by file and network by network.
+        A report per file and network.
 
     Raises:
-        SettingsError: two files for the same tensors, or a file that is not there.
-        CheckpointError: a file is another network, or the model has another size than the original.
+        SettingsError: two files for the same tensors, or a missing file.
+        CheckpointError: a file holds another network, or the model differs in size from the original.
     """
     if "deca" in files and "resnet50" in files:
         raise SettingsError("train.warm_start: deca and resnet50 both fill the encoders' ResNet; give one of them")
@@ -117,8 +117,8 @@ def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadRe
         raise SettingsError("train.warm_start: features fill the encoders as the others do; give one or the other")
     encoders = (model.coarse_encoder, model.detail_encoder)
     reports: list[LoadReport] = []
-    for name, given in files.items():
-        path = Path(given)
+    for name, file in files.items():
+        path = Path(file)
         setting = (
             "dataset.flow.weights_file (train.temporal.flow: tuned)" if name == "spynet" else f"train.warm_start.{name}"
         )
@@ -151,8 +151,12 @@ def _start_features(model: FaceModel, path: Path) -> list[LoadReport]:
     kind, spec = model.spec.model, read_spec(path)
     if spec.model != kind:
         raise SettingsError(f"train.warm_start.features: {path} is of the model {spec.model}, not {kind}")
-    held, mine = (as_mapping(getattr(either, kind)) for either in (spec, model.spec))
-    sizes = [f"{name}: {held[name]} (here {mine[name]})" for name in _FEATURE_SIZES if held.get(name) != mine.get(name)]
+    stored, configured = (as_mapping(getattr(either, kind)) for either in (spec, model.spec))
+    sizes = [
+        f"{name}: {stored[name]} (here {configured[name]})"
+        for name in _FEATURE_SIZES
+        if stored.get(name) != configured.get(name)
+    ]
     if sizes:
         raise SettingsError(
             f"train.warm_start.features: {path} was trained with train.{kind}'s {', '.join(sizes)}; take its sizes, "

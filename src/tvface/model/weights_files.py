@@ -1,4 +1,4 @@
-"""Weights files: safetensors whose metadata says which model they belong to, so that nothing else is needed."""
+"""Weights files: safetensors whose metadata hold the specification of their model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,18 @@ class WeightsError(ValueError):
 def save_weights(
     path: str | Path, weights: dict[str, torch.Tensor], spec: ModelSpec, *, phase: str, steps: int
 ) -> None:
-    """Write the networks' state atomically, with the specification, the last phase and its steps as metadata."""
-    described = {"spec": spec.as_mapping(), "phase": phase, "steps": steps}
+    """Write a weights file atomically.
+
+    Args:
+        path: of the file.
+        weights: :meth:`FaceModel.weights`.
+        spec: of the model.
+        phase: the last phase of training.
+        steps: its optimiser steps.
+    """
+    description = {"spec": spec.as_mapping(), "phase": phase, "steps": steps}
     with atomic(path) as temporary:
-        save_file(weights, temporary, metadata={"tvface": json.dumps(described, sort_keys=True)})
+        save_file(weights, temporary, metadata={"tvface": json.dumps(description, sort_keys=True)})
 
 
 def read_spec(path: str | Path) -> ModelSpec:
@@ -39,15 +47,16 @@ def load_weights(path: str | Path, spec: ModelSpec | None = None) -> dict[str, t
     """Return the tensors by name, on the CPU.
 
     Args:
-        spec: if given, the model they must fit: its kind, code lengths, encoder and UV size.
+        path: ``weights.safetensors``.
+        spec: the model they must fit in kind, code lengths, encoder and UV size; None: any.
 
     Raises:
         WeightsError: the file is absent, damaged, not tvface's, or of another model.
     """
-    held = read_spec(path)
+    stored = read_spec(path)
     if spec is not None:
         names = ("model", "n_shape", "n_texture", "n_expression", "uv_size", spec.model)
-        different = [name for name in names if getattr(held, name) != getattr(spec, name)]
+        different = [name for name in names if getattr(stored, name) != getattr(spec, name)]
         if different:
             raise WeightsError(
                 f"{path} are the weights of another model: {', '.join(different)} differ from the settings. "

@@ -1,4 +1,4 @@
-"""What a training step or an inference takes: neighbouring frames of several sequences, as tensors."""
+"""The input of a training step or an inference: neighbouring frames of several sequences, as tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Augmentation of training windows: scaled, moved, mirrored, with all that belongs to their frames."""
+"""Augmentation of training windows: frames, masks, landmarks and flow are mirrored, scaled and shifted together."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tvface.model.window import Window
 
 
 def mirror(window: Window, flipped: torch.Tensor, centre: float) -> Window:
-    """Exchange left and right of whole windows: pictures, masks, flow, and the landmarks with their names.
+    """Mirror whole windows: pictures, masks, flow, and landmarks in mirror order.
 
     Args:
         window: any.
-        flipped: (B,) bool, which.
+        flipped: (B,) bool, which windows to mirror.
         centre: of the picture, in the normalised coordinates of the landmarks.
 
     Returns:
@@ -25,15 +25,15 @@ def mirror(window: Window, flipped: torch.Tensor, centre: float) -> Window:
     landmarks = torch.stack([2 * centre - landmarks[..., 0], landmarks[..., 1]], -1)
     sign = window.images.new_tensor([-1.0, 1.0])[:, None, None]
 
-    def chosen(mirrored: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
+    def select(mirrored: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
         return torch.where(flipped.view(-1, *[1] * (plain.dim() - 1)), mirrored, plain)
 
     return Window(
-        chosen(window.images.flip(-1), window.images),
-        chosen(window.masks.flip(-1), window.masks),
-        chosen(landmarks, window.landmarks),
-        chosen(window.flows_backward.flip(-1) * sign, window.flows_backward),
-        chosen(window.flows_forward.flip(-1) * sign, window.flows_forward),
+        select(window.images.flip(-1), window.images),
+        select(window.masks.flip(-1), window.masks),
+        select(landmarks, window.landmarks),
+        select(window.flows_backward.flip(-1) * sign, window.flows_backward),
+        select(window.flows_forward.flip(-1) * sign, window.flows_forward),
         window.names,
     )
 
@@ -43,13 +43,13 @@ def move(window: Window, scale: torch.Tensor, shift: torch.Tensor, centre: float
 
     Args:
         window: any.
-        scale: (B,) float32, enlargement of a window, or (B,T) of each frame. One per window makes up no motion.
-        shift: (B,2) or (B,T,2) float32, part of the side, x right, y down.
+        scale: (B,) float32, enlargement of a window, or (B,T) of each frame. One per window adds no motion.
+        shift: (B,2) or (B,T,2) float32 in sides of the picture, x right, y down.
         centre: of the picture, in the normalised coordinates of the landmarks.
 
     Returns:
-        The window with images, masks, landmarks and flow moved alike. What comes from outside is black, outside of the
-        mask and without flow of its own.
+        The window with images, masks, landmarks and flow moved alike. Pixels from outside are black, unmasked, and have
+        no flow except that of the augmentation.
     """
     count, frames = window.images.shape[:2]
     s = scale.reshape(count, -1).expand(count, frames)
@@ -65,7 +65,7 @@ def move(window: Window, scale: torch.Tensor, shift: torch.Tensor, centre: float
 
 
 def _warp(maps: torch.Tensor, s: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Scale maps (B,T,C,H,W) by s (B,T) about their centre and shift them by t (B,T,2) parts of their side."""
+    """Scale maps (B,T,C,H,W) by s (B,T) about their centre and shift them by t (B,T,2) sides."""
     flat = maps.flatten(0, 1)
     theta = maps.new_zeros(len(flat), 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = 1 / s.flatten()
@@ -80,10 +80,10 @@ def _move_flow(
     """Move flow (B,P,2,h,h) whose frame is moved by (s, t) and whose other frame by (s_other, t_other)."""
     if flow.numel() == 0:  # a single frame has no pairs
         return flow
-    own = _warp(flow, s, t) * s_other[..., None, None, None]
-    # Where the motion is none, a point still goes from its place in the one frame to its place in the other.
+    warped = _warp(flow, s, t) * s_other[..., None, None, None]
+    # Even without motion a point moves from its place in the one augmented frame to its place in the other.
     side = flow.shape[-1]
     place = (torch.arange(side, device=flow.device) + 0.5) / side - 0.5
     x = torch.stack(torch.meshgrid(place, place, indexing="xy"))
     ratio = (s_other / s)[..., None, None, None]
-    return own + side * ((ratio - 1) * x + t_other[..., None, None] - ratio * t[..., None, None])
+    return warped + side * ((ratio - 1) * x + t_other[..., None, None] - ratio * t[..., None, None])

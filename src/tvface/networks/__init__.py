@@ -1,4 +1,4 @@
-"""Networks of the pipeline: plain ``torch.nn`` modules that know no paths and download nothing.
+"""Networks of the pipeline: plain ``torch.nn`` modules without paths or downloads.
 
-Names of parameters equal the public originals', so that their checkpoints load strictly (``loading``).
+Parameters have the names of the public originals, so that their checkpoints load strictly (``loading``).
 """

@@ -1,7 +1,7 @@
 """Second-order flow-guided deformable alignment (BasicVSR++, Chan et al. 2022, section 3.2).
 
-The value is two features side by side: the propagated one of the neighbour just visited, and the one before it. Optical
-flow moves the sampling positions of both; a small network adds residues to them and weighs every sample.
+The value holds two features side by side: the propagated feature of the last visited neighbour and the one before it.
+Optical flow moves the sampling positions of both; a small network adds residues to them and weighs every sample.
 
 Shape letters: B images, C channels, G offset groups, K = 9 taps of a 3x3 kernel.
 """
@@ -31,7 +31,7 @@ class SecondOrderDeformableAlignment(nn.Module):
     Args:
         channels: C.
         groups: G, even, and a divisor of 2C.
-        max_residue: largest residue beside the flow, in pixels of the map.
+        max_residue: largest residue added to the flow, in pixels of the map.
 
     Raises:
         ValueError: G is odd or does not divide 2C.
@@ -55,7 +55,7 @@ class SecondOrderDeformableAlignment(nn.Module):
             nn.LeakyReLU(SLOPE),
             nn.Conv2d(channels, 3 * TAPS * groups, 3, padding=1),
         )
-        # At the start the offsets are the flow and every sample weighs one half.
+        # Initially the offsets equal the flow and every sample weighs one half.
         for parameter in self.conv_offset[-1].parameters():
             nn.init.zeros_(parameter)
 
@@ -77,8 +77,8 @@ class SecondOrderDeformableAlignment(nn.Module):
         hidden = self.conv_offset[0](torch.cat([condition, flow_1, flow_2], dim=1))
         return self._sample(value, hidden, flow_1, flow_2)
 
-    # What follows is the same function in two parts: the share of the first offset convolution that sees neither
-    # propagated feature runs for all frames at once, the rest per frame.
+    # The same function in two parts: the share of the first offset convolution that sees neither propagated feature
+    # runs for all frames at once, the rest per frame.
 
     def static_share(self, current: torch.Tensor, flow_1: torch.Tensor, flow_2: torch.Tensor) -> torch.Tensor:
         """Convolve the current feature (B, C, H, W) and both flows (B, 2, H, W) -> (B, C, H, W)."""
@@ -145,7 +145,7 @@ class SecondOrderDeformableAlignment(nn.Module):
         b, _, h, w = raw.shape
         residue = self.max_residue * torch.tanh(raw[:, : 2 * pairs]).view(b, len(flows), -1, 2, h, w)
         flow = torch.stack([at_least_float32(flow).flip(1) for flow in flows], dim=1)[:, :, None]
-        # torchvision's autocast would move all to float32 and back by itself, the other kernels would fail.
+        # Under autocast torchvision would convert everything to float32 and back, and the other kernels would fail.
         with single_precision(value.device):
             return deformable.deform_conv2d(
                 value,

@@ -57,7 +57,7 @@ class _Backbone(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Attention refinement: a convolution weighed per channel by its own global average."""
+    """Attention refinement: a convolution weighed per channel by its global average."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class BiSeNet(nn.Module):
         self.conv_out32 = _Output(128, 64, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Class scores of the main head.
+        """Return the class scores of the main head.
 
         Args:
             images: (B, 3, H, W) RGB, normalised by :func:`tvface.networks.normalise.imagenet_normalise`; 512 x 512 in
@@ -142,7 +142,7 @@ class BiSeNet(nn.Module):
         return _resize(self.scores(images), images)
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
-        """Return what :meth:`forward` enlarges: (B, classes, H/8, W/8) logits, corners on the picture's corners."""
+        """Return the (B, classes, H/8, W/8) logits that :meth:`forward` enlarges, with aligned corners."""
         feat8, context8, _ = self.cp(images)
         scores: torch.Tensor = self.conv_out(self.ffm(feat8, context8))
         return scores
@@ -156,7 +156,7 @@ class BiSeNet(nn.Module):
 
 
 class Scores(nn.Module):
-    """:meth:`BiSeNet.scores` as a network of its own."""
+    """:meth:`BiSeNet.scores` as a module."""
 
     def __init__(self, net: BiSeNet) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ _YAKHYO = (
 
 
 def from_yakhyo(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the parameters of yakhyo/face-parsing, the same function under other names, to :class:`BiSeNet`'s.
+    """Rename the parameters of yakhyo/face-parsing, the same network under other names, to those of :class:`BiSeNet`.
 
     Its unused ``fpn.backbone.fc`` becomes ``cp.resnet.fc``, for the loader to report.
     """

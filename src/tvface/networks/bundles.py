@@ -1,4 +1,4 @@
-"""Weight files of the bundled networks: safetensors, with what built the network in the file's metadata."""
+"""Weight files of the bundled networks: safetensors, with the network's class and sizes in the metadata."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 
 class WeightsError(RuntimeError):
-    """A bundled weight file is missing or is not one; the message says how to make it."""
+    """A bundled weight file is missing or invalid; the message says how to make it."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A network in evaluation mode and what its file says.
+    """A network in evaluation mode, with the metadata of its file.
 
-    ``size`` is the input side in pixels; ``window`` the side of the region it looks at, in mean sides of the
-    detector's box (landmarks) or of the 68 points' box (parser), or in sides of the aligned crop (identity).
+    ``size`` is the side of the input in pixels; ``window`` the side of its region, in mean sides of the detector's box
+    (landmarks) or of the 68 points' box (parser), or in sides of the aligned crop (identity).
     """
 
     net: nn.Module
@@ -49,10 +49,16 @@ class Bundle:
 
 
 def save_bundle(path: Path, net: nn.Module, size: int, window: float, about: Mapping[str, Any]) -> None:
-    """Write a network; ``about`` is JSON-able. The same network gives the same bytes; no absolute path is written."""
+    """Write a network. The same network gives the same bytes; no absolute path is written.
+
+    Args:
+        path: of the file.
+        net, size, window: see :class:`Bundle`.
+        about: further metadata, JSON-serialisable.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    described = {"network": type(net).__name__, "size": size, "window": window, **about}
-    text = json.dumps(without_absolute_paths(described, bare_path), sort_keys=True)
+    description = {"network": type(net).__name__, "size": size, "window": window, **about}
+    text = json.dumps(without_absolute_paths(description, bare_path), sort_keys=True)
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, metadata={"tvface": text}))
 
@@ -78,6 +84,6 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def load_with_report(path: Path) -> tuple[Bundle, LoadReport]:
-    """Read a network as :func:`load_bundle` does; say also which tensors it took: all."""
+    """Return the network of :func:`load_bundle` and a report, which lists all its tensors as loaded."""
     bundle = load_bundle(path)
     return bundle, LoadReport(str(path), tuple(bundle.net.state_dict()), (), ())

@@ -1,4 +1,4 @@
-"""The small networks that tvface trains on its own renders and ships: landmarks, parsing and identity.
+"""The small networks that tvface trains on its renders and ships: landmarks, parsing and identity.
 
 Shapes: B batch, H W height and width of the input (multiples of 32), C channels.
 """
@@ -38,6 +38,7 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(last.weight)  # blocks start as the identity
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return a map of the same shape (B, C, H, W)."""
         return F.relu(x_BCHW + self.body(x_BCHW))
 
 
@@ -52,6 +53,7 @@ class Hourglass(nn.Module):
         self.up = Bottleneck(channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return a map of the same shape (B, C, H, W); H and W are multiples of 2**depth."""
         low = self.up(self.inner(self.down(F.max_pool2d(x_BCHW, 2))))
         return self.skip(x_BCHW) + F.interpolate(low, scale_factor=2.0, mode="nearest")
 
@@ -78,7 +80,7 @@ class CompactLandmarks(nn.Module):
         return heat
 
     def confidence(self, spread: Tensor) -> Tensor:
-        """Return the probability in 0..1 that a point is right, from the ``spread`` of :func:`soft_argmax`."""
+        """Return the probability in 0..1 that a point is correct, from the ``spread`` of :func:`soft_argmax`."""
         offset, slope = self.calibration.unbind()
         return torch.sigmoid(offset - slope * spread.clamp_min(1e-6).log())
 
@@ -142,10 +144,10 @@ class CompactParser(nn.Module):
 
 
 class CompactIdentity(nn.Module):
-    """The vector of an aligned face: four residual stages, then one weight per channel and place.
+    """The identity vector of an aligned face: four residual stages, then one weight per channel and position.
 
-    The last is the global depthwise convolution of MobileFaceNets (Chen et al., CCBR 2018): in an aligned face every
-    place means something else, so an average over places would throw away which is which.
+    The weights are the global depthwise convolution of MobileFaceNets (Chen et al., CCBR 2018): in an aligned face each
+    position has its own meaning, which an average over positions would discard.
     """
 
     def __init__(
@@ -168,7 +170,7 @@ class CompactIdentity(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, dimension) vectors of unit length of (B, 3, size, size) RGB pictures in [0, 1]."""
-        # Exposure: brightness and contrast of the face, all channels alike, so that its colour stays.
+        # Normalise exposure: brightness and contrast of the face, the same for all channels, so that its colour stays.
         size = images.shape[-1]
         face = images[:, :, size // 4 : -(size // 4), size // 4 : -(size // 4)]
         spread, mean = torch.std_mean(face, (1, 2, 3), keepdim=True)

@@ -1,7 +1,7 @@
 """Modulated deformable convolution by ``grid_sample``: plain torch, differentiable twice, on any device.
 
-It keeps nine times the map twice over for the backward pass. Its gradient on a CPU is still several times faster than
-torchvision's, whose kernel visits 25 neighbours per sample.
+For the backward pass it keeps two copies of nine times the map. Its gradient on a CPU is still several times faster
+than torchvision's, whose kernel visits 25 neighbours per sample.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Modulated deformable convolution on the CPU, compiled with numba.
 
-One pass over the map gathers every moved sample, weighs it and writes it as a row of a matrix; the library multiplies
-that with the weights. Samples of one offset group lie side by side in memory, so the four corners of a bilinear sample
-are four short vectors. The backward pass gathers again instead of keeping the matrix, nine times the size of the map.
+One pass over the map gathers every moved sample, weighs it and writes it as a row of a matrix, which BLAS multiplies
+with the weights. Samples of one offset group lie side by side in memory, so the four corners of a bilinear sample are
+four short vectors. The backward pass gathers again instead of keeping the matrix, nine times the size of the map.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch.autograd.function import once_differentiable
 # The compiled functions have no annotations: numba takes their types from the arguments.
 
 TILE = 16
-"""Pixels whose samples are gathered together: their offsets fill a cache line, their rows stay in the cache."""
+"""Pixels whose samples are gathered together: their offsets fill a cache line, and their rows stay in the cache."""
 
-# Sums may be reordered, else a short vector is added up one by one; NaN and infinity keep their meaning.
+# Sums may be reordered, or else short vectors would be summed one by one; NaN and infinity keep their meaning.
 _COMPILED: dict[str, Any] = {
     "cache": True,
     "nogil": True,
@@ -174,18 +174,18 @@ def _scatter(width: int) -> Callable[..., None]:
 def _in_parts(batch: int, groups: int, function: Callable[[int, int, int], None]) -> None:
     """Call ``function(image, first group, last group)`` over everything, on as many threads as torch may use.
 
-    Groups share no memory, so the split changes no bit of the result.
+    Groups share no memory, so the result does not depend on the split.
     """
     threads = torch.get_num_threads()
     parts = max(1, min(groups, -(-threads // batch)))
     edges = [groups * part // parts for part in range(parts + 1)]
     work = [(b, edges[part], edges[part + 1]) for b in range(batch) for part in range(parts)]
     if threads == 1:
-        for item in work:
-            function(*item)
+        for arguments in work:
+            function(*arguments)
         return
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda item: function(*item), work))
+        list(pool.map(lambda arguments: function(*arguments), work))
 
 
 class _Deformable(torch.autograd.Function):
@@ -241,7 +241,7 @@ class _Deformable(torch.autograd.Function):
 
 
 def _packed(value: torch.Tensor, groups: int) -> np.ndarray:
-    """(B, C, H, W) -> (B, G, H, W, C / G)."""
+    """Return (B, C, H, W) as (B, G, H, W, C / G)."""
     b, c, h, w = value.shape
     return value.detach().view(b, groups, c // groups, h, w).permute(0, 1, 3, 4, 2).contiguous().numpy()
 
@@ -255,7 +255,7 @@ def _views(offset: torch.Tensor, mask: torch.Tensor, groups: int) -> tuple[np.nd
 
 
 def _matrix(weight: torch.Tensor, groups: int) -> torch.Tensor:
-    """(D, C, 3, 3) -> (D, G 9 C / G), in the columns' order."""
+    """Return (D, C, 3, 3) as (D, G 9 C / G), in the order of the columns."""
     d, c = weight.shape[:2]
     return weight.detach().view(d, groups, c // groups, 9).transpose(2, 3).reshape(d, -1)
 

@@ -1,6 +1,6 @@
-"""torchvision's deformable convolution, on any device: the yardstick of the others.
+"""torchvision's deformable convolution, on any device: the reference for the others.
 
-A module of its own, imported where the backend is used: torchvision brings ``torch._dynamo`` and sympy with it, which
+It is a separate module, imported where the backend is used: torchvision imports ``torch._dynamo`` and sympy, which
 doubles the time until a reconstruction starts.
 """
 

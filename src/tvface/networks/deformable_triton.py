@@ -2,12 +2,12 @@
 
 At the paper's size torchvision writes and reads a matrix of 1152 numbers per pixel in each of 16 calls per step, and
 casts bfloat16 to float32 and back around it. Here a program takes a block of pixels, gathers the bilinear samples of a
-block of groups for one tap, weighs them, and multiplies them with the weights at once. The backward pass gathers
-again. Values and weights are float32 or bfloat16; positions, weights of samples and sums are float32.
+block of groups for one tap, weighs them, and multiplies them by the weights at once. The backward pass gathers again.
+Values and weights are float32 or bfloat16; positions, weights of samples and sums are float32.
 
-The kernels work on maps with the channels last, so a group's channels are one or two wide reads, at an address that is
-worked out once per pixel and group. Gradients to the value are added with atomics: their last bits depend on the order
-of the programs.
+The kernels work on maps with the channels last, so a group's channels are one or two wide reads, at an address
+computed once per pixel and group. Gradients to the value are added atomically: their last bits depend on the order of
+the programs.
 
 The interpreter (``TRITON_INTERPRET=1`` before the first import of triton) runs them on a CPU.
 """
@@ -29,26 +29,26 @@ PIXELS = 32
 """Pixels per program."""
 
 CHANNELS = 32
-"""Channels that a program multiplies at once; whole groups, so more where a group has more."""
+"""Channels that a program multiplies at once, in whole groups: more if a group has more."""
 
 OPTIONS = {"num_warps": 8, "num_stages": 1}
-"""Of the compiler. With these blocks no kernel needs more than 96 registers, the stack, or 18 kB of shared memory on
+"""Compiler options. With these blocks no kernel needs more than 96 registers, the stack, or 18 kB of shared memory on
 sm_80, sm_89 and sm_90 at the paper's size. More stages keep samples of several taps in shared memory, up to 150 kB."""
 
 WEIGHT_PARTS = 64
-"""Programs among which the pixels are divided for the gradient to the weights of one tap and channel block."""
+"""Number of programs that share the pixels for the gradient to the weights of one tap and channel block."""
 
 ADDRESSES = 2**31
-"""From this many elements of a tensor on, addresses have 64 bits: twice the registers, so only where they must."""
+"""From this many elements of a tensor on, addresses have 64 bits: they take twice the registers."""
 
 
 def constants(group_channels: int, outputs: int, *, interpreted: bool = False, large: bool = False) -> dict[str, Any]:
-    """Return what the kernels are compiled for.
+    """Return the compile-time constants of the kernels.
 
     Args:
         group_channels: channels per group, 2^k.
         outputs: channels of the result.
-        interpreted: by Triton's interpreter, on a CPU.
+        interpreted: run by Triton's interpreter, on a CPU.
         large: a tensor has ``ADDRESSES`` elements or more.
     """
     return {
@@ -97,7 +97,7 @@ def _(value, offset, weight, bias, mask):
 def _deform_backward(
     gradient: torch.Tensor, value: torch.Tensor, offset: torch.Tensor, weight: torch.Tensor, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Gradients to value, offset, weight and mask; those to value and weight are summed in float32."""
+    """Return the gradients to value, offset, weight and mask; those to value and weight are summed in float32."""
     to_value, to_weight = (torch.zeros_like(tensor, dtype=torch.float32) for tensor in (value, weight))
     to_offset, to_mask = torch.empty_like(offset), torch.empty_like(mask)
     sizes, launch = _sizes(value, weight, offset), _launch(value, weight, offset)
@@ -131,7 +131,7 @@ _deform.register_autograd(_backward, setup_context=_setup)
 
 
 def refusal(dtype: torch.dtype, offset_dtype: torch.dtype, width: int) -> str:
-    """Say why the kernels cannot take values and offsets of these dtypes and groups of this width, "" if they can."""
+    """Return why the kernels cannot take these dtypes of values and offsets and this group width, "" if they can."""
     if dtype not in (torch.float32, torch.bfloat16) or offset_dtype != torch.float32:
         kinds = f"{name_of(dtype)} values and {name_of(offset_dtype)} offsets"
         return f"it takes float32 and bfloat16 values and float32 offsets, not {kinds}"
@@ -150,7 +150,7 @@ def deform_conv2d(
     """See :func:`tvface.networks.deformable.deform_conv2d`.
 
     Raises:
-        ValueError: dtypes or a number of channels per group that the kernels do not take.
+        ValueError: the kernels do not take the dtypes or the number of channels per group.
     """
     reason = refusal(value.dtype, offset.dtype, value.shape[1] // (offset.shape[1] // 18))
     if reason:

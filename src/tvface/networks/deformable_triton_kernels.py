@@ -1,8 +1,8 @@
-"""Kernels of the modulated deformable convolution, for Triton; :mod:`tvface.networks.deformable_triton` launches them.
+"""Triton kernels of the modulated deformable convolution; :mod:`tvface.networks.deformable_triton` launches them.
 
 Maps have their channels last: ``value`` (B, H, W, C), ``gradient`` and ``out`` (B, H, W, D), ``weight`` (9 C, D) in the
-order [tap][channel]; ``offset`` (B, 18 G, H, W) and ``mask`` (B, 9 G, H, W) have not. Values and weights are float32 or
-bfloat16; positions, weights of samples and sums are float32. A block of groups has 2^k channels.
+order [tap][channel]. ``offset`` (B, 18 G, H, W) and ``mask`` (B, 9 G, H, W) have them first. Values and weights are
+float32 or bfloat16; positions, weights of samples and sums are float32. A block of groups has 2^k channels.
 """
 
 # mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False
@@ -91,6 +91,7 @@ def forward_kernel(
     WIDE: tl.constexpr,
     INDEX: tl.constexpr,
 ):
+    """The convolution of a block of pixels."""
     pixel = tl.program_id(0).to(INDEX) * PIXEL_BLOCK + tl.arange(0, PIXEL_BLOCK)
     output = tl.arange(0, OUTPUT_BLOCK)
     real = pixel < pixels

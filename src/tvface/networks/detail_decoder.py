@@ -1,4 +1,4 @@
-"""DECA's detail decoder F_d: expression, jaw and detail code to a displacement map in UV."""
+"""DECA's detail decoder F_d: maps expression, jaw and detail code to a displacement map in UV."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from tvface.networks.warp import at_least_float32
 from tvface.runtime.device import single_precision
 
 CHANNELS = (128, 64, 64, 32, 16)
-"""Channels behind each doubling, from 8x8 to 256x256."""
+"""Channels after each doubling, from 8x8 to 256x256."""
 
 START = 8
 """Side of the first map."""
 
 LAST = -2
-"""Where the last convolution and its Tanh begin, which stay in float32 in mixed precision."""
+"""Index of the last convolution; it and its Tanh stay in float32 in mixed precision."""
 
 STAGE_EPS = 0.8
-"""The original passes 0.8 as BatchNorm's second positional argument, meaning a momentum; it is the epsilon.
+"""Epsilon of BatchNorm: the original passes 0.8 as the second positional argument, intended as the momentum.
 
-Released weights are trained with it, and load without complaint but give wrong wrinkles with any other value.
+Released weights are trained with it. With another value they load without an error but give wrong wrinkles.
 """
 
 
 class DetailDecoder(nn.Module):
-    """Code to displacement along the normal (``Generator`` in DECA's ``decoders.py``).
+    """Maps a code to displacement along the normal (``Generator`` in DECA's ``decoders.py``).
 
     Args:
         inputs: length of the code, 181 = jaw pose 3, expression 50, detail 128, in this order.
@@ -57,11 +57,14 @@ class DetailDecoder(nn.Module):
             channels = width
         parts += [nn.Conv2d(channels, 1, 3, padding=1), nn.Tanh()]
         self.conv_blocks = nn.Sequential(*parts)
-        # Few channels on large maps: with channels last the CPU's step is a third shorter.
+        # Few channels on large maps: with channels last a step on the CPU takes a third less time.
         self.conv_blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, code: torch.Tensor) -> torch.Tensor:
-        """(B, inputs) -> (B, 1, size, size) displacement along the normal in m, within +-scale, at least float32."""
+        """Return the displacement along the normal (B, 1, size, size) in m, within +-scale, of codes (B, inputs).
+
+        It is at least float32.
+        """
         start = self.l1(code).unflatten(1, (CHANNELS[0], START, START))
         maps = self.conv_blocks[:LAST](start)
         with single_precision(code.device):  # bfloat16 would show as terraces in the normals

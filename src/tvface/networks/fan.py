@@ -28,8 +28,8 @@ DEPTH = 4  # halvings of an hourglass
 def build() -> nn.Module:
     """Return 2DFAN-4 with random weights.
 
-    Its ``forward`` takes (B, 3, 256, 256) RGB in [0, 1] and returns a list of four heat maps (B, 68, 64, 64), the last
-    of which is the result.
+    Its ``forward`` takes (B, 3, 256, 256) RGB in [0, 1] and returns a list of four heat maps (B, 68, 64, 64); the last
+    one is the result.
     """
     return FAN(num_modules=STACKS)
 
@@ -46,11 +46,11 @@ def load(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Loa
 
 
 class LastHeatmaps(nn.Module):
-    """The last stack's heat maps of a :class:`FAN`, with its parameters, arranged for inference.
+    """The heat maps of the last stack of a :class:`FAN`, with its parameters, arranged for inference.
 
-    What only training needs is left out, sums overwrite what they add to, normalisations after a convolution are folded
-    into it, and what one stack hands to the next (its features through one 1 x 1 convolution, plus its heat maps
-    through another) is one convolution. Results differ from the network's by rounding.
+    Layers that only training needs are left out, sums are computed in place, normalisations after a convolution are
+    folded into it, and the input of the next stack (features through one 1 x 1 convolution, plus heat maps through
+    another) is one convolution. Results differ from those of the network by rounding.
     """
 
     def __init__(self, net: FAN) -> None:
@@ -79,19 +79,21 @@ class LastHeatmaps(nn.Module):
             y = F.relu_(features(_block(top, _hourglass(hourglass, DEPTH, x))))
             if stack < len(self.handed_on):
                 x += self.handed_on[stack](y)
-        found: torch.Tensor = self.heatmaps(y)
-        return found
+        heatmaps: torch.Tensor = self.heatmaps(y)
+        return heatmaps
 
 
 def _sum_of(direct: nn.Conv2d, second: nn.Conv2d, first: nn.Conv2d) -> nn.Conv2d:
-    """The 1 x 1 convolution that equals ``direct(x) + second(first(x))``."""
+    """Return the 1 x 1 convolution that equals ``direct(x) + second(first(x))``."""
     outer, inner = second.weight.detach().double()[..., 0, 0], first.weight.detach().double()[..., 0, 0]
-    made = nn.Conv2d(direct.in_channels, direct.out_channels, 1)
-    assert made.bias is not None and direct.bias is not None and second.bias is not None and first.bias is not None
+    convolution = nn.Conv2d(direct.in_channels, direct.out_channels, 1)
+    assert (
+        convolution.bias is not None and direct.bias is not None and second.bias is not None and first.bias is not None
+    )
     with torch.no_grad():
-        made.weight.copy_(direct.weight.double() + (outer @ inner)[..., None, None])
-        made.bias.copy_(direct.bias.double() + second.bias.double() + outer @ first.bias.double())
-    return made
+        convolution.weight.copy_(direct.weight.double() + (outer @ inner)[..., None, None])
+        convolution.bias.copy_(direct.bias.double() + second.bias.double() + outer @ first.bias.double())
+    return convolution
 
 
 def _block(block: ConvBlock, x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Reading checkpoint files as tensors by name. Nothing in a file is executed, whatever it was written by.
+"""Reading checkpoint files as tensors by name. Nothing in a file is executed.
 
 ``torch.save`` files go through torch's own restricted loader, TorchScript archives and pickles of numpy arrays through
 restricted unpicklers that know constructors of tensors, arrays and containers only, Torch7 files through a reader of
@@ -26,7 +26,7 @@ State = dict[str, torch.Tensor]
 
 
 class CheckpointError(ValueError):
-    """A file is not the checkpoint it should be; the message says which tensors do not fit, or what the file is."""
+    """A file is not the expected checkpoint; the message names the tensors that do not fit, or what the file is."""
 
 
 def read_checkpoint(path: Path) -> Any:
@@ -50,7 +50,7 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def is_torchscript(path: Path) -> bool:
-    """Whether a file is a zip as ``torch.jit.save`` writes it."""
+    """Return whether a file is a zip as ``torch.jit.save`` writes it."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -58,7 +58,7 @@ def is_torchscript(path: Path) -> bool:
 
 
 def _numpy_scalars() -> list[Any]:
-    """Return what training checkpoints need beyond tensors (a step count saved as a numpy number); all harmless."""
+    """Return the harmless types that training checkpoints need beyond tensors (a step count as a numpy number)."""
     kinds = (np.float64, np.float32, np.int64, np.int32, np.bool_)
     return [np._core.multiarray.scalar, np.dtype, *(type(np.dtype(kind)) for kind in kinds)]  # type: ignore[attr-defined]
 
@@ -81,7 +81,7 @@ def as_state(content: Any, source: str) -> State:
     """Return ``content`` as a state dict.
 
     Raises:
-        CheckpointError: it is no mapping from names to tensors.
+        CheckpointError: it is not a mapping from names to tensors.
     """
     if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         held = sorted(map(str, content)) if isinstance(content, Mapping) else [type(content).__name__]
@@ -90,14 +90,14 @@ def as_state(content: Any, source: str) -> State:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Stand in for _codecs.encode, by which Python 3 writes bytes in old protocols; other codecs are not looked up."""
+    """Replace _codecs.encode, with which Python 3 writes bytes in old protocols; other codecs are not looked up."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"bytes are written in the encoding {encoding!r}, only latin1 is known")
     return text.encode("latin1")
 
 
 def _array(kind: type, shape: tuple[int, ...], code: Any) -> np.ndarray:
-    """Stand in for numpy's _reconstruct: an empty array whose content follows as state."""
+    """Replace numpy's _reconstruct: return an empty array whose content follows as state."""
     if kind is not np.ndarray:
         raise pickle.UnpicklingError(f"an array of kind {kind!r} may not be made")
     return np.ndarray.__new__(np.ndarray, (0,), "b")

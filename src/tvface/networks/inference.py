@@ -1,4 +1,4 @@
-"""Networks made ready to be run many times and never trained: folded, channels last, in the chosen arithmetic."""
+"""Preparation of networks for inference: folded, channels last, in the configured precision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def prepared(net: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Return ``net`` in evaluation mode on a device, with channels last; its pictures must be of ``dtype`` too."""
+    """Return a network ready for inference: in evaluation mode, without gradients, with channels last.
+
+    Args:
+        net: changed in place.
+        device: to move it to.
+        dtype: of its parameters; its inputs must have it too.
+    """
     ready: nn.Module = net.eval().requires_grad_(False).to(device, dtype)
     return ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -19,11 +25,11 @@ def prepared(net: nn.Module, device: torch.device, dtype: torch.dtype = torch.fl
 def folded(net: nn.Module) -> nn.Module:
     """Return a copy of ``net``, in evaluation mode, without the batch normalisations that follow a convolution.
 
-    Scale and shift move into the convolution's parameters; results differ by rounding. Rectifiers that alone read a
-    convolution's result overwrite it. Normalisations elsewhere (before a convolution, say) stay.
+    Scale and shift move into the convolution's parameters; results differ by rounding. A rectifier that is the only
+    reader of a convolution's result overwrites it. Other normalisations, such as those before a convolution, stay.
 
     Raises:
-        torch.fx.proxy.TraceError: the network's ``forward`` decides something by the values of its input.
+        torch.fx.proxy.TraceError: the network's ``forward`` branches on the values of its input.
     """
     traced = fx.symbolic_trace(copy.deepcopy(net).eval())
     modules = dict(traced.named_modules())

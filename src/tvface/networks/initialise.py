@@ -1,4 +1,4 @@
-"""Initial weights, where PyTorch's defaults are not what the originals use."""
+"""Initial weights where the originals do not use PyTorch's defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def fan_out_normal(module: nn.Module) -> None:
 def small_fan_in_normal(module: nn.Module, scale: float = 0.1) -> None:
     """Give every convolution below ``module`` ``scale`` times He's fan-in weights and zero bias.
 
-    Small residual branches keep a deep stack close to the identity at the start (ESRGAN, BasicVSR++).
+    Small residual branches keep a deep stack close to the identity initially (ESRGAN, BasicVSR++).
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):

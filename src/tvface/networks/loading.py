@@ -1,7 +1,7 @@
 """Strict loading of published checkpoints: nothing is executed, and every tensor is accounted for.
 
-A loader returns a :class:`LoadReport`. A tensor that does not fit, is missing, or is not wanted stops the load,
-unless its name starts with a prefix which the caller expects to be left over.
+A loader returns a :class:`LoadReport`. A tensor that does not fit, is missing, or is unexpected stops the load, unless
+its name starts with a prefix that the caller expects to be unused or missing.
 """
 
 from __future__ import annotations
@@ -62,27 +62,27 @@ def load_strictly(
         module: takes the tensors; unchanged if anything is wrong.
         state: name -> tensor.
         source: the file, for messages.
-        unused: prefixes of names that the network has no place for, and which may be in the file.
-        missing: prefixes of names that the file may lack. ``num_batches_tracked``, absent from old files and without
-            effect on the numbers, may always be missing.
+        unused: prefixes of names that may be in the file without a place in the network.
+        missing: prefixes of names that the file may lack. ``num_batches_tracked`` may always be missing: old files do
+            not have it, and it does not affect the numbers.
 
     Raises:
         CheckpointError: any other name on one side only, or another shape.
     """
-    own = module.state_dict()
-    loaded = [name for name in state if name in own]
-    leftover = [name for name in state if name not in own]
-    absent = [name for name in own if name not in state]
+    target = module.state_dict()
+    loaded = [name for name in state if name in target]
+    leftover = [name for name in state if name not in target]
+    absent = [name for name in target if name not in state]
     wrong_shape = [
-        f"{name} {tuple(state[name].shape)}, not {tuple(own[name].shape)}"
+        f"{name} {tuple(state[name].shape)}, not {tuple(target[name].shape)}"
         for name in loaded
-        if state[name].shape != own[name].shape
+        if state[name].shape != target[name].shape
     ]
     unexpected = [name for name in leftover if not name.startswith(unused)]
     lacking = [name for name in absent if not (name.startswith(missing) or name.endswith(".num_batches_tracked"))]
     problems = [
         f"{len(names)} {label}: {some(names)}"
-        for label, names in (("not wanted", unexpected), ("missing", lacking), ("of another shape", wrong_shape))
+        for label, names in (("unexpected", unexpected), ("missing", lacking), ("of another shape", wrong_shape))
         if names
     ]
     if problems:
@@ -92,10 +92,10 @@ def load_strictly(
 
 
 def read_deca(path: Path) -> dict[str, State]:
-    """Read ``deca_model.tar``: the state dicts of ``E_flame``, ``E_detail`` and ``D_detail``; other entries are left.
+    """Read the state dicts ``E_flame``, ``E_detail`` and ``D_detail`` of ``deca_model.tar``; others are ignored.
 
     Raises:
-        CheckpointError: one of the three is not there.
+        CheckpointError: one of the three is missing.
     """
     content = read_checkpoint(path)
     lacking = [part for part in DECA_PARTS if not isinstance(content, Mapping) or part not in content]
@@ -105,7 +105,7 @@ def read_deca(path: Path) -> dict[str, State]:
 
 
 def load_spynet(network: nn.Module, path: Path) -> LoadReport:
-    """Load SPyNet's weights from any known layout; the normalisation constants are the network's own."""
+    """Load SPyNet's weights from any known layout; the normalisation constants are those of the network."""
     return load_strictly(network, read_spynet(path), str(path), missing=("mean", "std"))
 
 

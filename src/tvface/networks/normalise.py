@@ -11,7 +11,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def imagenet_normalise(images: torch.Tensor) -> torch.Tensor:
-    """Take ImageNet's mean off and divide by its deviation: (..., 3, H, W) RGB in [0, 1] -> the same shape."""
+    """Subtract ImageNet's mean from (..., 3, H, W) RGB in [0, 1] and divide by its standard deviation."""
     mean = constant(IMAGENET_MEAN, images).view(3, 1, 1)
     std = constant(IMAGENET_STD, images).view(3, 1, 1)
     return (images - mean) / std

@@ -3,9 +3,9 @@
 Shape letters: B sequences, T frames, C channels, H and W of the feature map.
 
 Branches run one after the other: backward_1, forward_1, backward_2, forward_2, ... A branch visits the frames in its
-direction and carries a feature along, aligned from the two frames visited before. What does not depend on that
-feature (the current and the earlier branches' shares of the first convolutions, the composed flows) is computed for
-all frames at once.
+direction and propagates a feature, aligned from the two frames visited before. Everything that does not depend on that
+feature (the shares of the current and the earlier branches in the first convolutions, the composed flows) is computed
+for all frames at once.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class SecondOrderPropagation(nn.Module):
         blocks: residual blocks per branch (5 in the paper, 7 in BasicVSR++).
         rnn_layers: L; there are 2L branches.
         groups: offset groups of the alignment.
-        max_residue: largest offset beside the flow, in pixels of the feature map.
-        connection: what a branch's residual stack sees beside the aligned feature: the spatial feature and all
-            earlier branches ("grid", BasicVSR++'s code), or only the branch before, the spatial feature for the
-            first ("eq7", the equation as printed).
+        max_residue: largest residue added to the flow, in pixels of the feature map.
+        connection: inputs of a branch's residual stack besides the aligned feature: the spatial feature and all
+            earlier branches ("grid", BasicVSR++'s code), or only the previous branch, for the first one the spatial
+            feature ("eq7", the equation as printed).
         first_frame: the aligned feature of the first visited frame, which has no history: zero, as in BasicVSR++'s
             code, or equation 6 with zero features and flows, which gives the alignment's bias ("align").
         norm: batch normalisation in the residual blocks. It acts on each visited frame by itself, so in training
@@ -75,7 +75,7 @@ class SecondOrderPropagation(nn.Module):
     def forward(
         self, spatial: torch.Tensor, flows_backward: torch.Tensor, flows_forward: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Propagate.
+        """Run all branches.
 
         Args:
             spatial: (B, T, C, H, W) feature of each frame; any T >= 1.
@@ -109,7 +109,7 @@ class SecondOrderPropagation(nn.Module):
 
         Args:
             spatial: (B, T, C, H, W).
-            static: (B, T, kC, H, W) all that the residual stack sees beside the aligned feature.
+            static: (B, T, kC, H, W) inputs of the residual stack besides the aligned feature.
             flows: (B, T-1, 2, H, W).
 
         Returns:
@@ -154,8 +154,8 @@ def compose(flows: torch.Tensor) -> torch.Tensor:
         flows: (B, N, 2, H, W); flow n leads from visit n+1 to visit n.
 
     Returns:
-        (B, N, 2, H, W): flow n leads from visit n+1 to visit n-1: the first step plus the second, looked up where the
-        first one lands (zero outside). Entry 0 has no second step and is zero.
+        (B, N, 2, H, W): flow n leads from visit n+1 to visit n-1. It is the first step plus the second, sampled where
+        the first one ends (zero outside). Entry 0 has no second step and is zero.
     """
     second = torch.zeros_like(flows)
     if flows.shape[1] > 1:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from tvface.networks.initialise import small_fan_in_normal
 
 SLOPE = 0.1
-"""Of LeakyReLU behind a stack's input convolution, as in BasicVSR++'s ``ResidualBlocksWithInputConv``."""
+"""Slope of the LeakyReLU after a stack's input convolution, as in BasicVSR++'s ``ResidualBlocksWithInputConv``."""
 
 
 class ResidualBlock(nn.Module):
@@ -28,7 +28,7 @@ class ResidualBlock(nn.Module):
         small_fan_in_normal(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, H, W) -> the same shape."""
+        """Return a map of the same shape (B, channels, H, W)."""
         inner = self.conv1(x)
         if self.bn is not None:
             inner = self.bn(inner)
@@ -59,14 +59,14 @@ class ResidualStack(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, inputs, H, W) -> (B, channels, H, W)."""
+        """Return (B, channels, H, W) of (B, inputs, H, W)."""
         return self.main(x)
 
     # The input convolution is linear in its concatenated inputs, so the part of it that sees no recurrent state can
     # run for all frames at once; these two methods together are forward(cat([static, recurrent], 1)).
 
     def static_share(self, static: torch.Tensor) -> torch.Tensor:
-        """Convolve the leading channels (B, k, H, W) of the input and add the bias -> (B, channels, H, W)."""
+        """Return the share (B, channels, H, W) of the leading channels (B, k, H, W) of the input, with the bias."""
         convolution = self._input_convolution()
         return F.conv2d(static, convolution.weight[:, : static.shape[1]], convolution.bias, padding=1)
 
@@ -90,5 +90,5 @@ class ResidualDown(nn.Module):
         self.down = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, H, W) -> (B, channels, ceil(H/2), ceil(W/2))."""
+        """Return (B, channels, ceil(H/2), ceil(W/2)) of (B, channels, H, W)."""
         return self.down(self.blocks(x))

@@ -1,4 +1,4 @@
-"""ResNet with bottleneck blocks: DECA's encoder, and the trunk which the temporal encoder shares with it.
+"""ResNet with bottleneck blocks: DECA's encoder, and the trunk that it shares with the temporal encoder.
 
 Shape letters: B images, H and W their height and width, w the width of the stem (64 in ResNet-50).
 """
@@ -27,7 +27,7 @@ class Bottleneck(nn.Module):
         inner: channels of the 3x3 convolution; the output has four times as many.
         stride: 1 or 2.
         stride_first: put the stride on the first 1x1 convolution (Caffe, VGGFace2) instead of the 3x3 one
-            (torchvision's "v1.5", DECA). The parameters are the same, the numbers are not.
+            (torchvision's "v1.5", DECA). The parameters have the same shapes, but the results differ.
     """
 
     def __init__(self, channels: int, inner: int, stride: int = 1, *, stride_first: bool = False) -> None:
@@ -47,7 +47,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, H, W) -> (B, 4 inner, ceil(H / stride), ceil(W / stride))."""
+        """Return (B, 4 inner, ceil(H / stride), ceil(W / stride)) of (B, channels, H, W)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.relu(self.bn2(self.conv2(x)))
@@ -93,15 +93,15 @@ class ResNetTrunk(nn.Module):
         return outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, H, W) -> (B, 32 width), float32 also where the stages are in bfloat16.
+        """Return (B, 32 width) of (B, channels, H, W), in float32 even if the stages are in bfloat16.
 
-        The average runs over the whole last map: at 224 pixels that is the original's fixed 7x7 window.
+        The average runs over the whole last map, which at 224 pixels is the original's fixed 7x7 window.
         """
         return at_least_float32(self.stages(x)[-1]).mean(dim=(2, 3))
 
 
 class ResNet(ResNetTrunk):
-    """A trunk behind the usual stem: 7x7 convolution of stride 2, batch normalisation, ReLU, maximum of stride 2.
+    """A trunk with the usual stem: 7x7 convolution of stride 2, batch normalisation, ReLU, max pooling of stride 2.
 
     Args:
         caffe: the Caffe variant of VGGFace2: strides on the first 1x1 convolutions, pooling without padding but
@@ -116,31 +116,31 @@ class ResNet(ResNetTrunk):
         fan_out_normal(self.conv1)
 
     def stem(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) -> (B, width, H/4, W/4)."""
+        """Return (B, width, H/4, W/4) of (B, 3, H, W)."""
         return self.maxpool(F.relu(self.bn1(self.conv1(images))))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) -> (B, 32 width)."""
+        """Return (B, 32 width) of (B, 3, H, W)."""
         return super().forward(self.stem(images))
 
 
 class RegressionHead(nn.Sequential):
-    """DECA's head: Linear, ReLU, Linear; nothing bounds its output (its ``encoders.py``).
+    """DECA's head: Linear, ReLU, Linear, with unbounded output (its ``encoders.py``).
 
-    It gives camera and light, so it stays in float32 in mixed precision, and so do its results.
+    It predicts camera and light, so it stays in float32 in mixed precision, and so do its results.
     """
 
     def __init__(self, features: int, hidden: int, outputs: int) -> None:
         super().__init__(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, features) in any precision -> (B, outputs) in float32 (float64 stays)."""
+        """Return (B, outputs) in float32 of (B, features) in any precision (float64 stays)."""
         with single_precision(features.device):
             return super().forward(at_least_float32(features))
 
 
 class ResNetEncoder(nn.Module):
-    """DECA's encoder: one image to one code (``E_flame`` with 236 outputs, ``E_detail`` with 128).
+    """DECA's encoder: maps one image to one code (``E_flame`` with 236 outputs, ``E_detail`` with 128).
 
     Args:
         outputs: length of the code.
@@ -158,7 +158,7 @@ class ResNetEncoder(nn.Module):
         """Encode images.
 
         Args:
-            images: (B, 3, H, W) RGB in [0, 1], without mean or deviation taken off; H, W >= 32 (224 originally).
+            images: (B, 3, H, W) RGB in [0, 1], not normalised further; H, W >= 32 (224 originally).
 
         Returns:
             (B, outputs) code.

@@ -14,13 +14,13 @@ from tvface.networks.warp import flow_warp
 
 LEVELS = 6
 MULTIPLE = 32
-"""Sides are resized up to a multiple of this, so that five halvings come out even."""
+"""Sides are enlarged to a multiple of this, so that five halvings leave no remainder."""
 
 CHANNELS = (8, 32, 64, 32, 16, 2)
 
 
 class _Convolution(nn.Module):
-    """A 7x7 convolution, followed by ReLU except in the last place."""
+    """A 7x7 convolution, followed by ReLU unless it is the last one."""
 
     def __init__(self, inputs: int, outputs: int, *, last: bool) -> None:
         super().__init__()
@@ -52,8 +52,8 @@ class SPyNet(nn.Module):
     Args:
         levels: "all" runs the six levels at every size, as BasicVSR++ does; "matched" halves only while a side
             exceeds 32 pixels and leaves the finest nets out, as the original does (four levels at 224, three at 128).
-            On small pictures "matched" is the more accurate: by 2 to 15 % of the end-point error on the three
-            pairs of FlyingChairs that come with its published code, at sides of 224 and 112.
+            On small pictures "matched" is more accurate: its end-point error is 2 to 15 % smaller on the three pairs
+            of FlyingChairs that come with its published code, at sides of 224 and 112.
 
     Raises:
         ValueError: ``levels`` is neither.
@@ -72,7 +72,7 @@ class SPyNet(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
 
     def forward(self, reference: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
-        """Estimate the flow from ``reference`` to ``support``: warping ``support`` by it gives ``reference``.
+        """Estimate the flow from ``reference`` to ``support``; ``support`` warped by it aligns to ``reference``.
 
         Args:
             reference: (B, 3, H, W) RGB in [0, 1], any size.
@@ -82,7 +82,7 @@ class SPyNet(nn.Module):
             (B, 2, H, W) flow, (dx, dy) in pixels.
 
         Raises:
-            ValueError: two shapes.
+            ValueError: the shapes differ.
         """
         if reference.shape != support.shape:
             raise ValueError(f"pictures of {tuple(reference.shape)} and {tuple(support.shape)} have no flow")
@@ -98,7 +98,7 @@ class SPyNet(nn.Module):
         return flow * flow.new_tensor((w / up_w, h / up_h)).view(1, 2, 1, 1)
 
     def _pyramid(self, reference: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
-        """Flow of a pair whose sides are multiples of 32."""
+        """Return the flow of a pair whose sides are multiples of 32."""
         count = LEVELS if self.levels == "all" else matched_levels(*reference.shape[-2:])
         pyramid = [((reference - self.mean) / self.std, (support - self.mean) / self.std)]
         for _ in range(count - 1):
@@ -115,7 +115,7 @@ class SPyNet(nn.Module):
 
 
 def matched_levels(height: int, width: int) -> int:
-    """Return how many levels the original uses: halve while a side exceeds 32 pixels, five times at most."""
+    """Return the number of levels of the original: it halves while a side exceeds 32 pixels, at most five times."""
     levels = 1
     while levels < LEVELS and max(height, width) > MULTIPLE:
         height, width, levels = height // 2, width // 2, levels + 1
@@ -123,7 +123,7 @@ def matched_levels(height: int, width: int) -> int:
 
 
 def neighbour_flows(network: SPyNet, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flows between neighbouring frames, all pairs and both directions in one call of the network.
+    """Return the flows between neighbouring frames, all pairs and both directions in one call of the network.
 
     Args:
         network: with weights.

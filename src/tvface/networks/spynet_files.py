@@ -1,4 +1,4 @@
-"""SPyNet's published weight files, brought to mmagic's parameter names."""
+"""SPyNet's published weight files, with mmagic's parameter names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"^(?:basic_module|moduleBasic|netBasic)\.(\d)\.\w+\.(\d)(\.c
 
 
 def spynet_files(path: Path) -> list[Path]:
-    """Return the files that make SPyNet's weights: :func:`tvface.assets.spynet_names.weight_files`, all there.
+    """Return the files of SPyNet's weights (:func:`tvface.assets.spynet_names.weight_files`), checked to be complete.
 
     Raises:
         CheckpointError: a level is missing, or a folder holds none or several tags.
@@ -67,19 +67,31 @@ def read_spynet(path: Path) -> State:
 
 
 def read_level(path: Path, level: int) -> State:
-    """Read one level: an nn.Sequential whose convolutions, in order, are the level's."""
+    """Read one level from an nn.Sequential, whose convolutions are in order.
+
+    Args:
+        path: a ``.t7`` file.
+        level: 0 the coarsest.
+
+    Raises:
+        CheckpointError: another layout.
+    """
     network = read_torch7(path)
     modules = network.fields.get("modules") if isinstance(network, TorchObject) else None
     if not isinstance(modules, dict):
         raise CheckpointError(f"{path} is not a level of SPyNet: it holds no nn.Sequential")
     ordered = [modules[place] for place in sorted(key for key in modules if isinstance(key, float))]
-    found = [item for item in ordered if isinstance(item, TorchObject) and "SpatialConvolution" in item.kind]
-    if len(found) != CONVOLUTIONS:
-        raise CheckpointError(f"{path} is not a level of SPyNet: {len(found)} convolutions, not {CONVOLUTIONS}")
+    convolutions = [
+        convolution
+        for convolution in ordered
+        if isinstance(convolution, TorchObject) and "SpatialConvolution" in convolution.kind
+    ]
+    if len(convolutions) != CONVOLUTIONS:
+        raise CheckpointError(f"{path} is not a level of SPyNet: {len(convolutions)} convolutions, not {CONVOLUTIONS}")
     state: State = {}
-    for index, item in enumerate(found):
+    for index, convolution in enumerate(convolutions):
         for kind in ("weight", "bias"):
-            values = item.fields.get(kind)
+            values = convolution.fields.get(kind)
             if not isinstance(values, np.ndarray):
                 raise CheckpointError(f"{path} is not a level of SPyNet: convolution {index} has no tensor {kind}")
             state[f"basic_module.{level}.basic_module.{index}.conv.{kind}"] = torch.from_numpy(values)

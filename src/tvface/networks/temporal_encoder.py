@@ -5,13 +5,13 @@ Shape letters: B sequences, T frames, C channels, H and W of the images.
     images --head--> C @ H --down1--> C @ H/2 --propagation over T--> (2L+1) C @ H/2 --fusion--> C @ H/2
            --down2--> C @ H/4 --ResNet stages 1..4, global average--> 32 w --two linear layers--> code
 
-Everything but the propagation sees frames one by one, so time is folded into the batch there; batch normalisation
-then takes its statistics over B T maps, in the propagation over B maps per visited frame.
+All parts except the propagation see frames one by one, so time is folded into the batch there. Batch normalisation
+takes its statistics over B T maps there, and over B maps per visited frame in the propagation.
 
-Where the paper is silent or contradicts itself, this is what is built:
+Decisions where the paper is silent or contradicts itself:
 
-* down1 and down2 are five residual blocks and then ONE convolution of stride 2, as section 4.4.1 says; five times
-  (3x3, 3x3, 3x3 of stride 2), as the table can be read, would divide the side by 32.
+* down1 and down2 are five residual blocks followed by ONE convolution of stride 2, as section 4.4.1 states. The table
+  can be read as five times (3x3, 3x3, 3x3 of stride 2), which would divide the side by 32.
 * "Stride and padding both 1" holds for 3x3 convolutions only; the strides of ResNet stay.
 * A residual block has one batch normalisation, between its two convolutions, and no activation after the sum.
 * The head has no activation (BasicVSR++ has LeakyReLU 0.1 there); LeakyReLU has slope 0.1 elsewhere.
@@ -19,7 +19,7 @@ Where the paper is silent or contradicts itself, this is what is built:
   as equation 7 is printed ("eq7"): ``settings.connection``.
 * The first visited frame is not aligned, as in BasicVSR++'s code; ``settings.first_frame: align`` takes equation 6
   literally, with zeros for the history. Second-order flow is the composition of two neighbouring flows.
-* Flow is an input: one frozen network makes it for both encoders, at half the images' size.
+* Flow is an input: one frozen network computes it for both encoders, at half the images' size.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from tvface.settings.model import TemporalEncoder as TemporalEncoderSettings
 
 
 class TemporalEncoder(nn.Module):
-    """A window of frames to one code per frame (E_Tc with 236 outputs, E_Td with 128).
+    """Maps a window of frames to one code per frame (E_Tc with 236 outputs, E_Td with 128).
 
-    The stages ``encoder.layer1`` .. ``encoder.layer4`` and the head ``layers`` carry the names of DECA's encoder and
-    take its weights where ``settings.channels`` is its stem's width (:mod:`tvface.networks.loading`).
+    The stages ``encoder.layer1`` .. ``encoder.layer4`` and the head ``layers`` have the names of DECA's encoder. They
+    can load its weights if ``settings.channels`` is the width of its stem (:mod:`tvface.networks.warm_start`).
 
     Args:
         outputs: length of the code.

@@ -1,9 +1,9 @@
 """A reader of Torch7's binary serialisation (``.t7``): numbers, text, tables, tensors and storages; data only.
 
 The format (torch7's ``File.lua`` and ``Tensor.lua``): little-endian; every object starts with an int32 type
-tag. Tables and torch objects carry an index by which later references name them (the memo). A
-tensor is sizes, strides and a 1-based offset into a storage, which several tensors may share. A Lua function in a file
-is a program: it is refused, not read.
+tag. Tables and torch objects carry an index by which later references name them (the memo). A tensor is sizes, strides
+and a 1-based offset into a storage, which several tensors may share. A Lua function in a file is a program: it is
+refused.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Reader:
 
     def take(self, count: int) -> bytes:
         if count < 0 or self.at + count > len(self.data):
-            raise self.wrong(f"{count:,} bytes are wanted, {len(self.data) - self.at:,} are left")
+            raise self.wrong(f"needs {count:,} bytes, {len(self.data) - self.at:,} are left")
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -110,13 +110,13 @@ class _Reader:
         if base.removesuffix("Tensor") in _KINDS and base.endswith("Tensor"):
             self.memo[index] = self.tensor(np.dtype(_KINDS[base.removesuffix("Tensor")]), depth)
             return self.memo[index]
-        made = TorchObject(name)
-        self.memo[index] = made
+        instance = TorchObject(name)
+        self.memo[index] = instance
         fields = self.read(depth + 1)
         if not isinstance(fields, dict):
             raise self.wrong(f"an object {name} without a table of fields")
-        made.fields = fields
-        return made
+        instance.fields = fields
+        return instance
 
     def tensor(self, dtype: np.dtype, depth: int) -> np.ndarray:
         dimensions = self.number("i")
@@ -139,7 +139,7 @@ class _Reader:
 
 
 def read_torch7(path: Path) -> Any:
-    """Return the one object of a ``.t7`` file: numbers, str, dict, :class:`TorchObject`, numpy arrays (copies).
+    """Return the object of a ``.t7`` file: numbers, str, dict, :class:`TorchObject`, numpy arrays (copies).
 
     Raises:
         CheckpointError: not such a file, truncated, contradictory, or with a Lua function in it.

@@ -2,8 +2,8 @@
 
 Such an archive is a zip: ``code/`` (the program), ``data.pkl`` (a pickle that rebuilds the module with its tensors and
 submodules as attributes), ``data/<key>`` (raw storages, little-endian), ``constants.pkl`` (constants of the program).
-Only ``data.pkl`` and its storages are read. The pickle's classes live in the program and are replaced by an inert
-holder of attributes; of torch's own names the few that describe a tensor are known, and any other is an error.
+Only ``data.pkl`` and its storages are read. The classes of the pickle are part of the program and are replaced by an
+inert holder of attributes. Only the few names of torch that describe a tensor are allowed; any other is an error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DTYPES = {
     "BoolStorage": torch.bool,
 }
 
-# What the zip reader, the unpickler and torch raise for contents that contradict themselves.
+# Errors that the zip reader, the unpickler and torch raise for inconsistent contents.
 _DAMAGED = (
     zipfile.BadZipFile,
     pickle.UnpicklingError,
@@ -54,9 +54,9 @@ class _Module:
         self.attributes: dict[str, Any] = {}
 
     def __new__(cls, *arguments: Any) -> _Module:
-        made = super().__new__(cls)
-        made.attributes = {}
-        return made
+        module = super().__new__(cls)
+        module.attributes = {}
+        return module
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, dict):
@@ -77,14 +77,14 @@ class _StorageType:
 def _tensor(
     storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
 ) -> torch.Tensor:
-    """Stand in for torch._utils._rebuild_tensor_v2, with the bounds checked."""
+    """Replace torch._utils._rebuild_tensor_v2, with bounds checks."""
     if (
         not isinstance(storage, torch.Tensor)
         or len(size) != len(stride)
         or min((offset, *size, *stride), default=0) < 0
     ):
-        raise pickle.UnpicklingError("a tensor is described by what is no storage, size and stride")
-    # A stride of 0 would let a few values ask for any amount of memory.
+        raise pickle.UnpicklingError("a tensor is not described by storage, size and stride")
+    # With a stride of 0 a few values could demand any amount of memory.
     if math.prod(size) > storage.numel():
         raise pickle.UnpicklingError(f"a tensor of {size} in a storage of {storage.numel()} values")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if math.prod(size) else -1
@@ -94,12 +94,12 @@ def _tensor(
 
 
 def _plain_list(items: Any) -> list[Any]:
-    """Stand in for torch.jit._pickle.build_intlist and its like: a typed list is a list."""
+    """Replace torch.jit._pickle.build_intlist and the like: a typed list becomes a list."""
     return list(items)
 
 
 def _untagged(value: Any, _tag: Any = None) -> Any:
-    """Stand in for torch.jit._pickle.restore_type_tag: the value without its declared type."""
+    """Replace torch.jit._pickle.restore_type_tag: return the value without its declared type."""
     return value
 
 
@@ -142,7 +142,7 @@ def read_torchscript(path: Path) -> State:
     """Read the parameters and buffers of a TorchScript archive by their names in the module tree.
 
     Raises:
-        CheckpointError: not such an archive, damaged, compressed, or a pickle that wants more than tensors.
+        CheckpointError: not such an archive, damaged, compressed, or a pickle that needs more than tensors.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -151,13 +151,13 @@ def read_torchscript(path: Path) -> State:
                 raise CheckpointError(f"{path} is not a TorchScript archive: it has {len(folders)} members data.pkl")
             # torch compresses the code only; a compressed storage may be a bomb.
             read = tuple(f"{folders[0]}/data{end}" for end in (".pkl", "/"))
-            packed = [
-                item.filename
-                for item in archive.infolist()
-                if item.filename.startswith(read) and item.compress_type != zipfile.ZIP_STORED
+            compressed = [
+                member.filename
+                for member in archive.infolist()
+                if member.filename.startswith(read) and member.compress_type != zipfile.ZIP_STORED
             ]
-            if packed:
-                raise CheckpointError(f"{path}: the member {packed[0]} is compressed, which torch never writes")
+            if compressed:
+                raise CheckpointError(f"{path}: the member {compressed[0]} is compressed, which torch never writes")
             order = f"{folders[0]}/byteorder"
             if order in archive.namelist() and archive.read(order) != b"little":
                 raise CheckpointError(f"{path} was written on a big-endian machine; save it again on another")

@@ -19,12 +19,12 @@ NAMED_LAYERS = (13, 22)
 
 
 class Vgg19(nn.Module):
-    """The layers of torchvision's ``vgg19().features`` up to the last that is read; deeper ones are left out.
+    """The layers of torchvision's ``vgg19().features`` up to the last one in ``layers``.
 
-    Parameters need no gradient; the features do pass one on to the images.
+    Parameters need no gradient; gradients flow through the features to the images.
 
     Args:
-        layers: the two whose maps are returned, by torchvision's number.
+        layers: the two layers whose maps are returned, by torchvision's numbers.
     """
 
     def __init__(self, layers: tuple[int, int] = EARLY_LAYERS) -> None:

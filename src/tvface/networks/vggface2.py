@@ -17,10 +17,9 @@ def preprocess(images: torch.Tensor, doubled: bool = True) -> torch.Tensor:
     """Prepare images for the network.
 
     Args:
-        images: (B, 3, H, W) RGB in [0, 1]. A margin is cut off, 10 pixels of 224 and in proportion at other sizes.
-        doubled: exactly as DECA does: the mean is taken off grey levels, and then 2x - 1 is applied to what remains.
-            That is odd, but the loss weight was chosen with it. False: what the network was trained on, grey levels
-            without their mean.
+        images: (B, 3, H, W) RGB in [0, 1]. A margin is cropped, 10 pixels of 224 and in proportion at other sizes.
+        doubled: as in DECA: the mean is subtracted from the grey levels, and then 2x - 1 is applied. That is odd, but
+            the loss weight was tuned with it. False: grey levels minus their mean, as the network was trained.
 
     Returns:
         (B, 3, 224, 224) BGR.
@@ -36,10 +35,10 @@ def preprocess(images: torch.Tensor, doubled: bool = True) -> torch.Tensor:
 
 
 class VggFace2(ResNet):
-    """ResNet-50 in the Caffe layout: image to a 2048-vector.
+    """ResNet-50 in the Caffe layout: maps an image to a 2048-vector.
 
-    The classifier ``fc`` of the published file is not part of it. Parameters need no gradient; the features do
-    pass one on to the images.
+    The classifier ``fc`` of the published file is not part of it. Parameters need no gradient; gradients flow through
+    the features to the images.
     """
 
     def __init__(self) -> None:

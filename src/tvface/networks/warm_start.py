@@ -1,7 +1,7 @@
-"""Weights as a start of the encoders: DECA's, ImageNet's ResNet-50, BasicVSR++'s, tvface's own.
+"""Initial weights of the encoders: DECA's, ImageNet's ResNet-50, BasicVSR++'s, tvface's own.
 
-Each function loads what of a file has a place in the network and reports the rest: a start may be partial, but no
-tensor is left out without being named.
+Each function loads the tensors of a file that have a place in the network and reports all others: a start may be
+partial, but every tensor that is left out is named.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _STEM = ("encoder.conv1.", "encoder.bn1.")
 
 
 def _before_the_trunk(encoder: nn.Module) -> tuple[str, ...]:
-    """Return prefixes of what a temporal encoder computes before its ``encoder``; nothing for DECA's own."""
+    """Return the prefixes of the parts of a temporal encoder before its ``encoder``; empty for DECA's encoder."""
     if not isinstance(encoder, TemporalEncoder):
         return ()
     return tuple(f"{name}." for name, _ in encoder.named_children() if name not in ("encoder", "layers"))
 
 
 def load_deca_encoder(encoder: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> LoadReport:
-    """Load ``E_flame`` or ``E_detail`` into DECA's own encoder, or its later part into a temporal encoder.
+    """Load ``E_flame`` or ``E_detail`` into DECA's encoder, or its later part into a temporal encoder.
 
-    A temporal encoder has no stem: ``encoder.conv1`` and ``encoder.bn1`` are reported unused, and all that comes
-    before its ``encoder`` is reported missing.
+    A temporal encoder has no stem: ``encoder.conv1`` and ``encoder.bn1`` are reported unused, and all parts before its
+    ``encoder`` are reported missing.
 
     Raises:
         CheckpointError: as :func:`load_strictly`.
@@ -63,7 +63,7 @@ def load_imagenet_encoder(encoder: nn.Module, path: Path) -> LoadReport:
 
 
 def load_features(encoder: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> LoadReport:
-    """Load the features of tvface's own weights into an encoder: all but ``layers``, the last two linear layers.
+    """Load the features of tvface's weights into an encoder: all except ``layers``, the last two linear layers.
 
     Args:
         state: :meth:`FaceModel.weights` of a trained model, or the part under ``coarse_encoder`` of one.
@@ -85,11 +85,11 @@ _BLOCK = re.compile(r"^(.*\.main\.2)\.(\d+)\.(.*)$")
 
 
 def read_basicvsr(path: Path) -> State:
-    """Read a BasicVSR++ checkpoint, a state dict or one under ``state_dict``; the prefix ``generator.`` is taken off.
+    """Read a BasicVSR++ checkpoint, a state dict or one under ``state_dict``; the prefix ``generator.`` is removed.
 
     Raises:
         CheckpointError: another layout, or the variant for full-resolution input (``feat_extract.0``), whose first
-            convolutions have a stride that the temporal encoder's have not.
+            convolutions have a stride, unlike those of the temporal encoder.
     """
     content: Any = read_checkpoint(path)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
@@ -117,27 +117,27 @@ def load_basicvsr(encoder: TemporalEncoder, path: Path) -> LoadReport:
     fusion                    ``reconstruction``
     ========================  ===============================================================
 
-    Batch normalisations keep their values, which at the start are nearly the identity in evaluation. Deeper blocks,
-    the optical flow and the upsampling are reported unused; normalisations, strided convolutions and all that follows
-    the fusion are reported missing.
+    Batch normalisations keep their initial values, which are nearly the identity in evaluation. Deeper blocks, the
+    optical flow and the upsampling are reported unused; normalisations, strided convolutions and all parts after the
+    fusion are reported missing.
 
     Raises:
         CheckpointError: as :func:`load_strictly`, e.g. for another number of channels or offset groups.
     """
-    blocks = {name: len(encoder.get_submodule(own)) for name, own in _stacks(encoder).items()}  # type: ignore[arg-type]
+    blocks = {name: len(encoder.get_submodule(encoder_name)) for name, encoder_name in _stacks(encoder).items()}  # type: ignore[arg-type]
     renamed: State = {}
     surplus: list[str] = list(_UNUSED)
     for name, tensor in read_basicvsr(path).items():
-        own = _own_name(name)
+        encoder_name = _encoder_name(name)
         match = _BLOCK.match(name)
         deep = match is not None and int(match[2]) >= blocks.get(match[1], 0)
         narrow = encoder.propagation.connection != "grid" and re.match(r"backbone\.\w+\.main\.0\.", name) is not None
-        if own is None or deep or narrow:
+        if encoder_name is None or deep or narrow:
             renamed[name] = tensor
             if deep or narrow:
                 surplus.append(name)
         else:
-            renamed[own] = tensor
+            renamed[encoder_name] = tensor
     missing = ["down1.down.", "down2.", "encoder.", "layers."]
     missing += [name for name in encoder.state_dict() if ".bn." in name]
     if encoder.propagation.connection != "grid":
@@ -146,12 +146,12 @@ def load_basicvsr(encoder: TemporalEncoder, path: Path) -> LoadReport:
 
 
 def _stacks(encoder: TemporalEncoder) -> dict[str, str]:
-    """Return the checkpoint's stacks of residual blocks and the encoder's."""
+    """Return the stacks of residual blocks: name in the checkpoint -> name in the encoder."""
     branches = {f"backbone.{name}.main.2": f"propagation.backbone.{name}.main.2" for name in encoder.propagation.names}
     return {"feat_extract.main.2": "down1.blocks", "reconstruction.main.2": "fusion.main.2", **branches}
 
 
-def _own_name(name: str) -> str | None:
+def _encoder_name(name: str) -> str | None:
     """Return the encoder's name of a parameter of BasicVSR++, or None if it has none."""
     for theirs, ours in (
         ("feat_extract.main.0.", "head."),

@@ -1,7 +1,7 @@
 """Warping by optical flow.
 
-Convention: a flow is (B, 2, H, W), channels (dx, dy), in pixels of its own map; ``flow`` from A to B at a pixel of A
-says where in B that pixel went, so warping B by it aligns B to A.
+Convention: a flow is (B, 2, H, W), channels (dx, dy), in pixels of its map. The flow from A to B at a pixel of A is the
+shift to its position in B, so warping B by it aligns B to A.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def flow_warp(x: torch.Tensor, flow: torch.Tensor, padding: Literal["zeros", "bo
     Args:
         x: (B, C, H, W).
         flow: (B, 2, H, W), (dx, dy) in pixels.
-        padding: what lies outside ``x``: zeros, or the nearest pixel of the border.
+        padding: values outside ``x``: zeros, or the nearest pixel of the border.
 
     Returns:
         (B, C, H, W) in the dtype of ``x``. A flow of -1 everywhere moves the content by one pixel to the lower right.

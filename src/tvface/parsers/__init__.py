@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tvface.parsers.base import Parser
     from tvface.settings.labels import Masks
 
-SUPPORT = ("base", "face")  # modules of this package that are no backends
+SUPPORT = ("base", "face")  # modules of this package that are not backends
 
 
 def available() -> list[str]:
@@ -21,13 +21,13 @@ def available() -> list[str]:
 
 
 def create(name: str, settings: Masks, device: torch.device | str = "cpu") -> Parser:
-    """Make the parser ``name`` on ``device``, with its weights.
+    """Return the parser ``name`` on ``device``, with its weights.
 
     Raises:
         SettingsError: no such backend; the message lists the valid names.
-        tvface.assets.registry.MissingAsset: its weights are not there.
+        tvface.assets.registry.MissingAsset: its weights are missing.
     """
-    import torch  # here, so that asking which backends there are does not import it
+    import torch  # imported here, so that listing the backends does not load it
 
-    made: Parser = backends.backend("parsers", name)(settings, torch.device(device))
-    return made
+    parser: Parser = backends.backend("parsers", name)(settings, torch.device(device))
+    return parser

@@ -1,4 +1,4 @@
-"""What every parser offers."""
+"""Base class of face parsers."""
 
 from __future__ import annotations
 

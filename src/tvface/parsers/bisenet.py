@@ -23,10 +23,10 @@ SIDE = 512
 
 
 class Backend(Parser):
-    """The main head's classes at 512 x 512, brought to the crop's size by the nearest neighbour.
+    """The main head's classes at 512 x 512, resampled to the crop's size by nearest neighbour.
 
-    Crops are resized bilinearly (averaging where they shrink, as Pillow does), aspect kept because they are square.
-    Of the 512 x 512 logits only the rows and columns that the crop's pixels take are computed.
+    Crops are square and resized bilinearly (averaging where they shrink, as Pillow does). Of the 512 x 512 logits only
+    the rows and columns that the crop's pixels read are computed.
     """
 
     needs = ("bisenet",)
@@ -48,12 +48,14 @@ class Backend(Parser):
 
     @classmethod
     def load(cls, path: Path) -> tuple[BiSeNet, LoadReport]:
+        """See :meth:`tvface.assets.backends.Weighted.load`."""
         return load_bisenet(path)
 
     def parse(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See :meth:`Parser.parse`."""
         labels = np.zeros(crops.shape[:3], np.uint8)
-        # On a CPU one by one, whatever the setting: the maps of one picture fit the cache, those of eight take a fifth
-        # longer each.
+        # On a CPU one by one, whatever the setting: the maps of one picture fit the cache; with eight each picture
+        # takes a fifth longer.
         step = 1 if self.device.type == "cpu" else self.settings.batch
         for start in range(0, len(crops), step):
             labels[start : start + step] = self._label(crops[start : start + step])
@@ -62,8 +64,8 @@ class Backend(Parser):
     @torch.inference_mode()
     def _label(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         # One by one: enlarged logits of a whole batch take much memory.
-        found = torch.stack([largest(one, crops.shape[1]) for one in self.logits(crops)])
-        return np.asarray(found.cpu().numpy(), np.uint8)
+        labels = torch.stack([largest(logits, crops.shape[1]) for logits in self.logits(crops)])
+        return np.asarray(labels.cpu().numpy(), np.uint8)
 
     @torch.inference_mode()
     def logits(self, crops: NDArray[np.uint8]) -> torch.Tensor:
@@ -77,10 +79,10 @@ class Backend(Parser):
 
 
 def largest(logits: torch.Tensor, side: int) -> torch.Tensor:
-    """Return the classes of (C, h, h) logits enlarged to 512, then read at ``side`` points: (side, side) uint8.
+    """Return the classes (side, side) uint8 of (C, h, h) logits, enlarged to 512 and read at ``side`` points per axis.
 
-    The enlargement is bilinear with corners on corners, the reading takes the nearest pixel; of equal logits the first
-    counts.
+    The enlargement is bilinear with aligned corners, the reading takes the nearest pixel; of equal logits the first
+    wins.
     """
     weights = _reading(logits.shape[-1], side, logits.device)
     enlarged = weights @ (logits @ weights.T)
@@ -89,9 +91,9 @@ def largest(logits: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def _reading(count: int, side: int, device: torch.device) -> torch.Tensor:
-    """(side, count) weights of the entries of a row of logits in the pixels of a row of the crop."""
+    """Return the (side, count) weights of the entries of a row of logits in the pixels of a row of the crop."""
     pixels = torch.arange(side, device=device)
-    # In whole numbers: the pixel of 512 that holds the middle of the crop's pixel.
+    # In integers: the pixel of 512 that holds the centre of the crop's pixel.
     nearest = (2 * pixels + 1) * SIDE // (2 * side)
     place = nearest.double() * ((count - 1) / (SIDE - 1))
     return (1 - (place[:, None] - torch.arange(count, device=device)).abs()).clamp_min(0).float()

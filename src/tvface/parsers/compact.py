@@ -1,4 +1,4 @@
-"""The bundled parser: a small U-Net trained on tvface's own renders. Needs no download."""
+"""The bundled parser: a small U-Net trained on tvface's renders. Needs no download."""
 
 from __future__ import annotations
 
@@ -44,9 +44,11 @@ class Backend(Parser):
 
     @classmethod
     def load(cls, path: Path) -> tuple[Bundle, LoadReport]:
+        """See :meth:`tvface.assets.backends.Weighted.load`."""
         return load_with_report(path)
 
     def parse(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See :meth:`Parser.parse`."""
         labels = np.zeros(crops.shape[:3], np.uint8)
         for start in range(0, len(crops), self.settings.batch):
             labels[start : start + self.settings.batch] = self._label(crops[start : start + self.settings.batch])
@@ -62,7 +64,8 @@ class Backend(Parser):
         logits = self.net(images).float().softmax(1)
         logits = logits + self.net(images.flip(-1)).float().softmax(1)[:, mirror].flip(-1)
         # Probabilities are enlarged, not labels: edges stay smooth. One picture at a time keeps the memory small.
-        found = [
-            F.interpolate(one[None], (side, side), mode="bilinear", align_corners=False).argmax(1)[0] for one in logits
+        labels = [
+            F.interpolate(picture_logits[None], (side, side), mode="bilinear", align_corners=False).argmax(1)[0]
+            for picture_logits in logits
         ]
-        return np.asarray(torch.stack(found).to(torch.uint8).cpu().numpy(), np.uint8)
+        return np.asarray(torch.stack(labels).to(torch.uint8).cpu().numpy(), np.uint8)

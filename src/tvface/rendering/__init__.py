@@ -1,1 +1,1 @@
-"""rendering"""
+"""Differentiable rendering: rasterisers, shading, UV maps, overlays."""

@@ -1,4 +1,4 @@
-"""Sums of face normals at vertices for the CPU, compiled with numba: one pass over the faces, no lists of corners."""
+"""Sums of face normals at vertices on the CPU, compiled with numba: one pass over the faces, without corner lists."""
 
 import numba
 import numpy as np
@@ -14,7 +14,7 @@ from tvface.rendering.rasterizer_numba import over_images
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _sum(vertices, faces, total):
-    """Add the cross product of every face to its three vertices in ``total`` (V, 3), zero before."""
+    """Add the cross product of every face to its three vertices in ``total`` (V, 3), initially zero."""
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ax, ay, az = (vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2])
@@ -28,7 +28,7 @@ def _sum(vertices, faces, total):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _sum_backward(vertices, faces, grad, result):
-    """Add the gradient of the vertices to ``result`` (V, 3), zero before; ``grad`` is that of the sums."""
+    """Add the gradient of the vertices to ``result`` (V, 3), initially zero; ``grad`` is the gradient of the sums."""
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ax, ay, az = (vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2])
@@ -72,7 +72,7 @@ def _over_meshes(kernel, vertices, faces, *others):
 
 
 def face_normal_sums(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Sum the cross products of the faces round each vertex.
+    """Return the sum of the cross products of the faces around each vertex.
 
     Args:
         vertices: (B, V, 3) float32 or float64 on the CPU.

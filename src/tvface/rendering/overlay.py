@@ -1,7 +1,7 @@
-"""Pictures of a shape laid over the picture it was found in.
+"""A reconstructed shape drawn over the picture.
 
-A head is larger than the crop it is reconstructed from, so it is drawn on a canvas :data:`MARGIN` times as wide, at
-the picture's own resolution.
+A head is larger than the crop it is reconstructed from, so it is drawn on a canvas :data:`MARGIN` times as wide, at the
+resolution of the picture.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tvface.rendering.renderer import Renderer
 
 # Side of the canvas / side of the crop: with crops of 1.25 boxes the whole head of a close-up fits.
 MARGIN = 2.0
-# A canvas for a larger face is enlarged, to bound memory and time.
+# Largest side of a canvas in px; the drawing of a larger face is enlarged, to bound memory and time.
 LARGEST = 768
 
 
@@ -28,7 +28,7 @@ def canvas(matrix: NDArray[np.float64], crop: int) -> tuple[NDArray[np.float64],
     """
     size = min(LARGEST, int(np.ceil(MARGIN * crop / matrix[0, 0])))
     zoom = size / (MARGIN * crop)
-    # Both have their middle at the same point.
+    # Both have the same centre.
     wider = zoom * matrix
     wider[:, 2] += (size - 1) / 2 - zoom * (crop - 1) / 2
     return wider, size
@@ -56,28 +56,34 @@ def shape_layer(
         )
         for shade in (0.0, 1.0)
     )
-    # What faces away is not drawn, so the mesh's own coverage would leave a black rim.
+    # Surfaces that face away are not drawn, so the coverage of the mesh would leave a black rim.
     coverage = 1 - (white - black)[:, :1]
     return torch.cat([black, coverage], 1)[0].permute(1, 2, 0).cpu().numpy().astype(np.float32)
 
 
 def paste(picture: NDArray[np.uint8], layer: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Lay a layer (S,S,4), RGB in [0,1] on black and coverage, over a picture (H,W,3) uint8.
+    """Draw a layer over a picture.
 
-    ``matrix`` (2,3) maps picture to layer pixels.
+    Args:
+        picture: (H,W,3) uint8 RGB.
+        layer: (S,S,4) float32: RGB in [0,1] on black, and coverage.
+        matrix: (2,3) map from picture to layer pixels, pixel centres at integers.
+
+    Returns:
+        A new picture (H,W,3) uint8.
     """
     size = len(layer)
     outline = np.array([[-1, -1], [size, -1], [-1, size], [size, size]], np.float64)
     corners = (outline - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
     high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, picture.shape[1::-1])
-    laid = picture.copy()
+    result = picture.copy()
     if (high <= low).any():  # the layer lies outside
-        return laid
-    own = matrix.copy()
-    own[:, 2] += matrix[:, :2] @ low
+        return result
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ low
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = np.asarray(cv2.warpAffine(layer, own, tuple(map(int, high - low)), flags=flags))
-    under = laid[low[1] : high[1], low[0] : high[0]]
+    warped = np.asarray(cv2.warpAffine(layer, shifted, tuple(map(int, high - low)), flags=flags))
+    under = result[low[1] : high[1], low[0] : high[0]]
     under[...] = np.round(under * (1 - warped[..., 3:]) + 255 * warped[..., :3]).clip(0, 255).astype(np.uint8)
-    return laid
+    return result

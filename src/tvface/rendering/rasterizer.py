@@ -1,13 +1,12 @@
 """Mesh rasterisation with differentiable barycentric coordinates.
 
-Which face covers a pixel is decided exactly as pytorch3d's ``rasterize_meshes`` decides it with blur radius 0, one face
-per pixel and no perspective correction, because the models' reference numbers were made with it: a pixel centre on an
-edge belongs to no face, the lowest (depth, face index) wins, 1e-8 is added to a triangle's (doubled) area, a face with
-a vertex at a depth below 1e-8 is dropped whole. That decision has no gradient; the barycentric coordinates of the
-chosen face have one, with a hand-written backward pass.
+The selection of the face that covers a pixel equals that of pytorch3d's ``rasterize_meshes`` with blur radius 0, one
+face per pixel and no perspective correction, because the models' reference numbers were made with it: a pixel centre
+on an edge belongs to no face, the lowest (depth, face index) wins, 1e-8 is added to a triangle's (doubled) area, a face
+with a vertex at a depth below 1e-8 is dropped whole. The selection has no gradient; the barycentric coordinates of the
+selected face have one, with a hand-written backward pass.
 
-Backends decide the faces: ``numba`` (CPU), ``torch`` (any device), ``pytorch3d`` (if installed). All give the same
-faces.
+Backends select the faces: ``numba`` (CPU), ``torch`` (any device), ``pytorch3d`` (if installed). All select the same.
 """
 
 import functools
@@ -23,17 +22,18 @@ from tvface.rendering import rasterizer_numba, rasterizer_torch
 from tvface.runtime.device import constant
 
 BACKENDS = ("auto", "numba", "torch", "pytorch3d")
-# DECA's shift of the depth: without it every vertex behind the image plane z = 0 would take its faces with it.
+# DECA's shift of the depth: without it every face with a vertex behind the image plane z = 0 would be dropped.
 DEPTH_SHIFT = 10.0
 
 
 class Fragments(NamedTuple):
-    """What covers every pixel.
+    """The face that covers each pixel.
 
-    face: (B, H, W) int64, index into the faces, -1 where no face is.
-    bary: (B, H, W, 3) weights of the face's three corners, differentiable with respect to the vertices' x and y, 0
-        where no face is.
-    depth: (B, H, W) z of the surface in the vertices' frame (no shift), +inf where no face is; no gradient.
+    Attributes:
+        face: (B, H, W) int64, index into the faces, -1 where there is none.
+        bary: (B, H, W, 3) weights of the face's three corners, differentiable with respect to the vertices' x and y, 0
+            where there is no face.
+        depth: (B, H, W) z of the surface in the vertices' frame (no shift), +inf where there is no face; no gradient.
     """
 
     face: Tensor
@@ -42,17 +42,23 @@ class Fragments(NamedTuple):
 
     @property
     def alpha(self) -> Tensor:
-        """Coverage (B, 1, H, W), 1 where a face is, else 0, in the dtype of ``bary``."""
+        """Coverage (B, 1, H, W), 1 where there is a face, else 0, in the dtype of ``bary``."""
         return (self.face >= 0).unsqueeze(1).to(self.bary.dtype)
 
 
 def pixel_centres(size: int, other: int) -> np.ndarray:
-    """Coordinates (size,) float32 of the pixel centres along one side of a picture whose other side has ``other``
-    pixels.
+    """Return the coordinates of the pixel centres along one side of a picture.
 
     The shorter side spans [-1, 1], the longer side spans [-r, r] with r the aspect ratio: triangles keep their area
     ratio. For a square picture the centre of pixel i is -1 + (2 i + 1) / size. The order of the float32 operations, and
-    counting from the far end, repeat pytorch3d's so that pixels on an edge are decided alike.
+    counting from the far end, are those of pytorch3d, so that pixels on an edge get the same face.
+
+    Args:
+        size: pixels along this side.
+        other: pixels along the other side.
+
+    Returns:
+        (size,) float32, ascending.
     """
     two = np.float32(2)
     span = np.float32(size) / np.float32(other) * two if size > other else two
@@ -67,7 +73,7 @@ def _centres(size: int, other: int, device: torch.device) -> Tensor:
 
 
 class _Barycentrics(torch.autograd.Function):
-    """Barycentric coordinates of given faces at pixel centres; gradient to the corners' x and y."""
+    """Barycentric coordinates of the selected faces at pixel centres; gradient to the corners' x and y."""
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -109,7 +115,7 @@ class _Interpolation(torch.autograd.Function):
 
 
 def _kernels(backend: str, device: torch.device) -> ModuleType:
-    """Module with the barycentric and interpolation kernels for a backend on a device."""
+    """Return the module with the barycentric and interpolation kernels for a backend on a device."""
     if backend == "numba" and device.type != "cpu":
         raise ValueError(
             f"rasterizer backend 'numba' works on the CPU, the vertices are on {device}: use 'torch' or 'auto'"
@@ -120,7 +126,7 @@ def _kernels(backend: str, device: torch.device) -> ModuleType:
 
 
 def _select(backend: str, device: torch.device) -> Any:
-    """Function that decides the faces."""
+    """Return the function that selects the faces."""
     if backend not in BACKENDS:
         raise ValueError(f"rasterizer backend {backend!r} is unknown: use one of {', '.join(BACKENDS)}")
     if backend == "pytorch3d":
@@ -139,7 +145,7 @@ def _check_mesh(vertices: Tensor, faces: Tensor) -> None:
 
 
 def _check_indices(indices: Tensor, count: int, what: str, of: str) -> None:
-    # Only on the CPU: the numba kernels do not check bounds, torch's do, and asking the device would cost a
+    # Only on the CPU: the numba kernels do not check bounds, torch's do, and reading from the device would cost a
     # synchronisation.
     if indices.device.type == "cpu" and indices.numel():
         low, high = indices.aminmax()
@@ -150,17 +156,23 @@ def _check_indices(indices: Tensor, count: int, what: str, of: str) -> None:
 def rasterize(vertices: Tensor, faces: Tensor, height: int, width: int, backend: str = "auto") -> Fragments:
     """Find the face that covers each pixel and the barycentric coordinates of the pixel centre in it.
 
-    vertices: (B, V, 3) float, normalised image coordinates: x right and y down in [-1, 1] over the whole picture (also
-        when it is not square), smaller z nearer. Not changed. faces: (F, 3) integer, the same for the batch; both
-        windings are drawn.
-    height, width: pixels. The centre of column i is at -1 + (2 i + 1) / width.
-    backend: 'auto' (numba on the CPU, torch elsewhere), 'numba', 'torch' or 'pytorch3d'.
-    Faces with a vertex at z < -10 + 1e-8 or with a coordinate that is not finite are dropped.
-    The choice of faces is made in float32; the weights have the vertices' dtype (float16 and bfloat16 become float32).
+    Faces with a vertex at z < -10 + 1e-8 or with a coordinate that is not finite are dropped. Faces are selected in
+    float32; the weights have the vertices' dtype (float16 and bfloat16 become float32).
 
-    Raises ValueError for wrong shapes, sizes, indices or backend names, ImportError if pytorch3d is asked for and
-    missing.
-    Source: conventions of pytorch3d 0.7 `rasterize_meshes` as DECA calls it.
+    Convention: normalised image coordinates, x right, y down, [-1, 1] over the whole picture (also if it is not
+    square), smaller z nearer; the centre of column i is at -1 + (2 i + 1) / width.
+
+    Source: conventions of pytorch3d 0.7 ``rasterize_meshes`` as DECA calls it.
+
+    Args:
+        vertices: (B, V, 3) float.
+        faces: (F, 3) integer, the same for the batch; both windings are drawn.
+        height, width: of the picture in pixels.
+        backend: 'auto' (numba on the CPU, torch elsewhere), 'numba', 'torch' or 'pytorch3d'.
+
+    Raises:
+        ValueError: wrong shapes, sizes, indices or backend name.
+        ImportError: the backend is 'pytorch3d' and the package is not installed.
     """
     _check_mesh(vertices, faces)
     if height < 1 or width < 1:
@@ -190,16 +202,21 @@ def rasterize(vertices: Tensor, faces: Tensor, height: int, width: int, backend:
 
 
 def interpolate(fragments: Fragments, faces: Tensor, attributes: Tensor) -> Tensor:
-    """Mix corner attributes with the barycentric coordinates of every pixel.
+    """Interpolate corner attributes with the barycentric coordinates of every pixel.
 
-    fragments: of a batch of B or of 1 (then used for every item of ``attributes``, e.g. a fixed UV layout).
-    faces: (F, 3) integer, the face list given to ``rasterize``. For attributes on another topology with the same face
-        order (UV coordinates, or a mesh read in UV space) give that topology's faces instead.
-    attributes: (B, V, C) per vertex or (B, F, 3, C) per face corner; B may be 1 for attributes common to the batch.
-    Returns (B, C, H, W) in the attributes' dtype promoted with the weights', 0 where no face is. Gradients flow to the
-    attributes and, through the weights, to the vertices.
+    Gradients flow to the attributes and, through the weights, to the vertices.
 
-    Raises ValueError when shapes or indices do not fit.
+    Args:
+        fragments: of a batch of B or of 1 (then used for the whole batch of ``attributes``, e.g. a fixed UV layout).
+        faces: (F, 3) integer, the faces passed to :func:`rasterize`; for attributes on another topology with the same
+            face order (UV coordinates, or a mesh read in UV space) the faces of that topology.
+        attributes: (B, V, C) per vertex or (B, F, 3, C) per face corner; B may be 1 for attributes common to the batch.
+
+    Returns:
+        (B, C, H, W) in the attributes' dtype promoted with the weights', 0 where there is no face.
+
+    Raises:
+        ValueError: shapes or indices do not fit.
     """
     if attributes.ndim == 4:
         if attributes.shape[1] != len(faces) or attributes.shape[2] != 3:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 def over_images(count: int, function: Callable[[int], None]) -> None:
-    """Call a GIL-free function for every image, on as many threads as torch may use."""
+    """Call a function that releases the GIL for every image, on as many threads as torch may use."""
     threads = min(count, torch.get_num_threads())
     if threads <= 1:
         for index in range(count):
@@ -98,10 +98,12 @@ def _select_faces(vertices, faces, columns, rows, depth, face):
 
 
 def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Face index per pixel, (B, H, W) int64, -1 for none.
+    """Return the face index of each pixel, (B, H, W) int64, -1 for none.
 
-    vertices: (B, V, 3) float32, depth already shifted. faces: (F, 3) int64. columns (W,), rows (H,): ascending float32
-    centres.
+    Args:
+        vertices: (B, V, 3) float32, depth already shifted.
+        faces: (F, 3) int64.
+        columns, rows: (W,) and (H,) float32, ascending pixel centres.
     """
     shape = (vertices.shape[0], rows.shape[0], columns.shape[0])
     face = np.full(shape, -1, np.int64)
@@ -131,7 +133,17 @@ def _barycentrics(vertices, faces, face, columns, rows, epsilon, bary):
 
 
 def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Weights (B, H, W, 3) of the corners of the given faces at the pixel centres, 0 where there is no face."""
+    """Return the weights of the corners of each pixel's face at the pixel's centre.
+
+    Args:
+        vertices: (B, V, 3) float32 or float64.
+        faces: (F, 3) int64.
+        face: (B, H, W) int64 from :func:`select_faces`.
+        columns, rows: (W,) and (H,), pixel centres.
+
+    Returns:
+        (B, H, W, 3), 0 where there is no face.
+    """
     bary = torch.zeros(*face.shape, 3, dtype=vertices.dtype)
     out, points, triangles, ids = bary.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
     xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
@@ -170,7 +182,10 @@ def _barycentrics_backward(gradient, bary, vertices, faces, face, columns, rows,
 def barycentrics_backward(
     gradient: Tensor, bary: Tensor, vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor
 ) -> Tensor:
-    """Gradient (B, V, 3) to the vertices (its z part is 0) for a gradient (B, H, W, 3) to the weights."""
+    """Return the gradient (B, V, 3) to the vertices (0 in z) for a gradient (B, H, W, 3) to the weights.
+
+    The other arguments are those and the result of :func:`barycentrics`.
+    """
     result = torch.zeros_like(vertices)
     out, points, triangles, ids = result.numpy(), vertices.detach().numpy(), faces.numpy(), face.numpy()
     xs, ys, epsilon = columns.numpy(), rows.numpy(), points.dtype.type(1e-8)
@@ -196,7 +211,13 @@ def _interpolate(face, bary, corners, attributes, out):
 
 
 def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor) -> Tensor:
-    """Attributes (B, N, C) mixed per pixel, (B, C, H, W); face and bary of a batch of 1 serve every item."""
+    """Return attributes interpolated per pixel, (B, C, H, W), 0 where there is no face.
+
+    Args:
+        face, bary: (B or 1, H, W) and (B or 1, H, W, 3).
+        corners: (F, 3) int64, rows of ``attributes``.
+        attributes: (B, N, C).
+    """
     result = attributes.new_zeros(attributes.shape[0], attributes.shape[2], *face.shape[1:])
     out, ids, weights = result.numpy(), face.numpy(), bary.detach().numpy()
     indices, values = corners.numpy(), attributes.detach().numpy()
@@ -208,7 +229,7 @@ def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor)
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _interpolate_backward(gradient, face, bary, corners, attributes, to_bary, to_attributes):
-    """Add to the two outputs; an output with a leading size of 0 is not wanted."""
+    """Add to the two outputs; an output with a leading size of 0 is skipped."""
     for j in range(face.shape[0]):
         for i in range(face.shape[1]):
             f = face[j, i]
@@ -239,7 +260,10 @@ def interpolate_backward(
     needs_bary: bool,
     needs_attributes: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients to bary (B, H, W, 3) and to attributes (B, N, C), each None if not wanted."""
+    """Return the gradients to bary (B, H, W, 3) and to attributes (B, N, C), each None if not needed.
+
+    ``gradient`` is (B, C, H, W); the other arguments are those of :func:`interpolate`.
+    """
     to_bary = torch.zeros_like(bary, memory_format=torch.contiguous_format) if needs_bary else None
     to_attributes = torch.zeros_like(attributes) if needs_attributes else None
     nothing_bary = np.zeros((0, 0, 3), bary.detach().numpy().dtype)
@@ -317,16 +341,25 @@ def rasterize_numpy(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rasterise one mesh without gradients, fast enough for footage.
 
-    vertices: (V, 3) float32, x and y in pixels, centres at integers ((0, 0) is the top-left one), z the depth,
-        smaller nearer. faces: (F, 3) integer, both windings are drawn.
-    perspective: z is the distance along the optical axis of a pinhole camera, and weights and depth are perspective
-        correct (1/z is linear in the picture). Faces with a vertex at z <= 0 are dropped whole, not clipped.
-    Returns face (H, W) int32, -1 where none; bary (H, W, 3) float32, weights of the face's corners, 0 where none; depth
-    (H, W) float32, +inf where none. A pixel centre on an edge belongs to the nearer face, so closed surfaces have
-    no pinholes. Faces with coordinates that are not finite are dropped. For supersampling ask for a larger picture and
-    place the vertices at s * (p + 0.5) - 0.5. Shading: ``(bary[..., None] * attributes[faces[face]]).sum(-2)``.
+    A pixel centre on an edge belongs to the nearer face, so closed surfaces have no pinholes. Faces with coordinates
+    that are not finite are dropped. For supersampling by s, rasterise a larger picture with the vertices at
+    s * (p + 0.5) - 0.5. Shading: ``(bary[..., None] * attributes[faces[face]]).sum(-2)``.
 
-    Raises ValueError for wrong shapes or indices.
+    Convention: pixels, x right, y down, centres at integers; z the depth, smaller nearer.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) integer; both windings are drawn.
+        height, width: of the picture in pixels.
+        perspective: z is the distance along the optical axis of a pinhole camera, and weights and depth are perspective
+            correct (1/z is linear in the picture). Faces with a vertex at z <= 0 are dropped whole, not clipped.
+
+    Returns:
+        face (H, W) int32, -1 where there is none; bary (H, W, 3) float32, weights of the face's corners, else 0; depth
+        (H, W) float32, else +inf.
+
+    Raises:
+        ValueError: wrong shapes or indices.
     """
     vertices, faces = np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int64)
     if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:

@@ -1,14 +1,19 @@
-"""Choice of faces by pytorch3d, for comparison with it; an optional package that the rest of tvface does without."""
+"""Selection of faces by pytorch3d, for comparison; the package is optional, and nothing else in tvface uses it."""
 
 import torch
 from torch import Tensor
 
 
 def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Face index per pixel, (B, H, W) int64, -1 for none.
+    """Return the face index of each pixel, (B, H, W) int64, -1 for none.
 
-    vertices: (B, V, 3) float32, depth already shifted. faces: (F, 3) int64. columns (W,), rows (H,): only their lengths
-    count. Raises ImportError if pytorch3d is not installed.
+    Args:
+        vertices: (B, V, 3) float32, depth already shifted.
+        faces: (F, 3) int64.
+        columns, rows: (W,) and (H,); only their lengths count.
+
+    Raises:
+        ImportError: pytorch3d is not installed.
     """
     try:
         from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes

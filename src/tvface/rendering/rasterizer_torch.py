@@ -2,10 +2,10 @@
 
 Every pixel of every triangle's bounding box is listed in one flat list (in chunks), tested, and reduced to the nearest
 face by an integer minimum over (bits of the depth, face index). The operations and their order are those of the numba
-kernels, so both choose the same faces to the last pixel.
+kernels, so both select the same faces to the last pixel.
 
-A GPU is asked for one number per call, the length of the list; everything else has a size that is known beforehand.
-For that the other kernels work on all pixels, those without a face included, and blank the latter at the end.
+One number per call is read back from a GPU, the length of the list; all other sizes are known beforehand. To that end
+the other kernels work on all pixels, including those without a face, and set the latter to zero at the end.
 """
 
 import torch
@@ -19,13 +19,17 @@ _EMPTY = torch.iinfo(torch.int64).max
 
 
 def _edge(px: Tensor, py: Tensor, ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> Tensor:
-    """Doubled signed area of the triangle (p, a, b)."""
+    """Return the doubled signed area of the triangle (p, a, b)."""
     return (px - ax) * (by - ay) - (py - ay) * (bx - ax)
 
 
 def _boxes(corners: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """First column, width, first row, height of the boxes of triangles, given as corners (3, 3, N): coordinate, corner,
-    triangle. Dropped triangles get empty boxes."""
+    """Return first column, width, first row, height of the bounding boxes of triangles; dropped ones get empty boxes.
+
+    Args:
+        corners: (3, 3, N): coordinate, corner, triangle.
+        columns, rows: (W,) and (H,), ascending pixel centres.
+    """
     x, y, z = corners
     doubled = _edge(x[0], y[0], x[1], y[1], x[2], y[2])
     kept = (z >= EPSILON).all(0) & corners.sum(1).isfinite().all(0) & (doubled.abs() > EPSILON)
@@ -37,10 +41,12 @@ def _boxes(corners: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tens
 
 
 def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Face index per pixel, (B, H, W) int64, -1 for none.
+    """Return the face index of each pixel, (B, H, W) int64, -1 for none.
 
-    vertices: (B, V, 3) float32, depth already shifted. faces: (F, 3) int64. columns (W,), rows (H,): ascending float32
-    centres.
+    Args:
+        vertices: (B, V, 3) float32, depth already shifted.
+        faces: (F, 3) int64.
+        columns, rows: (W,) and (H,) float32, ascending pixel centres.
     """
     batch, height, width = vertices.shape[0], rows.shape[0], columns.shape[0]
     device = vertices.device
@@ -57,7 +63,7 @@ def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor)
     image = number // len(faces)
     place = image * (height * width)  # of the image's first pixel in the buffer
     number = number - image * len(faces)
-    total = int(starts[-1])  # the one number that a GPU is asked for
+    total = int(starts[-1])  # the one number read back from a GPU
     chunk = PIXELS_PER_CHUNK.get(device.type, PIXELS_PER_CHUNK_ELSEWHERE)
 
     def take(values: Tensor, index: Tensor) -> Tensor:
@@ -81,9 +87,9 @@ def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor)
         w2 = _edge(px, py, ax, ay, bx, by) / whole
         inside = (w0 > 0) & (w1 > 0) & (w2 > 0)
         target = take(place, owner) + row * width + column
-        if device.type == "cpu":  # a list of those inside costs a GPU a wait, and saves a CPU time
-            found = inside.nonzero().squeeze(1)
-            owner, target, inside, w0, w1, w2 = (take(part, found) for part in (owner, target, inside, w0, w1, w2))
+        if device.type == "cpu":  # a list of those inside saves time on a CPU, but makes a GPU wait
+            indices = inside.nonzero().squeeze(1)
+            owner, target, inside, w0, w1, w2 = (take(part, indices) for part in (owner, target, inside, w0, w1, w2))
         depth = w0 * take(z0, owner) + w1 * take(z1, owner) + w2 * take(z2, owner)
         # The bits of a float32 that is not negative grow with its value.
         key = (depth.view(torch.int32).to(torch.int64) << 32) | take(number, owner)
@@ -93,8 +99,10 @@ def select_faces(vertices: Tensor, faces: Tensor, columns: Tensor, rows: Tensor)
 
 
 def _any_face(face: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Which pixels have a face (n,) bool, and a face for every pixel (n,): others get one, each another, so that adding
-    their zeros up does not queue at one address."""
+    """Return which pixels have a face (n,) bool, and a face index for every pixel (n,).
+
+    Pixels without a face get different faces, so that atomic additions of their zeros do not queue at one address.
+    """
     flat = face.reshape(-1)
     covered = flat >= 0
     others = torch.arange(count, device=face.device).repeat(-(-len(flat) // count))[: len(flat)]
@@ -102,7 +110,7 @@ def _any_face(face: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _per_pixel(table: Tensor, face: Tensor, ids: Tensor) -> Tensor:
-    """Rows (n, K) of a table (B, F, K) for the face of every pixel, face (B, H, W), ids (n,)."""
+    """Return the rows (n, K) of a table (B, F, K) for the face of every pixel; face (B, H, W), ids (n,)."""
     image = torch.arange(len(face), device=face.device).repeat_interleave(face[0].numel(), output_size=face.numel())
     return table.flatten(0, 1).index_select(0, image * table.shape[1] + ids)
 
@@ -115,14 +123,14 @@ def _centres(face: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tenso
 def _corner_coordinates(
     vertices: Tensor, faces: Tensor, face: Tensor, ids: Tensor
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """x and y (n,) of the three corners of every pixel's face."""
+    """Return x and y (n,) of the three corners of every pixel's face."""
     table = vertices[..., :2][:, faces].flatten(2)
     x0, y0, x1, y1, x2, y2 = _per_pixel(table, face, ids).t().contiguous()
     return (x0, x1, x2), (y0, y1, y2)
 
 
 def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Weights (B, H, W, 3) of the corners of the given faces at the pixel centres, 0 where there is no face."""
+    """See :func:`tvface.rendering.rasterizer_numba.barycentrics`."""
     if faces.shape[0] == 0 or face.numel() == 0:
         return vertices.new_zeros(*face.shape, 3)
     covered, ids = _any_face(face, len(faces))
@@ -136,7 +144,7 @@ def barycentrics(vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor,
 def barycentrics_backward(
     gradient: Tensor, bary: Tensor, vertices: Tensor, faces: Tensor, face: Tensor, columns: Tensor, rows: Tensor
 ) -> Tensor:
-    """Gradient (B, V, 3) to the vertices (its z part is 0) for a gradient (B, H, W, 3) to the weights."""
+    """See :func:`tvface.rendering.rasterizer_numba.barycentrics_backward`."""
     result = torch.zeros_like(vertices)
     if faces.shape[0] == 0 or face.numel() == 0:
         return result
@@ -163,13 +171,13 @@ def barycentrics_backward(
 
 
 def _image_offsets(face: Tensor, count: int) -> Tensor:
-    """count * image for every pixel, (n,)."""
+    """Return ``count`` times the image index of every pixel, (n,)."""
     first = torch.arange(len(face), device=face.device) * count
     return first.repeat_interleave(face[0].numel(), output_size=face.numel())
 
 
 def _corner_rows(corners: Tensor, batch: int, count: int) -> Tensor:
-    """Row of each corner in a flat table of ``count`` rows per image, (batch * F, 3)."""
+    """Return the row of each corner in a flat table of ``count`` rows per image, (batch * F, 3)."""
     first = torch.arange(batch, device=corners.device) * count
     return (first[:, None, None] + corners).flatten(0, 1)
 
@@ -179,7 +187,7 @@ def _for_batch(face: Tensor, bary: Tensor, batch: int) -> tuple[Tensor, Tensor]:
 
 
 def interpolate(face: Tensor, bary: Tensor, corners: Tensor, attributes: Tensor) -> Tensor:
-    """Attributes (B, N, C) mixed per pixel, (B, C, H, W); face and bary of a batch of 1 serve every item."""
+    """See :func:`tvface.rendering.rasterizer_numba.interpolate`."""
     batch, _, channels = attributes.shape
     face, bary = _for_batch(face, bary, batch)
     if corners.shape[0] == 0 or face.numel() == 0 or channels == 0:
@@ -201,7 +209,7 @@ def interpolate_backward(
     needs_bary: bool,
     needs_attributes: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients to bary (B, H, W, 3) and to attributes (B, N, C), each None if not wanted."""
+    """See :func:`tvface.rendering.rasterizer_numba.interpolate_backward`."""
     batch, count, channels = attributes.shape
     face, bary = _for_batch(face, bary, batch)
     to_bary = torch.zeros_like(bary, memory_format=torch.contiguous_format) if needs_bary else None

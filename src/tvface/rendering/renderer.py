@@ -1,7 +1,7 @@
 """Differentiable renderer of the head: textured and shaded pictures, UV images, shape pictures.
 
-World coordinates are the head's frame (metres, y up, z towards the camera); projected coordinates are normalised image
-coordinates (x right, y down, smaller z nearer). Nothing changes its inputs in place.
+Convention: world coordinates are the head's frame (metres, y up, z towards the camera); projected coordinates are
+normalised image coordinates (x right, y down, smaller z nearer). No function changes its inputs in place.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,14 +24,19 @@ FACING_Z = -0.05
 
 
 class Rendering(NamedTuple):
-    """Pictures of a batch; H = W = image size. Background pixels are 0 unless said otherwise.
+    """Pictures of a batch; H = W = image size. Background pixels are 0 unless stated otherwise.
 
-    images: (B, 3, H, W) albedo x shading x alpha. albedo_images: (B, 3, H, W) sampled albedo, not times alpha.
-    shading: (B, 3, H, W); the background is the shading of a zero normal. grid: (B, 2, H, W) where in the UV image each
-    pixel lies, in [-1, 1]; the background is (0, 0), the UV image's centre. normals: (B, V, 3) world vertex normals.
-    normal_images: (B, 3, H, W) interpolated, not renormalised. alpha: (B, 1, H, W) 0 or 1, no gradient. pos_mask:
-    (B, 1, H, W) 1 where the surface faces the camera, no gradient. face_eye_mask: (B, 1, H, W) in [0, 1], no gradient;
-    the background is the mask's value at the UV centre, as in DECA, so multiply it with alpha.
+    Attributes:
+        images: (B, 3, H, W) albedo x shading x alpha.
+        albedo_images: (B, 3, H, W) sampled albedo, not times alpha.
+        shading: (B, 3, H, W); the background is the shading of a zero normal.
+        grid: (B, 2, H, W) position of each pixel in the UV image, in [-1, 1]; the background is (0, 0), its centre.
+        normals: (B, V, 3) vertex normals in world coordinates.
+        normal_images: (B, 3, H, W) interpolated, not renormalised.
+        alpha: (B, 1, H, W) 0 or 1, no gradient.
+        pos_mask: (B, 1, H, W) 1 where the surface faces the camera, no gradient.
+        face_eye_mask: (B, 1, H, W) in [0, 1], no gradient; the background is the mask's value at the UV centre, as in
+            DECA, so multiply it by alpha.
     """
 
     images: Tensor
@@ -46,16 +51,19 @@ class Rendering(NamedTuple):
 
 
 def sample(maps: Tensor, grid: Tensor) -> Tensor:
-    """Read UV images (B or 1, C, U, U) at grid (B, 2, H, W): bilinear, 0 outside; [-1, 1] ends at pixel edges."""
+    """Sample UV images (B or 1, C, U, U) bilinearly at grid (B, 2, H, W), 0 outside; [-1, 1] ends at pixel edges."""
     maps = maps.expand(grid.shape[0], -1, -1, -1)
     return F.grid_sample(maps, grid.permute(0, 2, 3, 1), mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 class Renderer(nn.Module):
-    """Renderer of one head.
+    """Renderer of one head. It has no parameters and an empty state dict.
 
-    head: topology, UV layout and masks. image_size: pixels a side of the pictures. uv_size: pixels a side of UV images.
-    backend: rasteriser backend, see ``rasterizer.rasterize``. It has no parameters and an empty state dict.
+    Args:
+        head: topology, UV layout and masks.
+        image_size: side of the pictures in pixels.
+        uv_size: side of the UV images in pixels.
+        backend: of the rasteriser, see :func:`tvface.rendering.rasterizer.rasterize`.
     """
 
     faces: Tensor
@@ -78,7 +86,10 @@ class Renderer(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def rasterize(self, projected: Tensor, size: tuple[int, int] | None = None) -> Fragments:
-        """Fragments of projected vertices (B, V, 3) for a picture of ``size`` (height, width), default square."""
+        """Return the fragments of projected vertices (B, V, 3) in a picture of ``size`` (height, width).
+
+        The default size is ``image_size`` x ``image_size``.
+        """
         height, width = size or (self.image_size, self.image_size)
         return rasterize(projected, self.faces, height, width, self.backend)
 
@@ -90,7 +101,7 @@ class Renderer(nn.Module):
         light: Tensor,
         size: tuple[int, int] | None = None,
     ) -> Rendering:
-        """Render; see ``render``."""
+        """See :meth:`render`."""
         return self.render(vertices, projected, albedo, light, size)
 
     def render(
@@ -101,12 +112,19 @@ class Renderer(nn.Module):
         light: Tensor,
         size: tuple[int, int] | None = None,
     ) -> Rendering:
-        """Draw the head with its texture under spherical-harmonic light.
+        """Render the head with its texture under spherical-harmonic light.
 
-        vertices: (B, V, 3) world. projected: (B, V, 3). albedo: (B, 3, A, A) RGB UV image. light: (B, 9, 3).
-        size: (height, width) of the pictures, default square.
-        Gradients go to all four: to ``projected`` through what each pixel sees, to ``vertices`` through the normals.
+        Gradients flow to all four inputs: to ``projected`` through the sampling positions, to ``vertices`` through the
+        normals.
+
         Source: ``SRenderY.forward`` in DECA's ``renderer.py``.
+
+        Args:
+            vertices: (B, V, 3) in world coordinates.
+            projected: (B, V, 3).
+            albedo: (B, 3, A, A) RGB UV image.
+            light: (B, 9, 3), see :func:`tvface.rendering.shading.sh_shading`.
+            size: (height, width) of the pictures; by default ``image_size`` squared.
         """
         fragments = self.rasterize(projected, size)
         normals = vertex_normals(vertices, self.faces)
@@ -123,19 +141,19 @@ class Renderer(nn.Module):
         return Rendering(images, albedo_images, shading, grid, normals, normal_images, alpha, pos_mask, face_eye_mask)
 
     def world_to_uv(self, attributes: Tensor) -> Tensor:
-        """Vertex attributes (B, V, C) -> UV image (B, C, U, U); see ``UVSpace.world_to_uv``."""
+        """See :meth:`UVSpace.world_to_uv`."""
         return self.uv.world_to_uv(attributes)
 
     def detail_normals(self, displacement: Tensor, vertices: Tensor, normals: Tensor) -> Tensor:
-        """Normals of the displaced surface, (B, 3, U, U); see ``UVSpace.detail_normals``."""
+        """See :meth:`UVSpace.detail_normals`."""
         return self.uv.detail_normals(displacement, vertices, normals)
 
     def extract_texture(self, images: Tensor, projected: Tensor) -> Tensor:
-        """UV texture (B, C, U, U) read from pictures; see ``UVSpace.extract_texture``."""
+        """See :meth:`UVSpace.extract_texture`."""
         return self.uv.extract_texture(images, projected)
 
     def dense_mesh(self, vertices: Tensor, displacement: Tensor, unmasked: bool = False) -> DenseMesh:
-        """Fine mesh of one head, vertices (V, 3), displacement (1, U, U); see ``UVSpace.dense_mesh``."""
+        """See :meth:`UVSpace.dense_mesh`; vertices (V, 3), displacement (1, U, U), with the vertex normals."""
         return self.uv.dense_mesh(vertices, vertex_normals(vertices[None], self.faces)[0], displacement, unmasked)
 
     @torch.no_grad()
@@ -146,9 +164,18 @@ class Renderer(nn.Module):
         detail_normals: Tensor | None = None,
         images: Tensor | None = None,
     ) -> Tensor:
-        """Grey picture of the shape, (B, 3, H, W) in [0, 1], on black or on ``images``, whose size it then takes.
+        """Render the shape in grey.
 
-        detail_normals: (B, 3, U, U) replaces the vertex normals in the shading. Source: DECA's ``render_shape``.
+        Source: DECA's ``render_shape``.
+
+        Args:
+            vertices: (B, V, 3) in world coordinates.
+            projected: (B, V, 3).
+            detail_normals: (B, 3, U, U), used for shading instead of the vertex normals.
+            images: (B, 3, H, W) background, which also sets the size; by default black.
+
+        Returns:
+            (B, 3, H, W) in [0, 1].
         """
         size = None if images is None else (images.shape[-2], images.shape[-1])
         fragments = self.rasterize(projected, size)
@@ -162,12 +189,12 @@ class Renderer(nn.Module):
 
     @torch.no_grad()
     def render_depth(self, projected: Tensor) -> Tensor:
-        """Depth picture (B, 1, H, W), 1 at the batch's nearest vertex, 0 at its farthest and in the background."""
+        """Return depth (B, 1, H, W), 1 at the batch's nearest vertex, 0 at its farthest and in the background."""
         nearness = shape_view.nearness(projected)
         return interpolate(self.rasterize(projected), self.faces, nearness)
 
     @torch.no_grad()
     def landmark_visibility(self, projected: Tensor) -> Tensor:
-        """1 for each of the 68 landmarks whose surface faces the camera, else 0, (B, 68); see ``shape_view``."""
+        """Return (B, 68), 1 for each landmark whose surface faces the camera, else 0; see :mod:`shape_view`."""
         normals = vertex_normals(projected, self.faces)
         return shape_view.landmark_visibility(normals, self.faces[self.full_faces], self.full_bary)

@@ -12,10 +12,13 @@ VISIBLE_Z = 0.1
 
 
 def shade(normal_images: Tensor, projected_z: Tensor, alpha: Tensor, background: Tensor | None = None) -> Tensor:
-    """Grey shaded picture (B, 3, H, W).
+    """Return grey shaded pictures (B, 3, H, W).
 
-    normal_images: (B, 3, H, W) in head space. projected_z: (B, 1, H, W) z of the projected surface's normals. alpha:
-    (B, 1, H, W) coverage. background: (B, 3, H, W) RGB in [0, 1], default black.
+    Args:
+        normal_images: (B, 3, H, W) in head space.
+        projected_z: (B, 1, H, W) z of the projected surface's normals.
+        alpha: (B, 1, H, W) coverage.
+        background: (B, 3, H, W) RGB in [0, 1]; by default black.
     """
     shown = alpha * (projected_z < SHOWN_Z).to(alpha.dtype)
     picture = GREY * shape_shading(normal_images) * shown
@@ -25,17 +28,21 @@ def shade(normal_images: Tensor, projected_z: Tensor, alpha: Tensor, background:
 
 
 def nearness(projected: Tensor) -> Tensor:
-    """Depth of projected vertices (B, V, 3) as brightness (B, V, 1): 1 for the batch's nearest, 0 for its farthest."""
+    """Return the depth of projected vertices (B, V, 3) as brightness (B, V, 1): 1 nearest in the batch, 0 farthest."""
     z = projected[..., 2:]
     near, far = z.amin(), z.amax()
     return (far - z) / (far - near).clamp(min=torch.finfo(z.dtype).eps)
 
 
 def landmark_visibility(normals: Tensor, corners: Tensor, bary: Tensor) -> Tensor:
-    """Whether the surface at each landmark faces the camera, 1 or 0, (B, L).
+    """Return whether the surface at each landmark faces the camera, 1 or 0, (B, L).
 
-    normals: (B, V, 3) of the projected mesh. corners: (L, 3) vertex indices of the landmarks' faces, bary: (L, 3).
-    Self-occlusion by other parts of the head is not tested, as in DECA.
+    Occlusion by other parts of the head is not tested, as in DECA.
+
+    Args:
+        normals: (B, V, 3) of the projected mesh.
+        corners: (L, 3) vertex indices of the landmarks' faces.
+        bary: (L, 3) weights of the corners.
     """
     z = (normals[..., 2][:, corners] * bary).sum(-1)
     return (z < VISIBLE_Z).to(normals.dtype)

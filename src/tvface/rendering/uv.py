@@ -1,6 +1,6 @@
-"""The head's surface laid out in UV space: attribute images, detail normals, the dense mesh, texture extraction.
+"""The head's surface in UV space: attribute images, detail normals, the dense mesh, texture extraction.
 
-UV images have row 0 at v = 1; the pixel in column i has u = (i + 0.5) / size.
+Convention: row 0 of a UV image is at v = 1; the pixel in column i has u = (i + 0.5) / size.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tvface.rendering.shading import cross, normalised
 if TYPE_CHECKING:
     from tvface.head.data import HeadData
 
-# Pixels that DECA's dense grid leaves free at the left and right, and at the top and bottom, of a 256-pixel image.
+# Margins of DECA's dense grid in a 256-pixel image: at the left and right, and at the top and bottom.
 MARGIN_X, MARGIN_Y, MARGIN_SIZE = 2, 5, 256
 
 
@@ -27,8 +27,10 @@ MARGIN_X, MARGIN_Y, MARGIN_SIZE = 2, 5, 256
 class DenseMesh:
     """Mesh with one vertex per covered UV pixel.
 
-    vertices: (N, 3) float32, metres. faces: (M, 3) int64, wound like the head's. pixels: (N, 2) int64, (row, column) of
-    each vertex in the UV image, to read colours from a texture.
+    Attributes:
+        vertices: (N, 3) float32, metres.
+        faces: (M, 3) int64, wound like the head's.
+        pixels: (N, 2) int64, (row, column) of each vertex in the UV image, to read colours from a texture.
     """
 
     vertices: np.ndarray
@@ -37,17 +39,17 @@ class DenseMesh:
 
 
 def uv_to_grid(uv: Tensor) -> Tensor:
-    """Texture coordinates (..., 2) in [0, 1] with v up -> sampling coordinates in [-1, 1] with y down."""
+    """Return texture coordinates (..., 2) in [0, 1], v up, as sampling coordinates in [-1, 1], y down."""
     return torch.stack((uv[..., 0] * 2 - 1, 1 - uv[..., 1] * 2), -1)
 
 
 def dense_margins(size: int) -> tuple[int, int]:
-    """Free pixels of the dense grid (left and right, top and bottom): (2, 5) at 256, else in proportion, at least 1."""
+    """Return the margins of the dense grid (left and right, top and bottom): (2, 5) at 256, scaled, at least 1."""
     return max(1, round(MARGIN_X * size / MARGIN_SIZE)), max(1, round(MARGIN_Y * size / MARGIN_SIZE))
 
 
 def dense_triangles(size: int) -> np.ndarray:
-    """Triangles (M, 3) int64 of the dense grid over a UV image, vertex = row * size + column, column by column.
+    """Return the triangles (M, 3) int64 of the dense grid over a UV image, vertex = row * size + column, by columns.
 
     Two per quad: (upper left, lower left, upper right) and (upper right, lower left, lower right), which is outward for
     a UV layout that is not mirrored. 122,990 triangles at 256.
@@ -64,10 +66,15 @@ def dense_triangles(size: int) -> np.ndarray:
 
 
 def grid_normals(points: Tensor) -> Tensor:
-    """Vertex normals of the dense grid mesh, the same as ``vertex_normals(points, dense_triangles)``.
+    """Return the vertex normals of the dense grid mesh, the same as ``vertex_normals(points, dense_triangles)``.
 
-    points: (B, 3, U, U), a surface point per UV pixel. Returns (B, 3, U, U), zero in the margins. Works on slices of
-    the image instead of a list of triangles, which is much faster.
+    It works on slices of the image instead of a list of triangles, which is much faster.
+
+    Args:
+        points: (B, 3, U, U), a surface point per UV pixel.
+
+    Returns:
+        (B, 3, U, U), zero in the margins.
     """
     size = points.shape[-1]
     margin_x, margin_y = dense_margins(size)
@@ -85,7 +92,7 @@ def grid_normals(points: Tensor) -> Tensor:
 
 
 def resize_map(image: np.ndarray, size: int) -> Tensor:
-    """UV map (S, S) -> (1, 1, size, size) float32, unchanged at its own size, else bilinear (antialiased)."""
+    """Return a UV map (S, S) as (1, 1, size, size) float32, resampled bilinearly (antialiased) unless S is ``size``."""
     tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None, None]
     if tensor.ndim != 4 or tensor.shape[2] != tensor.shape[3]:
         raise ValueError(f"a UV map must be square (S, S), got {tuple(image.shape)}")
@@ -95,14 +102,14 @@ def resize_map(image: np.ndarray, size: int) -> Tensor:
 
 
 def _islands(uv_faces: np.ndarray, count: int) -> np.ndarray:
-    """Number of the connected part of the UV layout that each face belongs to, (F,)."""
+    """Return the index of the connected component of the UV layout that each face belongs to, (F,)."""
     edges = np.concatenate((uv_faces[:, [0, 1]], uv_faces[:, [1, 2]]))
     graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
     return connected_components(graph, directed=False)[1][uv_faces[:, 0]]
 
 
 class UVSpace(nn.Module):
-    """UV layout of a head at one image size; the layout is rasterised once, here.
+    """UV layout of a head at one image size, rasterised once.
 
     Buffers: ``face`` (1, U, U) int64 and ``bary`` (1, U, U, 3): the face at each UV pixel; ``face_eye_mask``,
     ``face_mask`` (1, 1, U, U) in [0, 1]; ``fixed_displacement`` (1, 1, U, U), metres. They follow the module to its
@@ -140,21 +147,28 @@ class UVSpace(nn.Module):
 
     @property
     def valid(self) -> Tensor:
-        """UV pixels (1, 1, U, U) bool on which the head's surface lies."""
+        """UV pixels (1, 1, U, U) bool that the layout covers."""
         return (self.face >= 0)[:, None]
 
     def world_to_uv(self, attributes: Tensor) -> Tensor:
-        """Vertex attributes (B, V, C) -> UV image (B, C, U, U), 0 off the layout; differentiable in the attributes."""
+        """Return vertex attributes (B, V, C) as a UV image (B, C, U, U), 0 off the layout; differentiable."""
         depth = torch.zeros_like(self.bary[..., 0])
         return interpolate(Fragments(self.face, self.bary, depth), self.faces, attributes)
 
     def detail_normals(self, displacement: Tensor, vertices: Tensor, normals: Tensor) -> Tensor:
-        """Normals of the displaced surface in UV space, (B, 3, U, U), in the frame of ``vertices``.
+        """Return the normals of the displaced surface in UV space.
 
-        displacement: (B, 1, U, U) metres along the normal, masked by the face-and-eye mask here. vertices, normals:
-            (B, V, 3), the coarse surface; no gradient goes to them. The fixed displacement is added, unmasked. Outside
-            the mask the coarse normals (interpolated, not renormalised) are returned.
+        The fixed displacement is added, unmasked. Outside the face-and-eye mask the coarse normals (interpolated, not
+        renormalised) are returned.
+
         Source: ``displacement2normal`` in DECA's ``deca.py``.
+
+        Args:
+            displacement: (B, 1, U, U) metres along the normal; the mask is applied here.
+            vertices, normals: (B, V, 3), the coarse surface; no gradient flows to them.
+
+        Returns:
+            (B, 3, U, U) in the frame of ``vertices``.
         """
         if displacement.shape[1:] != (1, self.size, self.size):
             raise ValueError(f"displacement must be (B, 1, {self.size}, {self.size}), got {tuple(displacement.shape)}")
@@ -167,28 +181,41 @@ class UVSpace(nn.Module):
         return mask * fine + (1 - mask) * coarse_normals
 
     def extract_texture(self, images: Tensor, projected: Tensor) -> Tensor:
-        """Read pictures at the surface points: (B, C, H, W) pictures -> UV images (B, C, U, U).
+        """Sample pictures at the surface points.
 
-        projected: (B, V, 3) in the pictures' normalised coordinates. No visibility test: hidden parts get the colour of
-        what hides them (see ``self_visible``). Off the layout the picture's centre is read.
+        There is no visibility test: a hidden part gets the colour of the occluder (see :meth:`self_visible`). Off the
+        layout the centre of the picture is sampled.
+
         Source: ``decode`` in DECA's ``deca.py``.
+
+        Args:
+            images: (B, C, H, W).
+            projected: (B, V, 3) in the pictures' normalised coordinates.
+
+        Returns:
+            UV images (B, C, U, U).
         """
         grid = self.world_to_uv(projected[..., :2]).permute(0, 2, 3, 1)
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def self_visible(self, projected_normals: Tensor) -> Tensor:
-        """UV pixels (B, 1, U, U) bool that face the camera: z of the projected normals (B, V, 3) below -0.05."""
+        """Return UV pixels (B, 1, U, U) bool that face the camera: z of the projected normals (B, V, 3) below -0.05."""
         return self.world_to_uv(projected_normals[..., 2:]) < -0.05
 
     @torch.no_grad()
     def dense_mesh(self, vertices: Tensor, normals: Tensor, displacement: Tensor, unmasked: bool = False) -> DenseMesh:
-        """Fine mesh of one head: a vertex for every covered UV pixel, neighbours connected.
+        """Return the dense mesh of one head: a vertex for every covered UV pixel, neighbours connected.
 
-        vertices, normals: (V, 3). displacement: (1, U, U) or (U, U) metres, without the fixed one, which is added. It
-            acts inside the face mask, as in ``detail_normals``; ``unmasked``: everywhere, as in DECA's export, although
-            nothing trains it out there.
-        Pixels of different UV islands are not connected even where they touch. Source: DECA's ``upsample_mesh``;
-        connectivity from the layout itself, or from DECA's licensed file if the head holds it for this image size.
+        Pixels of different UV islands are not connected even where they touch. The connectivity is that of the layout,
+        or of DECA's licensed file if the head holds it for this image size.
+
+        Source: DECA's ``upsample_mesh``.
+
+        Args:
+            vertices, normals: (V, 3).
+            displacement: (1, U, U) or (U, U) metres; the fixed displacement is added. It acts inside the face-and-eye
+                mask, as in :meth:`detail_normals`.
+            unmasked: let the displacement act everywhere, as in DECA's export, although it is not trained outside.
         """
         if self._template is not None:
             return self._templated_mesh(vertices, normals, displacement)
@@ -219,16 +246,16 @@ class UVSpace(nn.Module):
             ((a, d, b), 2, (part[0], part[1], part[3])),
         ):
             if missing is None:
-                chosen = cast(np.ndarray, islands)
+                selected = cast(np.ndarray, islands)
             else:
                 one, two, three = islands
-                chosen = (one >= 0) & (one == two) & (one == three) & (part[missing] != one)
-            triangles.append(np.stack([corner_index[chosen] for corner_index in corners], -1))
+                selected = (one >= 0) & (one == two) & (one == three) & (part[missing] != one)
+            triangles.append(np.stack([corner_index[selected] for corner_index in corners], -1))
         vertices_out = points.cpu().numpy()[face >= 0].astype(np.float32)
         return DenseMesh(vertices_out, np.concatenate(triangles), pixels)
 
     def _templated_mesh(self, vertices: Tensor, normals: Tensor, displacement: Tensor) -> DenseMesh:
-        """:meth:`dense_mesh` on the head's own template: barycentric mixes of its corners, in its order."""
+        """Return :meth:`dense_mesh` on the template of the head: barycentric mixes of its corners, in its order."""
         assert self._template is not None
         faces, pixels, corners, bary = (np.asarray(part) for part in self._template)
         weights = torch.from_numpy(bary)[..., None]

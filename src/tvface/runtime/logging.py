@@ -16,7 +16,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def start_logging(path: Path | None = None, level: int = logging.INFO) -> None:
-    """Send the log of this process to the terminal and, if given, to a file; warnings of libraries go there as well."""
+    """Send the log of this process, with the warnings of libraries, to the terminal and, if set, to a file."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

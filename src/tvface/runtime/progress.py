@@ -13,7 +13,13 @@ T = TypeVar("T")
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield ``items`` with a bar on a terminal, and a plain line every ten seconds in a log."""
+    """Yield ``items`` with a bar on a terminal, and a plain line every ten seconds in a log.
+
+    Args:
+        items: any iterable.
+        what: description of the work.
+        total: number of items; None: their length, if they have one.
+    """
     if sys.stderr.isatty():
         from tqdm import tqdm
 
@@ -43,7 +49,7 @@ class ByteProgress:
             self._bar.close()
 
     def at(self, done: int, beside: str = "") -> None:
-        """Tell that ``done`` bytes have been read."""
+        """Report that ``done`` bytes have been read; ``beside`` is shown after the numbers."""
         now = time.monotonic()
         if self._bar is not None and now - self._last >= 0.2:
             self._bar.set_postfix_str(beside, refresh=False)
@@ -53,10 +59,10 @@ class ByteProgress:
             self._ended = done == self.total
             rate = done / max(now - self._start, 1e-9)
             left = (self.total - done) / max(rate, 1)
-            told = (
+            line = (
                 f"{self.what}: {done / 1e9:.2f} of {self.total / 1e9:.2f} GB, {rate / 1e6:.0f} MB/s, {left:.0f} s left"
             )
-            logger("progress").info("%s", f"{told}; {beside}" if beside else told)
+            logger("progress").info("%s", f"{line}; {beside}" if beside else line)
             self._last = now
 
 

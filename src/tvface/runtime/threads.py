@@ -1,4 +1,4 @@
-"""Threads of the processes that render: one each."""
+"""Thread limits of the processes that render: one each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep the libraries to one thread: the workers fill the cores, and sums over threads may round differently."""
+    """Limit the libraries to one thread: the workers fill the cores, and sums over threads may round differently."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

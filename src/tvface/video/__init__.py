@@ -1,1 +1,1 @@
-"""One video through a model."""
+"""Reconstruction of one video with a trained model."""

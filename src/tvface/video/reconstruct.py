@@ -1,9 +1,9 @@
-"""One video through a trained model: ``tvface reconstruct clip.mp4 --model temporal --out DIR``.
+"""Reconstruction of one video with a trained model: ``tvface reconstruct clip.mp4 --model temporal --out DIR``.
 
 The stages ``head``, ``frames`` and ``faces`` run in ``DIR/work`` as in the pipeline; the boxes of every track are then
-interpolated to all frames of the video. The video is read twice, in blocks: once its crops are encoded (the codes go
-to ``DIR/work/codes``), once the heads are decoded and drawn. So memory does not grow with the length of the video, one
-shape per track can be had, and an interrupted run goes on behind the last block.
+interpolated to all frames of the video. The video is read twice, in blocks: the first pass encodes its crops (the codes
+go to ``DIR/work/codes``), the second decodes and draws the heads. Two passes bound the memory, allow one shape per
+track, and let an interrupted run continue after its last block.
 
 Written into ``DIR``: ``overlay.mp4`` (the detail shape over every face, with the video's sound), ``parameters/`` (one
 npz per track, see :mod:`tvface.exports.parameters`) and ``meshes/`` (OBJ, and GLB with texture, of every sampled
@@ -62,7 +62,7 @@ BLOCK = 32
 
 @dataclass(frozen=True)
 class _Job:
-    """What both passes over the video need."""
+    """The state that both passes over the video share."""
 
     settings: Settings
     video: Path
@@ -86,21 +86,22 @@ class _Job:
 def reconstruct_video(
     settings: Settings, video: Path, model: str, out: Path, weights_file: Path | None = None, threads: int = 1
 ) -> list[Path]:
-    """Reconstruct every tracked face of a video; return what was written.
+    """Reconstruct every tracked face of a video; return the paths written.
 
     Args:
-        settings: of the run; ``faces``, ``frames``, ``head``, ``dataset.flow``, the crop of ``sequences`` and
-            ``reconstruct.shared_identity`` count.
+        settings: of the run: ``faces``, ``frames``, ``head``, ``dataset.flow``, the crop of ``sequences`` and
+            ``reconstruct.shared_identity`` are used.
         video: any file PyAV opens.
-        model: ``deca`` or ``temporal``; must be the one of the weights.
-        out: folder for the results. What an earlier run left there is used as far as it was made from the same video,
-            weights, settings and code.
+        model: ``deca`` or ``temporal``, as in the weights.
+        out: folder for the results. Results of an earlier run with the same video, weights, settings and code are
+            reused.
         weights_file: ``weights.safetensors``, by default those of the run's last phase, or DECA's ``deca_model.tar``.
+        threads: of decoder, encoder and torch.
 
     Raises:
-        SettingsError: the weights are missing or of another model, or the video does not exist; DECA's weights with
-            another head than FLAME.
-        MissingAsset: ``deca_model.tar`` is not there.
+        SettingsError: the weights are missing or of another model, the video does not exist, or the head of DECA's
+            weights is not FLAME.
+        MissingAsset: ``deca_model.tar`` is missing.
         CheckpointError: the ``.tar`` is not DECA's released model.
         MediaError: the video cannot be read, or no face is found in it.
     """
@@ -114,38 +115,39 @@ def reconstruct_video(
         sheet=None,
     )
     steps = Steps(out / "work")
-    made = _run_stages(work, steps, threads)
-    faces = read(made["faces"], FACES).rows
+    stage_files = _run_stages(work, steps, threads)
+    faces = read(stage_files["faces"], FACES).rows
     if faces.empty:
         raise MediaError(f"{video}: no face was found; try a smaller faces.min_face or a lower faces.min_score")
     torch.set_num_threads(threads)
-    head = HeadData.load(made["head"])
+    head = HeadData.load(stage_files["head"])
     network = trained_model(settings, weights_file, head)
     crop = (settings.sequences.crop_scale, settings.sequences.crop_down)
-    sampled = int(read(made["frames"], FRAMES).rows["source_frame"].max())
+    sampled = int(read(stage_files["frames"], FRAMES).rows["source_frame"].max())
     job = _Job(work, video, network, head, faces, crop_paths(faces, *crop, sampled), out, threads)
-    made_from = {
-        "files": [digest(path) for path in (video, made["faces"], weights_file, made["head"])],
+    key_parts = {
+        "files": [digest(path) for path in (video, stage_files["faces"], weights_file, stage_files["head"])],
         "settings": [*crop, as_mapping(settings.dataset.flow), BLOCK],
         "code": code_digest("tvface.video.reconstruct", {"flow": settings.dataset.flow.backend}),
     }
     store = CodesStore(out / "work" / "codes")
-    _encode(job, store, steps, key_of(made_from))
+    _encode(job, store, steps, key_of(key_parts))
     if settings.reconstruct.shared_identity:
         store.share_identity()
-    return _draw(job, store, steps, key_of({**made_from, "shared": settings.reconstruct.shared_identity}))
+    return _draw(job, store, steps, key_of({**key_parts, "shared": settings.reconstruct.shared_identity}))
 
 
 def trained_weights_file(settings: Settings, model: str, weights_file: Path | None) -> Path:
-    """Return the weights file to use: the given one, or that of the run's last phase.
+    """Return the weights file to use: ``weights_file``, or by default that of the run's last phase.
 
     Raises:
-        SettingsError: it is missing or of another model.
+        SettingsError: the file is missing or of another model.
+        MissingAsset: the file is DECA's ``deca_model.tar`` and is missing.
     """
     if weights_file is None:
-        found = layout.outputs("train", settings, f"{model}/{PHASES[-1]}")["weights"]
-        assert isinstance(found, Path)
-        weights_file = found
+        path = layout.outputs("train", settings, f"{model}/{PHASES[-1]}")["weights"]
+        assert isinstance(path, Path)
+        weights_file = path
     published = weights_file.suffix == SUFFIX
     if published and not weights_file.is_file():
         raise assets.MissingAsset(f"--weights: {assets.describe_missing(assets.asset('deca_model'), weights_file)}")
@@ -160,31 +162,31 @@ def trained_weights_file(settings: Settings, model: str, weights_file: Path | No
 
 
 def _run_stages(settings: Settings, steps: Steps, threads: int) -> dict[str, Path]:
-    """Run the stages whose results are not there from the same source; return the manifest or head of each."""
+    """Run the stages without up-to-date results; return the first output of each, its manifest or head."""
     (episode,) = list_episodes(settings)
     result = {}
     for stage, shard in (("head", ""), ("frames", episode.name), ("faces", episode.name)):
         inputs, outputs = layout.inputs(stage, settings, shard), layout.outputs(stage, settings, shard)
         files = [path for value in inputs.values() for path in (value if isinstance(value, list) else [value])]
-        made_from = {
+        key_parts = {
             "settings": stage_settings(stage, settings, shard),
             "code": stage_code(stage, settings),
             "files": [digest(path) for path in files],
         }
-        written = [path for path in outputs.values() if isinstance(path, Path)]
-        key = key_of(made_from)
-        if steps.holds(stage, key) and all(path.exists() for path in written):
+        stage_files = [path for path in outputs.values() if isinstance(path, Path)]
+        key = key_of(key_parts)
+        if steps.holds(stage, key) and all(path.exists() for path in stage_files):
             logger("reconstruct").info("%s: taken from the run before", stage)
         else:
             module = importlib.import_module(f"tvface.stages.{stage}")
             module.run(settings, inputs, outputs, shard=shard, threads=threads)
             steps.mark(stage, key)
-        result[stage] = written[0]
+        result[stage] = stage_files[0]
     return result
 
 
 def _encode(job: _Job, store: CodesStore, steps: Steps, key: str) -> None:
-    """Fill the store with the codes of every block that it does not hold yet."""
+    """Encode every block that the store does not hold yet."""
     if not steps.holds("codes", key):
         store.clear()
         steps.mark("codes", key)
@@ -211,8 +213,8 @@ def _encode_block(job: _Job, block: list[VideoFrame], backend: FlowBackend) -> d
             continue
         maps = [path.transform(frame.source_frame, job.size, scale) for frame in frames]
         crops = [warp_crop(frame.image, matrix, job.size) for frame, matrix in zip(frames, maps, strict=True)]
-        moving = sequence_flow(backend, crops, job.settings.dataset.flow.size, np.zeros(len(crops), bool))
-        codes = encode_images(job.model, crops, moving, longest=BLOCK)
+        flows = sequence_flow(backend, crops, job.settings.dataset.flow.size, np.zeros(len(crops), bool))
+        codes = encode_images(job.model, crops, flows, longest=BLOCK)
         parts.append(
             {
                 "track": np.full(len(frames), track, np.int64),
@@ -226,16 +228,16 @@ def _encode_block(job: _Job, block: list[VideoFrame], backend: FlowBackend) -> d
 
 
 def _draw(job: _Job, store: CodesStore, steps: Steps, key: str) -> list[Path]:
-    """Decode the stored codes: overlay, meshes, parameters. A finished drawing from the same codes is kept."""
+    """Decode the stored codes and write overlay, meshes and parameters, unless they are up to date."""
     overlay, parameters, folder = job.out / "overlay.mp4", job.out / "parameters", job.out / "meshes"
     written = [overlay, parameters, folder]
     if steps.holds("drawing", key) and all(path.exists() for path in written):
         logger("reconstruct").info("overlay, parameters and meshes: taken from the run before")
         return written
-    # Tracks of another run must not stay; nothing but them is touched in a folder that is the user's.
+    # Tracks of another run must not stay; nothing else is deleted, since the folder is the user's.
     for path in [*parameters.glob("track*.npz"), *folder.glob("track*_frame*.obj"), *folder.glob("track*_frame*.glb")]:
         path.unlink()
-    for path in parameters.glob(".track*.npz.*"):  # what a killed run left
+    for path in parameters.glob(".track*.npz.*"):  # left by a killed run
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     fps = _rate(job.video)
     write_tracks(

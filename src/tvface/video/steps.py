@@ -1,4 +1,4 @@
-"""Which steps of an earlier run in a folder still hold, so that an interrupted command goes on where it was."""
+"""Finished steps of an earlier run in a folder, so that an interrupted command can continue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tvface.files.atomic import atomic
 
 
 class Steps:
-    """Remembers in ``<folder>/steps.json`` what each step was made from."""
+    """Records in ``<folder>/steps.json`` the key of the inputs of each step."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "steps.json"
@@ -21,11 +21,11 @@ class Steps:
             self._known = dict(json.loads(self._file.read_text(encoding="utf-8")))
 
     def holds(self, name: str, key: str) -> bool:
-        """Return whether the step was begun (:meth:`mark`) from what ``key`` stands for."""
+        """Return whether the step was marked with this key (:meth:`mark`)."""
         return self._known.get(name) == key
 
     def mark(self, name: str, key: str) -> None:
-        """Remember a step's key."""
+        """Record the key of a step."""
         self._known[name] = key
         with atomic(self._file) as temporary:
             temporary.write_text(json.dumps(self._known, indent=1, sort_keys=True), encoding="utf-8")
