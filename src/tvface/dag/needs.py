@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tvface.assets import head_needs, training_needs
+from tvface.assets import head_needs
 from tvface.assets import registry as assets
 from tvface.assets.backends import REGISTRIES, available, declared, needed_files
 from tvface.assets.registry import MissingAsset, Need, describe_missing
+from tvface.dag import training_needs
 from tvface.dag.stages import STAGES, lookup
 from tvface.settings import Settings
 from tvface.settings.phases import PHASES
