@@ -14,7 +14,7 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, near: np.ndarray) -> None:
-    """Enter triangles in a z-buffer.
+    """Rasterise triangles into a z-buffer.
 
     Args:
         points: (V, 3) float32, x and y in pixels (centres at integers) and nearness (1 / depth; larger is nearer,
@@ -78,7 +78,7 @@ class Projected(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a mesh is painted with.
+    """The textures of a mesh.
 
     corners (F, 3, 2) float32: texel coordinates at full size. classes (h', w') uint8 at full size. texture (h, w, 3)
     uint8, shrunk by texture_scale. relief (h, w) float32: height over the mesh in metres, or (1, 1) for none. gloss:
@@ -242,7 +242,7 @@ def shade(
 
 @numba.njit(cache=True, nogil=True)
 def majority(fine: np.ndarray, samples: int, labels: np.ndarray) -> None:
-    """Reduce labels (H s, W s) to the most frequent class of each pixel (H, W); of equals the first met wins."""
+    """Reduce labels (H s, W s) to the most frequent class of each pixel (H, W); on a tie the first one wins."""
     count = np.zeros(256, np.int32)
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):

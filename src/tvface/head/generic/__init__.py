@@ -1,4 +1,4 @@
-"""The project's own head, made by formulas in FLAME's format: ``build(settings)``."""
+"""The generic head, built from formulas in FLAME's format: ``build(settings)``."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         The head, in metres, origin between the eyes on the axis of the ears.
 
     Raises:
-        ValueError: more columns are asked for than the head has.
+        ValueError: the settings need more columns than the head has.
     """
     p = parts()
     n_vertices = len(p.position)
     shape, shape_names = identity_basis(max(SHAPE_COLUMNS, settings.n_shape))
     expression, expression_names = expression_basis(max(EXPRESSION_COLUMNS, settings.n_expression))
-    for wanted, names, what in (
+    for columns, names, what in (
         (settings.n_shape, shape_names, "n_shape"),
         (settings.n_expression, expression_names, "n_expression"),
     ):
-        if len(names) < wanted:
+        if len(names) < columns:
             raise ValueError(
-                f"head.{what} = {wanted}: the generic head has {len(names)} columns; lower it or use FLAME"
+                f"head.{what} = {columns}: the generic head has {len(names)} columns; lower it or use FLAME"
             )
     static_faces, static_bary = static_embedding()
     (contour_faces, contour_bary), (jaw_faces, jaw_bary) = jaw_embedding()

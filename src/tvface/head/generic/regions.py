@@ -1,6 +1,6 @@
 """Regions of the generic head in UV: class labels (zllrunning order) and the soft masks of the face.
 
-``l_`` in the class names is the subject's own left (picture right, x > 0), as in CelebAMask-HQ's label maps.
+``l_`` in the class names is the subject's left (picture right, x > 0), as in CelebAMask-HQ's label maps.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _HAIRLINE = np.array(
 
 @dataclass(frozen=True)
 class Regions:
-    """Soft (0..1) images in UV, (size, size): what the labels, masks and the albedo are painted from."""
+    """Soft (0..1) images in UV, (size, size): the source of labels, masks and albedo."""
 
     brow: np.ndarray
     upper_lip: np.ndarray
@@ -103,7 +103,7 @@ def regions(t: Texels) -> Regions:
 
 
 def label_map(t: Texels) -> np.ndarray:
-    """Return the classes (size, size) uint8 of an image in UV; 0 where nothing lies."""
+    """Return the classes (size, size) uint8 of an image in UV; 0 outside the layout."""
     r = regions(t)
     labels = np.where(t.part == SKIN, SKIN_CLASS, BACKGROUND).astype(np.uint8)
     left = t.x > 0

@@ -1,4 +1,4 @@
-"""The edges of the lids, and a blink that lays the upper one on the lower one all along.
+"""The edges of the lids, and a blink that closes the upper lid on the lower one along its whole length.
 
 Round an eye the skin consists of rings of 28 vertices; the fourth from the seam between lid and socket is the lids'
 visible edge. MakeHuman's closing unit crosses the edges by up to 2 mm at the outer corner.
