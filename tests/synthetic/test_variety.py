@@ -61,7 +61,7 @@ def test_painted_brows_lie_around_their_points(stage: Stage, painter: SkinPainte
             assert y[np.abs(x - px) < 2].mean() == pytest.approx(py, abs=1.2)
 
 
-def test_points_of_own_brows_follow_the_posed_person(stage: Stage, painter: SkinPainter, traits: Traits) -> None:
+def test_points_of_drawn_brows_follow_the_posed_person(stage: Stage, painter: SkinPainter, traits: Traits) -> None:
     texture = procedural_texture(painter, stage.head.faces, 3, traits)
     bare = dataclasses.replace(texture, brows=None)
     arguments = np.zeros(50), np.zeros(15), np.array([0, 0, -1.0])

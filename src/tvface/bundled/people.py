@@ -51,7 +51,7 @@ class People:
         """Return (training, held out): the last ``held_out`` people are held out, numbered from 0.
 
         Raises:
-            SamplesError: nobody would be left to train on.
+            SamplesError: no people would be left to train on.
         """
         if held_out >= self.count:
             raise SamplesError(f"{held_out} people cannot be held out of {self.count}; make more")

@@ -1,7 +1,7 @@
 """Reading FLAME's pickles without executing anything.
 
-A pickle is a program that may call any importable function. Here only a fixed set of names is known, and each of them
-stands for a plain container or a constructor written below: numpy arrays, scipy sparse matrices, chumpy objects (which
+A pickle is a program that may call any importable function. Here only a fixed set of names is allowed, and each of them
+maps to a plain container or a constructor below: numpy arrays, scipy sparse matrices, chumpy objects (which
 carry their array under ``x``) and torch tensors. Every other name is an error before anything is called.
 """
 

@@ -41,7 +41,7 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
         if area == 0.0:
             continue
         inverse = 1.0 / area
-        nearest = max(n0, n1, n2) * 1.000001  # more than rounding can make of it
+        nearest = max(n0, n1, n2) * 1.000001  # above any rounded value
         for j in range(int(top), int(bottom) + 1):
             inside = False
             for i in range(int(left), int(right) + 1):
@@ -64,8 +64,8 @@ class Projected(NamedTuple):
     """A mesh before the camera.
 
     points (V, 3) float32, faces (F, 3) int32, first: as in :func:`fill`. vertices (V, 3) float32 metres and normals
-    (V, 3) float32, camera axes. reach (V,) float32: share of the light that arrives. lamps (V, 3) float32: what small
-    lamps add to it.
+    (V, 3) float32, camera axes. reach (V,) float32: share of the light that arrives. lamps (V, 3) float32: added light
+    of small lamps.
     """
 
     points: np.ndarray
@@ -186,10 +186,11 @@ def shade(
     colour: np.ndarray,
     labels: np.ndarray,
 ) -> None:
-    """Shade the samples that show one mesh and add them to the picture.
+    """Shade the samples that show a mesh and add them to the picture.
 
     Args:
-        mesh, look: what is shown.
+        mesh: geometry of the mesh.
+        look: its textures.
         light: (9, 3) float32, factors of the plain polynomials.
         face: (H s, W s) int32, as in :func:`fill`.
         window: (4,) int, columns and rows [x0, x1), [y0, y1) of samples that may show the mesh.

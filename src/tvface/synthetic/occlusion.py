@@ -62,7 +62,7 @@ class Occlusion:
     """Precomputed visibility of the neutral head's vertices.
 
     directions: (D, 3) unit vectors, head axes; seen, all: (V, D) float32, clamped cosine times solid angle over pi with
-    and without what the head hides.
+    and without occlusion by the head.
     """
 
     directions: np.ndarray

@@ -49,8 +49,8 @@ class Surface:
     """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
-    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: what
-    the mesh is too coarse for; shadow: the head's self-occlusion.
+    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: fine
+    detail below the mesh's resolution; shadow: the head's self-occlusion.
     """
 
     vertices: np.ndarray
@@ -260,7 +260,7 @@ class Person:
         return self.stage.relief.of(self.texture.traits.age, expression, self.stage.full)
 
     def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-        """Return the 68 points (68, 3); those of the brows follow what is painted."""
+        """Return the 68 points (68, 3); points of the brows follow the painted brows."""
         landmarks = self.stage.landmarks(vertices, rotations)
         if self.texture.brows is not None:
             faces, weights = self.texture.brows

@@ -52,7 +52,7 @@ class ReliefPainter:
     """The folds of one head: their places are the same for all people, their depths are not."""
 
     def __init__(self, atlas: Atlas, frontal: Frontal, names: Sequence[str]) -> None:
-        """``names`` are those of the head's expression columns."""
+        """``names`` are the names of the head's expression columns."""
         self.atlas, self.frontal, self.names = atlas, frontal, list(names)
 
     @cached_property

@@ -174,7 +174,7 @@ def _paint(
 
 
 def _lamps(surface: Surface, lamps: Sequence[PointLight]) -> np.ndarray:
-    """Return what the lamps add at each vertex: (V, 3) float32."""
+    """Return the light of the lamps at each vertex: (V, 3) float32."""
     total = np.zeros(surface.vertices.shape, np.float32)
     for lamp in lamps:
         arriving = lamp.irradiance(surface.vertices, surface.normals)
@@ -217,7 +217,7 @@ def _visible(points: np.ndarray, near: np.ndarray, samples: int) -> np.ndarray:
     x = np.round((points[:, 0] + 0.5) * samples - 0.5).astype(int)
     y = np.round((points[:, 1] + 0.5) * samples - 0.5).astype(int)
     inside = (points[:, 2] > 0) & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    # A point on the outline may fall just beside it: one sample around with the point's depth, or empty, will do.
+    # A point on the outline may fall just beside it: a neighbouring sample with its depth, or empty, suffices.
     step = np.arange(-1, 2)
     row = np.clip(y[inside, None, None] + step[:, None], 0, rows - 1)
     column = np.clip(x[inside, None, None] + step, 0, columns - 1)

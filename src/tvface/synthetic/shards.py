@@ -84,8 +84,8 @@ def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int =
     """Write a set of crops; yield each shard when it is written, and finally the index.
 
     The folder gets ``crops_00000.npz`` ... (arrays of :data:`tvface.synthetic.truth.ARRAYS`, and ``identity``,
-    ``shot`` and ``frame`` (N,) int64), ``index.parquet`` (:data:`tvface.manifests.crops.CROPS`) and ``head.npz``, whose
-    faces and bases go with the vertices and codes.
+    ``shot`` and ``frame`` (N,) int64), ``index.parquet`` (:data:`tvface.manifests.crops.CROPS`) and ``head.npz``, the
+    head of the vertices and codes.
 
     Args:
         folder: created if missing. Shards of the same set stay.

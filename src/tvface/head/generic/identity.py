@@ -1,8 +1,8 @@
 """Identity basis of the generic head: named modes first, then smooth harmonics of the surface.
 
 Each mode is one displacement field (mm) of the neutral surface for a coefficient of 1; coefficients are unit normal.
-Fields are linear in their coefficient and never cut by a threshold, so nothing jumps; around the eyes every field is
-turned into a rigid shift of eyeball and lids plus a slide along the eyeball, so that the lids stay on it.
+Fields are linear in their coefficient and continuous, without thresholds; around the eyes every field is turned into
+a rigid shift of eyeball and lids plus a slide along the eyeball, so that the lids stay on it.
 """
 
 from __future__ import annotations

@@ -125,11 +125,11 @@ def label_map(t: Texels) -> np.ndarray:
 
 
 def masks(t: Texels) -> tuple[np.ndarray, np.ndarray]:
-    """Return the face mask and the same with the eyeballs, (size, size) float32 in [0,1], soft at the border.
+    """Return the face mask without and with the eyeballs, (size, size) float32 in [0,1], soft at the border.
 
-    The face is what a parser calls face: the skin from jaw line to hairline and from ear to ear, without ears and neck.
-    The photometric loss compares inside the parsed face, and a pixel of it that the mask leaves out costs its whole
-    brightness whatever the model does.
+    The face is the parsers' face: the skin from jaw line to hairline and from ear to ear, without ears and neck.
+    The photometric loss compares inside the parsed face. There a pixel outside the mask would cost all its brightness,
+    whatever the model predicts.
     """
     size = t.part.shape[0]
     r = regions(t)

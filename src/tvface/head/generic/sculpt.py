@@ -16,7 +16,7 @@ from scipy.interpolate import PchipInterpolator
 from tvface.head.generic.grid import EAR_SPAN, EYE_CORNERS, MOUTH_CORNER, Grid, make_grid
 
 EYE_CENTRE = np.array([31.3, 0.3, 63.5])  # of the eye on the subject's left
-# Larger than life (12 mm), so that no gap opens beside it in the corners; its front stays where it belongs.
+# Larger than life (12 mm), so that no gap opens beside it in the corners; its front stays in place.
 EYE_RADIUS = 16.0
 LID_RADIUS = 16.8
 UPPER_LID, LOWER_LID = 4.9, 3.6  # heights of the open lids over the slit's row

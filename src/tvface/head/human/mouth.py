@@ -1,8 +1,8 @@
-"""Lips that meet: MakeHuman's neutral mouth stands open by one to three millimetres, differently in every person.
+"""Lips that meet: MakeHuman's neutral mouth is open by one to three millimetres, differently in every person.
 
 Round the mouth the skin consists of rings of 38 vertices. The third ring from the seam between skin and mouth is where
 the lips touch. A linear operator moves the two halves of that ring onto one line, and the rings around and behind it
-along with them, less and less. Linear: applied to everybody it takes the gap out of the mean and out of the basis.
+along with them, with decreasing weight. Being linear, it closes the gap in the mean and in the basis alike.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Spread of a slider: :data:`SHARE` x min(:data:`WEIGHT`, cap / its largest displacement), so that no single slider makes
 a caricature; both sides share the draw and differ by a quarter of it. Unpaired targets (round or square heads) are
-drawn with both signs: drawn with one they only add roundness, and the people come out soft.
+drawn with both signs: with one sign they would only add roundness, and the people would look soft.
 """
 
 from __future__ import annotations

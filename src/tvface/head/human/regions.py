@@ -145,7 +145,7 @@ def label_map(t: Texels, r: Regions) -> np.ndarray:
 
 
 def masks(t: Texels, r: Regions) -> tuple[np.ndarray, np.ndarray]:
-    """Return the face mask and the same with the eyeballs, (size,size) float32 in [0,1], soft at the border.
+    """Return the face mask without and with the eyeballs, (size,size) float32 in [0,1], soft at the border.
 
     The face is what a parser calls face: the skin from jaw line to hairline and from ear to ear. The slits of lids and
     lips inside it count as inside, or the blur would thin the mask along them.

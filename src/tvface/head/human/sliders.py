@@ -128,7 +128,7 @@ def _sliders(wheel: Wheel) -> tuple[list[Slider], list[str]]:
             side = name[0] if name[:2] in ("l-", "r-") else ""
             stem, _, end = (name[2:] if side else name).rpartition("-")
             candidates = (("l", "r"),) if folder == "asym" else PAIRS
-            # One stem may stand in two pairs: eye-bag has decr and incr, in and out.
+            # One stem may be in two pairs: eye-bag has decr and incr, in and out.
             pair: tuple[str, ...] = next((pair for pair in candidates if end in pair), ())
             key = (folder, stem, side, pair) if pair else (folder, f"{stem}-{end}", side, ("",))
             ends.setdefault(key, {})[end if pair else ""] = len(files)
