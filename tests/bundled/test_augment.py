@@ -47,8 +47,8 @@ def test_the_marked_point_stays_on_its_mark(seed: int | None) -> None:
     )
     shown = _centroid(views.images.mean(1) ** 2)
     classes = [set(torch.unique(label).tolist()) - {0} for label in views.labels]
-    assert all(len(found) == 1 for found in classes)
-    mirrored = torch.tensor([found == {int(MIRROR_CLASSES[2])} for found in classes])
+    assert all(len(shown_classes) == 1 for shown_classes in classes)
+    mirrored = torch.tensor([shown_classes == {int(MIRROR_CLASSES[2])} for shown_classes in classes])
     index = torch.where(mirrored, int(MIRROR[17]), 17)
     points = views.points[torch.arange(32), index]
     assert (shown - points).abs().max() < 0.004, "half a pixel of 128"

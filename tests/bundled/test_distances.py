@@ -1,4 +1,4 @@
-"""The distances of an embedder are measured on its own crops."""
+"""The distances of an embedder are measured on the crops that it takes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tvface.settings.data import Faces
 
 
 def test_an_embedder_that_tells_all_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = striped(12, each=4)
-    found = measure(Backend(Faces(), torch.device("cpu")), made)
-    assert found["ROC area"] > 0.99 and found["pairwise precision at it"] > 0.99
-    assert found["distance to a take's mean, 99 %"] < found["distance within a take, 99 %"] < 0.9
-    store(made, tmp_path / "people_0000.npz")
+    people = striped(12, each=4)
+    figures = measure(Backend(Faces(), torch.device("cpu")), people)
+    assert figures["ROC area"] > 0.99 and figures["pairwise precision at it"] > 0.99
+    assert figures["distance to a take's mean, 99 %"] < figures["distance within a take, 99 %"] < 0.9
+    store(people, tmp_path / "people_0000.npz")
     main(["appearance", "--crops", str(tmp_path)])
-    assert f"ROC area                         {found['ROC area']:.4f}" in capsys.readouterr().out
+    assert f"ROC area                         {figures['ROC area']:.4f}" in capsys.readouterr().out
 
 
 def test_embedders_of_other_crops_are_refused() -> None:

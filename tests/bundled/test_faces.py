@@ -1,4 +1,4 @@
-"""The training faces: cut as the pipeline cuts them, people of their own, the same bytes for the same seed."""
+"""The training faces: cut as the pipeline cuts them, people apart from the show's, the same bytes for the same seed."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def maker(head: HeadData) -> FaceMaker:
 
 
 def test_a_shard_is_a_function_of_its_seed(head: HeadData) -> None:
-    made, again = make(head, 2, 5), make(head, 2, 5)
-    assert made.images.shape == (2 * TAKES * FACES, SIZE, SIZE, 3) and made.images.dtype == np.uint8
-    assert np.array_equal(made.images, again.images)
-    assert made.person.tolist() == [0] * (TAKES * FACES) + [1] * (TAKES * FACES)
-    assert made.take.tolist() == np.repeat(np.arange(TAKES), FACES).tolist() * 2
-    assert made.images.reshape(len(made), -1).std(1).min() > 2, "every crop shows something"
-    assert not np.array_equal(made.images[0], made.images[1])
+    first, second = make(head, 2, 5), make(head, 2, 5)
+    assert first.images.shape == (2 * TAKES * FACES, SIZE, SIZE, 3) and first.images.dtype == np.uint8
+    assert np.array_equal(first.images, second.images)
+    assert first.person.tolist() == [0] * (TAKES * FACES) + [1] * (TAKES * FACES)
+    assert first.take.tolist() == np.repeat(np.arange(TAKES), FACES).tolist() * 2
+    assert first.images.reshape(len(first), -1).std(1).min() > 2, "every crop shows something"
+    assert not np.array_equal(first.images[0], first.images[1])
 
 
 def test_the_face_lies_where_the_embedders_expect_it(maker: FaceMaker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_a_double_shares_hair_and_skin_only(maker: FaceMaker) -> None:
 
 
 def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards that are there are kept; the others are made."""
+    """Existing shards are kept; the missing ones are written."""
     monkeypatch.setattr(faces, "write_head", lambda folder: None)
     monkeypatch.setattr(faces.HeadData, "load", lambda path: None)
     monkeypatch.setattr(faces, "make", lambda head, count, seed, per_take: plain(count, size=seed % 7 + 1))

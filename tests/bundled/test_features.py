@@ -23,8 +23,8 @@ from tvface.settings import SettingsError, parse_settings
 
 
 def sampler(**changes) -> CropSampler:
-    chosen = {"classes": (1,), "size": 32, "batch": 3, "frames": 1, "seed": 0} | changes
-    return CropSampler(draw(7), **chosen)
+    options = {"classes": (1,), "size": 32, "batch": 3, "frames": 1, "seed": 0} | changes
+    return CropSampler(draw(7), **options)
 
 
 def test_every_crop_comes_once_per_round_in_a_window_that_depends_on_seed_and_step_alone():
@@ -88,9 +88,11 @@ def test_the_command_writes_features_from_which_a_training_starts_at_the_mean_he
         reports = warm_start(started, {"features": str(path)})
         assert [len(report.loaded) for report in reports] == [len(held)] * 2 and not reports[0].unused
         for encoder in (started.coarse_encoder, started.detail_encoder):
-            own = encoder.state_dict()
+            weights = encoder.state_dict()
             for name, tensor in held.items():
-                assert torch.equal(own[name.removeprefix("coarse_encoder.")], tensor.to(own[name[15:]].dtype)), name
+                assert torch.equal(
+                    weights[name.removeprefix("coarse_encoder.")], tensor.to(weights[name[15:]].dtype)
+                ), name
         for name, tensor in plain.coarse_encoder.layers.state_dict().items():
             assert torch.equal(started.coarse_encoder.layers.state_dict()[name], tensor)
         again = command(crops, model, "--frames", frames)

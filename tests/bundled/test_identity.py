@@ -1,4 +1,4 @@
-"""The identity task learns to tell people apart, and reads the distances to use off people it has not seen."""
+"""The identity task learns to separate people, and measures the distances to use on held-out people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tvface.networks.compact import CompactIdentity
 
 
 def striped(count: int, each: int = 6, size: int = 96, seed: int = 0) -> People:
-    """Every person is a colour pattern of their own, with noise."""
+    """Every person is a different colour pattern, with noise."""
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(count, dtype=np.int32), each)
     patterns = rng.uniform(40, 215, (count, 6, 6, 3)).repeat(size // 6, 1).repeat(size // 6, 2)
@@ -45,11 +45,11 @@ def test_a_larger_margin_costs_more_and_the_own_centre_least() -> None:
 
 
 def test_the_loss_falls_and_only_the_network_is_returned(tmp_path: Path) -> None:
-    made = striped(14, each=4)
-    task = _Small(made.count - 10)
+    faces = striped(14, each=4)
+    task = _Small(faces.count - 10)
     before = task.head.centres.detach().clone()
     net, curve = train(
-        task, made, Recipe(steps=15, batch=6, rate=1e-2, held_out=10, report_every=5, half=False), tmp_path / "c.pt"
+        task, faces, Recipe(steps=15, batch=6, rate=1e-2, held_out=10, report_every=5, half=False), tmp_path / "c.pt"
     )
     assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
     assert not torch.equal(before, task.head.centres), "the centres are trained with the network"

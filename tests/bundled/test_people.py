@@ -15,14 +15,14 @@ from tvface.bundled.samples import SamplesError
 
 
 def plain(count: int, each: int = 4, size: int = 16) -> People:
-    """Every person has a grey of their own."""
+    """Every person has a different grey."""
     person = np.repeat(np.arange(count, dtype=np.int32), each)
     images = np.broadcast_to((20 + 10 * person)[:, None, None, None], (len(person), size, size, 3)).astype(np.uint8)
     return People(images, person, np.tile(np.arange(each, dtype=np.int32) // 2, count))
 
 
-def store(made: People, path: Path) -> None:
-    np.savez(path, images=made.images, person=made.person, take=made.take)
+def store(faces: People, path: Path) -> None:
+    np.savez(path, images=faces.images, person=faces.person, take=faces.take)
 
 
 def test_people_are_numbered_through_all_shards(tmp_path: Path) -> None:
@@ -54,15 +54,15 @@ def test_faces_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
 
 
 def test_batches_keep_faces_and_people_together() -> None:
-    made = plain(6)
-    seen = np.concatenate([views.person.numpy() for views in made.plain_batches(None, 7)])
-    assert seen.tolist() == made.person.tolist()
-    for views in made.plain_batches(None, 5):
+    faces = plain(6)
+    seen = np.concatenate([views.person.numpy() for views in faces.plain_batches(None, 7)])
+    assert seen.tolist() == faces.person.tolist()
+    for views in faces.plain_batches(None, 5):
         assert torch.allclose(views.images.mean((1, 2, 3)) * 255, 20 + 10 * views.person.float(), atol=1e-3)
-    first = made.training_batches(None, 8, torch.Generator().manual_seed(0))
-    again = made.training_batches(None, 8, torch.Generator().manual_seed(0))
+    first = faces.training_batches(None, 8, torch.Generator().manual_seed(0))
+    again = faces.training_batches(None, 8, torch.Generator().manual_seed(0))
     rounds = [next(first) for _ in range(3)]
-    assert sorted(torch.cat([views.person for views in rounds]).tolist()) == sorted(made.person.tolist())
+    assert sorted(torch.cat([views.person for views in rounds]).tolist()) == sorted(faces.person.tolist())
     assert torch.equal(rounds[0].images, next(again).images)
     assert all(views.images.min() >= 0 and views.images.max() <= 1 for views in rounds)
 

@@ -20,28 +20,28 @@ def head() -> HeadData:
 
 
 @pytest.fixture(scope="module")
-def made(head: HeadData) -> list[Render]:
+def rendered(head: HeadData) -> list[Render]:
     return list(renders(head, 8, seed=2, size=64))
 
 
-def test_angles_are_those_of_the_points(made: list[Render]) -> None:
-    true = np.stack([render.angles for render in made])
-    found = head_angles(np.stack([render.points for render in made]))
+def test_angles_are_those_of_the_points(rendered: list[Render]) -> None:
+    true = np.stack([render.angles for render in rendered])
+    fitted = head_angles(np.stack([render.points for render in rendered]))
     assert np.ptp(true[:, 0]) > 40
-    assert np.abs(found - true)[:, 0].max() < 9 and np.abs(found - true)[:, 0].mean() < 3
+    assert np.abs(fitted - true)[:, 0].max() < 9 and np.abs(fitted - true)[:, 0].mean() < 3
 
 
-def test_eye_distance_is_that_of_the_picture_where_heads_face_it_and_larger_elsewhere(made: list[Render]) -> None:
-    seen = eye_distance(np.stack([render.points for render in made]))
-    ratio = seen / np.array([render.frontal_eyes for render in made])
-    yaw = np.radians([render.angles[0] for render in made])
+def test_eye_distance_is_that_of_the_picture_where_heads_face_it_and_larger_elsewhere(rendered: list[Render]) -> None:
+    seen = eye_distance(np.stack([render.points for render in rendered]))
+    ratio = seen / np.array([render.frontal_eyes for render in rendered])
+    yaw = np.radians([render.angles[0] for render in rendered])
     # The corners lie on a curved face: a little more than the cosine is left.
     assert (ratio < np.cos(yaw) + 0.25).all() and (ratio > np.cos(yaw) - 0.1).all()
     assert ratio[np.abs(yaw) < 0.2] == pytest.approx(1, abs=0.05)
 
 
-def test_equal_seeds_give_equal_crops_that_training_has_not(head: HeadData, made: list[Render]) -> None:
+def test_equal_seeds_give_equal_crops_that_training_has_not(head: HeadData, rendered: list[Render]) -> None:
     again = next(renders(head, 1, seed=2, size=64))
-    np.testing.assert_array_equal(again.image, made[0].image)
-    np.testing.assert_array_equal(again.labels, made[0].labels)
-    assert (crops.make(head, 1, seed=2, size=64).images[0] != made[0].image).any()
+    np.testing.assert_array_equal(again.image, rendered[0].image)
+    np.testing.assert_array_equal(again.labels, rendered[0].labels)
+    assert (crops.make(head, 1, seed=2, size=64).images[0] != rendered[0].image).any()

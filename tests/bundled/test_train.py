@@ -206,5 +206,5 @@ def test_the_parser_does_not_know_left_from_right(tmp_path: Path) -> None:
 
 def test_frequency_counts_every_class() -> None:
     labels = np.array([[[0, 1], [1, 18]]], np.uint8)
-    found = class_frequency(labels)
-    assert found[1] == 0.5 and found[0] == found[18] == 0.25 and found.sum() == 1
+    frequency = class_frequency(labels)
+    assert frequency[1] == 0.5 and frequency[0] == frequency[18] == 0.25 and frequency.sum() == 1

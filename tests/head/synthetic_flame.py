@@ -1,4 +1,4 @@
-"""Files in the layout of FLAME and of DECA's data, made of numbers: what the loader reads in the tests.
+"""Files in the layout of FLAME and of DECA's data, with made-up numbers: input of the loader in the tests.
 
 The pickle is written with classes that claim to live in chumpy and in scipy's old modules, in the protocol of
 Python 2, as the licensed file is.
@@ -43,14 +43,14 @@ def columns_matrix(dense: np.ndarray) -> Any:
 
 
 def dump(content: Any, path: Path, protocol: int = 2) -> Path:
-    """Pickle while the made-up modules exist."""
-    made = {}
+    """Pickle while the fake modules exist."""
+    modules = {}
     for kind in (Ch, CscMatrix):
         module = types.ModuleType(kind.__module__)
         setattr(module, kind.__name__, kind)
-        made[kind.__module__] = module
-    made["chumpy"] = types.ModuleType("chumpy")
-    with mock.patch.dict(sys.modules, made):
+        modules[kind.__module__] = module
+    modules["chumpy"] = types.ModuleType("chumpy")
+    with mock.patch.dict(sys.modules, modules):
         path.write_bytes(pickle.dumps(content, protocol))
     return path
 

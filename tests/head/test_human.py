@@ -69,8 +69,8 @@ def posed(
     """Return the vertices (V,3) in mm with named units."""
     expression, jaw, eyes = units.controls(weights, head.notes["jaw_open_angle"])
     code = np.zeros(100) if shape is None else shape
-    given = (code, expression, np.concatenate([np.zeros(3), jaw]))
-    tensors = [torch.tensor(np.asarray(value), dtype=torch.float32)[None] for value in given]
+    codes = (code, expression, np.concatenate([np.zeros(3), jaw]))
+    tensors = [torch.tensor(np.asarray(value), dtype=torch.float32)[None] for value in codes]
     return model(*tensors, eyes=torch.from_numpy(eyes)[None]).vertices[0].numpy() * 1000
 
 
@@ -141,8 +141,8 @@ def test_the_wheel_gives_the_shipped_head_again(shipped: stored.Stored, tmp_path
         installed = "none"
     if installed != VERSION:
         pytest.skip(f"the package {PACKAGE} {VERSION} (a developer's dependency) is not installed: {installed}")
-    made = convert.convert(Wheel.installed())
-    made.save(tmp_path / "human.npz")
+    rebuilt = convert.convert(Wheel.installed())
+    rebuilt.save(tmp_path / "human.npz")
     again = stored.Stored.load(tmp_path / "human.npz")
     for name in ("mirror", "part", "quads", "quad_uv", "triangles", "piece", "identity_sign", "static_faces"):
         assert np.array_equal(getattr(again, name), getattr(shipped, name)), name
@@ -167,7 +167,9 @@ def test_the_wheel_gives_the_shipped_head_again(shipped: stored.Stored, tmp_path
             for s in ((getattr(h, f"{name}_faces"), getattr(h, f"{name}_bary")) for h in (again, shipped))
         ]
         assert np.linalg.norm(mm[0] - mm[1], axis=-1).max() < 1.5
-    differing = [name for name, digest in made.notes["made_from"].items() if shipped.notes["made_from"][name] != digest]
+    differing = [
+        name for name, digest in rebuilt.notes["made_from"].items() if shipped.notes["made_from"][name] != digest
+    ]
     assert not differing
 
 
@@ -258,8 +260,8 @@ def test_the_mouth_does_not_show_through_the_skin(shipped: stored.Stored) -> Non
             for c, s in turns
         ]
         projected = torch.tensor(np.stack(seen) / [90, 90, 300], dtype=torch.float32)
-        found = rasterize(projected, faces, 160, 160).face.numpy()
-        assert ((found >= 0) & inside[np.maximum(found, 0)]).sum((1, 2)).max() <= 3  # pixels of 1.1 mm
+        face = rasterize(projected, faces, 160, 160).face.numpy()
+        assert ((face >= 0) & inside[np.maximum(face, 0)]).sum((1, 2)).max() <= 3  # pixels of 1.1 mm
 
 
 def test_a_blink_closes_its_own_eye_only(
@@ -377,8 +379,8 @@ def test_unknown_units_are_named() -> None:
 
 def test_joints_follow_identity(head: HeadData, model: HeadModel, shipped: stored.Stored) -> None:
     for code in shipped.codes[:30]:
-        given = torch.tensor(code, dtype=torch.float32)[None], torch.zeros(1, 52), torch.zeros(1, 6)
-        rest = model.skeleton(*given).rest[0].numpy() * 1000
+        codes = torch.tensor(code, dtype=torch.float32)[None], torch.zeros(1, 52), torch.zeros(1, 6)
+        rest = model.skeleton(*codes).rest[0].numpy() * 1000
         person = posed(model, head, {}, code)
         for joint, kind in ((EYE_L, cut.EYE_LEFT), (EYE_R, cut.EYE_RIGHT)):
             ball = person[shipped.part == kind]

@@ -19,7 +19,7 @@ from tvface.head.model import HeadModel, contour_row, rodrigues
 
 @pytest.fixture(scope="module")
 def data() -> HeadData:
-    """The head of flame_free.npz, made by formulas."""
+    """The head of flame_free.npz, built from formulas."""
     folder = Folder(ROOT, ROOT, ROOT)
     reference = folder.open("deca", "flame_free")
     return head_data(Sheet("flame_free", folder, reference), reference)

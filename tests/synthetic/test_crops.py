@@ -21,9 +21,9 @@ from tvface.synthetic.skin import SkinPainter
 
 def made_crops(head: HeadData, count: int, seed: int, size: int) -> dict[str, np.ndarray]:
     """Return crops, stacked: images, points, visible, labels."""
-    made = list(CropMaker(head, size).crops(count, np.random.default_rng([seed, 0xC209])))
+    crops = list(CropMaker(head, size).crops(count, np.random.default_rng([seed, 0xC209])))
     names = {"images": "image", "points": "points", "visible": "visible", "labels": "labels"}
-    return {several: np.stack([getattr(crop, one) for crop in made]) for several, one in names.items()}
+    return {several: np.stack([getattr(crop, one) for crop in crops]) for several, one in names.items()}
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +108,14 @@ def test_a_stranger_behind_is_background_in_the_labels_and_does_not_move_the_poi
         crop = maker.crop(person, rng)
         low, high = crop.points.min(0), crop.points.max(0)
         rows, columns = np.nonzero(np.isin(crop.labels, (1, 2, 3, 10, 12, 13)))
-        if len(rows):  # skin of the face lies around its own points, never only beside them
+        if len(rows):  # skin of the face lies around its points, never only beside them
             assert columns.min() > low[0] - 40 and columns.max() < high[0] + 40 and rows.min() > low[1] - 70
 
 
 def test_mtcnn_finds_frontal_people(stage: Stage, painter: SkinPainter) -> None:
     detector = MTCNN(keep_all=False, device="cpu")
     generator = np.random.default_rng(8)
-    found = 0
+    detected = 0
     for seed in range(20):
         texture = procedural_texture(painter, stage.head.faces, seed)
         person = Person(stage, generator.normal(0, 0.8, 100), texture)
@@ -130,5 +130,5 @@ def test_mtcnn_finds_frontal_people(stage: Stage, painter: SkinPainter) -> None:
         if boxes is not None:
             box = np.asarray(boxes[0], float)
             centre = 0.5 * (box[:2] + box[2:])
-            found += bool((centre > low).all() and (centre < high).all())
-    assert found >= 18
+            detected += bool((centre > low).all() and (centre < high).all())
+    assert detected >= 18

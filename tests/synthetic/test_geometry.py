@@ -22,7 +22,7 @@ CAMERA = Camera(430.0, SIZE, SIZE, (66.3, 61.8))
 
 @pytest.fixture(scope="module")
 def frames(stage: Stage, painter: SkinPainter) -> tuple[Posed, Posed]:
-    """Somebody with spectacles and hanging hair, who turns and opens the mouth."""
+    """A person with spectacles and hanging hair, who turns and opens the mouth."""
     seed = next(s for s in range(999) if draw_traits(s).hair_style == "bob" and draw_traits(s).spectacles == "round")
     shape = np.random.default_rng(2).normal(0, 0.8, 100)
     person = Person(stage, shape, procedural_texture(painter, stage.head.faces, seed))
@@ -43,7 +43,7 @@ def rays(view: View, pixels: np.ndarray) -> np.ndarray:
     """Depth of the nearest triangle on the ray through each pixel (N, 2), by Moeller and Trumbore: (N,), inf none."""
     corners = view.vertices.astype(np.float64)[view.faces]
     origin, first, second = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    found = []
+    distances = []
     for x, y in pixels:
         towards = np.array([(x - CAMERA.centre[0]) / CAMERA.focal, (CAMERA.centre[1] - y) / CAMERA.focal, -1.0])
         side = np.cross(towards, second)
@@ -54,17 +54,17 @@ def rays(view: View, pixels: np.ndarray) -> np.ndarray:
         v = (other @ towards) / scale
         along = (second * other).sum(1) / scale
         hit = (u >= 0) & (v >= 0) & (u + v <= 1) & (along > 0)
-        found.append(along[hit].min() if hit.any() else np.inf)
-    return np.array(found)
+        distances.append(along[hit].min() if hit.any() else np.inf)
+    return np.array(distances)
 
 
 def test_depth_is_that_of_the_nearest_triangle_on_the_pixels_ray(views: tuple[View, View]) -> None:
     depth = geometry.depth(views[0])
     assert depth.shape == (SIZE, SIZE) and depth.dtype == np.float32
     pixels = np.random.default_rng(0).integers(0, SIZE, (160, 2))
-    expected, found = rays(views[0], pixels), depth[pixels[:, 1], pixels[:, 0]]
+    expected, rendered = rays(views[0], pixels), depth[pixels[:, 1], pixels[:, 0]]
     assert 0.4 < np.isfinite(expected).mean() < 0.98
-    same = np.isclose(found, expected, rtol=2e-6)  # inf equals inf
+    same = np.isclose(rendered, expected, rtol=2e-6)  # inf equals inf
     assert same.sum() >= 159  # a ray through an edge may go either way
 
 
@@ -123,15 +123,15 @@ def test_what_the_next_frame_hides_is_not_valid(views: tuple[View, View]) -> Non
     # Rays decide, for points well inside the picture: does anything lie before the moved point?
     y, x = np.nonzero(~background)
     target = np.stack([x, y], 1) + flow[y, x]
-    chosen = np.random.default_rng(1).permutation(np.flatnonzero(((target > 1) & (target < SIZE - 2)).all(1)))[:250]
-    nearest = rays(second, target[chosen])
-    corners = second.vertices[second.faces[first.face[y, x][chosen]]]
-    own = -corners[:, :, 2]
-    hidden = nearest < own.min(1) - 0.003
-    shown = np.abs(nearest - own.mean(1)) < 0.001
-    told = valid[y, x][chosen]
+    sample = np.random.default_rng(1).permutation(np.flatnonzero(((target > 1) & (target < SIZE - 2)).all(1)))[:250]
+    nearest = rays(second, target[sample])
+    corners = second.vertices[second.faces[first.face[y, x][sample]]]
+    depths = -corners[:, :, 2]
+    hidden = nearest < depths.min(1) - 0.003
+    shown = np.abs(nearest - depths.mean(1)) < 0.001
+    reported = valid[y, x][sample]
     assert hidden.sum() > 5 and shown.sum() > 150
-    assert told[shown].mean() > 0.98 and (~told[hidden]).mean() > 0.7  # known to a pixel at outlines
+    assert reported[shown].mean() > 0.98 and (~reported[hidden]).mean() > 0.7  # accurate to a pixel at outlines
     outside = ((target < -0.5) | (target > SIZE - 0.5)).any(1)
     assert outside.any() and not valid[y, x][outside].any()
 

@@ -78,10 +78,10 @@ def test_labels_and_points_agree_on_a_frontal_face(person: Person) -> None:
     points = frame.points[0]
 
     def classes(indices: list[int], radius: int = 2) -> set[int]:
-        found: set[int] = set()
+        near: set[int] = set()
         for x, y in np.round(points[indices]).astype(int):
-            found |= set(np.unique(frame.labels[y - radius : y + radius + 1, x - radius : x + radius + 1]).tolist())
-        return found
+            near |= set(np.unique(frame.labels[y - radius : y + radius + 1, x - radius : x + radius + 1]).tolist())
+        return near
 
     assert {4, 5} <= classes(list(range(36, 48)))
     assert classes([27, 28, 29, 30], radius=0) == {10}

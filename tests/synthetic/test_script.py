@@ -1,4 +1,4 @@
-"""The script covers every episode, gives each its own leads and moves smoothly."""
+"""The script covers every episode, gives each two leads and moves smoothly."""
 
 import itertools
 

@@ -128,9 +128,9 @@ def test_persons_and_looks_change_as_told(head: HeadData) -> None:
         crops = Crops()
         shot = staticmethod(lambda person, generator: person)
 
-    made = list(shards.make_shots(Maker(), 9, np.random.default_rng(0)))  # type: ignore[arg-type]
-    assert [number for number, _, _ in made] == [0, 0, 1, 1, 2, 2, 3, 3, 4]
-    looks = [name for _, name, _ in made]
+    drawn = list(shards.make_shots(Maker(), 9, np.random.default_rng(0)))  # type: ignore[arg-type]
+    assert [number for number, _, _ in drawn] == [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    looks = [name for _, name, _ in drawn]
     assert [looks.index(name) for name in looks] == [0, 0, 0, 0, 4, 4, 4, 4, 8]
 
 
@@ -152,6 +152,6 @@ def test_bad_arguments_are_told_without_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert main(["synth-crops", "--out", str(tmp_path / "new"), *arguments]) == 2
-    told = capsys.readouterr().err
-    assert message in told and "Traceback" not in told
+    errors = capsys.readouterr().err
+    assert message in errors and "Traceback" not in errors
     assert not (tmp_path / "new").exists()

@@ -35,10 +35,10 @@ def test_arrays_have_the_documented_shapes_and_dtypes(head: HeadData, shots: lis
     sides = {"S": SIZE, "V": len(head.v_template), "I": head.shape_basis.shape[2], "E": head.expression_basis.shape[2]}
     assert list(shots[0].arrays) == list(ARRAYS)
     for name, array in shots[0].arrays.items():
-        told = ARRAYS[name]
-        shape = tuple(sides[n] if isinstance(n, str) else n for n in told.shape)
-        assert array.shape == (2 if told.layer == "flow" else 3, *shape), name
-        assert array.dtype == told.dtype, name
+        declared = ARRAYS[name]
+        shape = tuple(sides[n] if isinstance(n, str) else n for n in declared.shape)
+        assert array.shape == (2 if declared.layer == "flow" else 3, *shape), name
+        assert array.dtype == declared.dtype, name
 
 
 def test_parameters_give_the_vertices_and_the_camera_the_points(head: HeadData, shots: list[Shot]) -> None:

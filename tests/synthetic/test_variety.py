@@ -1,4 +1,4 @@
-"""People of the training crops: brows of their own, lids, proportions; jaw points evenly spaced."""
+"""People of the training crops: drawn brows, lids, proportions; jaw points evenly spaced."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def test_jaw_points_are_even_on_both_sides_and_corners_lie_within_the_lids() -> 
     angle = np.sort(rng.uniform(0, np.pi, 17))
     points = rng.normal(50, 20, (2, 68, 2)).astype(np.float32)
     points[:, :17] = 60 * np.stack([-np.cos(angle), np.sin(angle)], 1)
-    found = as_annotated(points)
+    annotated = as_annotated(points)
     corners = [near for near, _ in CORNERS]
     same = np.setdiff1d(np.arange(68), [*range(1, 8), *range(9, 16), *corners])
-    np.testing.assert_array_equal(found[:, same], points[:, same])
+    np.testing.assert_array_equal(annotated[:, same], points[:, same])
     for first, last in ((0, 8), (8, 16)):
-        steps = np.linalg.norm(np.diff(found[:, first : last + 1], axis=1), axis=2)
+        steps = np.linalg.norm(np.diff(annotated[:, first : last + 1], axis=1), axis=2)
         assert steps.std() < 0.1 * steps.mean()  # straight steps between even arcs of a bent line
-    assert np.linalg.norm(points[0, 1:8] - found[0, 1:8], axis=1).max() > 5
+    assert np.linalg.norm(points[0, 1:8] - annotated[0, 1:8], axis=1).max() > 5
     for near, far in CORNERS:
         expected = (1 - INSET) * points[:, near] + INSET * points[:, far]
-        np.testing.assert_allclose(found[:, near], expected, rtol=1e-5)
+        np.testing.assert_allclose(annotated[:, near], expected, rtol=1e-5)
 
 
 def test_brows_bind_to_the_skin_where_they_are_drawn(stage: Stage, painter: SkinPainter) -> None:
@@ -53,22 +53,22 @@ def test_painted_brows_lie_around_their_points(stage: Stage, painter: SkinPainte
     atlas = stage.atlas
     opacity = painter.brows(traits, np.random.default_rng(1))
     points = np.array(traits.brows)
-    for side, own in ((-1, points[:5]), (1, points[5:])):
+    for side, line in ((-1, points[:5]), (1, points[5:])):
         shown = (opacity > 0.4) & (atlas.part == SKIN) & (np.sign(atlas.position[:, :, 0]) == side)
         x, y = atlas.position[shown][:, 0], atlas.position[shown][:, 1]
-        assert x.min() == pytest.approx(own[:, 0].min(), abs=3) and x.max() == pytest.approx(own[:, 0].max(), abs=3)
-        for px, py in own[1:4]:
+        assert x.min() == pytest.approx(line[:, 0].min(), abs=3) and x.max() == pytest.approx(line[:, 0].max(), abs=3)
+        for px, py in line[1:4]:
             assert y[np.abs(x - px) < 2].mean() == pytest.approx(py, abs=1.2)
 
 
-def test_points_of_own_brows_follow_the_posed_person(stage: Stage, painter: SkinPainter, traits: Traits) -> None:
+def test_points_of_drawn_brows_follow_the_posed_person(stage: Stage, painter: SkinPainter, traits: Traits) -> None:
     texture = procedural_texture(painter, stage.head.faces, 3, traits)
     bare = dataclasses.replace(texture, brows=None)
     arguments = np.zeros(50), np.zeros(15), np.array([0, 0, -1.0])
-    own, common = (Person(stage, np.zeros(1), t).place(*arguments).landmarks for t in (texture, bare))
-    moved = np.linalg.norm(own - common, axis=1)
+    drawn, common = (Person(stage, np.zeros(1), t).place(*arguments).landmarks for t in (texture, bare))
+    moved = np.linalg.norm(drawn - common, axis=1)
     assert moved[17:27].max() > 1e-3 and not moved[:17].any() and not moved[27:].any()
-    millimetres = (own[17:27] - (0, 0, -1.0)) * 1000 - stage.atlas.origin
+    millimetres = (drawn[17:27] - (0, 0, -1.0)) * 1000 - stage.atlas.origin
     np.testing.assert_allclose(millimetres[:, :2], np.array(traits.brows), atol=0.01)
 
 

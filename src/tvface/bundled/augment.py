@@ -16,11 +16,11 @@ from tvface.conventions.points68 import MIRROR as MIRROR_POINTS
 
 @dataclass(frozen=True)
 class Framing:
-    """How the window lies on a face: in sides of the detector's (idealised) box.
+    """Where the window lies on a face, and how much that varies.
 
-    ``window`` is the mean side, ``scale`` the largest change of its logarithm, ``shift`` of its centre, in window
-    sides; ``turn`` of its angle, in radians. ``up`` moves the centre from that of the points' box (0) to that of
-    the detector's box (1).
+    ``window`` is its mean side, in sides of the detector's (idealised) box. ``scale`` is the largest change of its log
+    side, ``shift`` the largest shift of its centre in window sides, ``turn`` the largest rotation in radians. ``up``
+    moves the centre from the centre of the points' box (0) to the centre of the detector's box (1).
     """
 
     window: float
@@ -34,8 +34,10 @@ class Framing:
 class Views:
     """A batch as a network sees it.
 
-    ``images`` (B, 3, s, s) in [0, 1]; ``points`` (B, 68, 2) as fractions of the window (edges at 0 and 1; those of
-    hidden or cut-off points are still there); ``labels`` (B, s, s) int64; ``eyes`` (B,) eye distance as a fraction.
+    ``images`` (B, 3, s, s) in [0, 1]; ``points`` (B, 68, 2), hidden points and points outside the window included;
+    ``labels`` (B, s, s) int64; ``eyes`` (B,) eye distance.
+
+    Convention: points and eye distance as fractions of the window, its edges at 0 and 1.
     """
 
     images: Tensor
@@ -52,10 +54,17 @@ def frame(
     size: int,
     generator: torch.Generator | None,
 ) -> Views:
-    """Cut one window per crop; at random if ``generator`` is given, else the mean framing without mirroring.
+    """Cut one window per crop.
 
     Args:
-        images: (B, S, S, 3) uint8. points: (B, 68, 2) crop pixels, pixel centres at integers. labels: (B, S, S) uint8.
+        images: (B, S, S, 3) uint8.
+        points: (B, 68, 2) float32.
+        labels: (B, S, S) uint8.
+        framing: where the window lies and how much it varies.
+        size: side of the views in pixels.
+        generator: of random framings; None: the mean framing without mirroring.
+
+    Convention: points in crop pixels, x right, y down, centres at integers.
     """
     count, side = images.shape[:2]
     low, high = points.amin(1) + 0.5, points.amax(1) + 0.5
@@ -72,7 +81,7 @@ def frame(
         flip = torch.rand(count, generator=generator) < 0.5
     sign = torch.where(flip, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    # Columns: picture displacement of the window's right and down unit vectors.
+    # Columns: the window's right and down unit vectors in picture pixels.
     axes = torch.stack([torch.stack([cos * sign, -sin], 1), torch.stack([sin * sign, cos], 1)], 1)
     matrix = axes * (half[:, None, None] * 2 / side)
     shift = centre * 2 / side - 1
@@ -92,7 +101,7 @@ def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     count = len(images)
     grey = images.mean(1, keepdim=True)
     wash = torch.rand(count, 1, 1, 1, generator=generator)
-    wash = torch.where(wash < 0.08, 1.0, wash * 0.2)  # some wholly grey
+    wash = torch.where(wash < 0.08, 1.0, wash * 0.2)  # some are fully grey
     x = images + wash * (grey - images)
     x = x.clamp_min(1e-4) ** torch.exp(0.3 * symmetric(generator, count, 1, 1, 1))
     x = x * torch.exp(0.2 * symmetric(generator, count, 1, 1, 1) + 0.12 * symmetric(generator, count, 3, 1, 1))
@@ -121,14 +130,14 @@ def occlude(views: Views, generator: torch.Generator, part: float) -> Views:
     inside &= (torch.rand(count, generator=generator) < part)[:, None, None]
     colour = torch.rand(count, 3, 1, 1, generator=generator)
     shade = 1 + 0.3 * dx[:, None] * symmetric(generator, count, 1, 1, 1)
-    # Every other one is made of another picture of the batch, so that texture alone does not give it away.
+    # Every other occluder shows another picture of the batch, so that texture alone does not reveal it.
     stuff = torch.where((torch.arange(count) % 2 == 0)[:, None, None, None], colour * shade, images.roll(1, 0).flip(-2))
     images = torch.where(inside[:, None], stuff.clamp(0, 1), images)
     return Views(images, views.points, labels.masked_fill(inside, 0), views.eyes)
 
 
 def _coarsen(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur a tenth of the pictures, and shrink and enlarge another tenth; the crops have such damage already."""
+    """Blur a tenth of the pictures, and shrink and enlarge another tenth; the crops are already degraded."""
     order = torch.randperm(len(x), generator=generator)
     tenth = len(x) // 10
     size = x.shape[-1]
@@ -149,5 +158,5 @@ def _coarsen(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def symmetric(generator: torch.Generator, *shape: int) -> Tensor:
-    """Return random numbers of a shape, even between -1 and 1."""
+    """Return uniform random numbers in [-1, 1) of a shape."""
     return 2 * torch.rand(*shape, generator=generator) - 1

@@ -1,4 +1,4 @@
-"""The card beside each bundled weight file: what it is, what made it, how good it is, where it fails."""
+"""The card beside each bundled weight file: what it is, how it was made, how good it is, where it fails."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ _LIMITS = {
 
 
 def _commands(about: Mapping[str, Any]) -> list[str]:
-    """Return the commands in order, those of the weights it started from first."""
+    """Return the commands in order; the commands of the starting weights come first."""
     earlier = _commands(about["start"]) if about.get("start") else []
-    made = [line for line in (about["crops_command"], about["command"]) if line]
-    return [*earlier, *(line for line in made if line not in earlier)]
+    latest = [line for line in (about["crops_command"], about["command"]) if line]
+    return [*earlier, *(line for line in latest if line not in earlier)]
 
 
 def write_card(
@@ -63,7 +63,17 @@ def write_card(
     curve: Sequence[Mapping[str, Any]],
     seconds: float,
 ) -> Path:
-    """Write ``<weights_file>.md`` and return its path; absolute paths in ``about`` are written as bare names."""
+    """Write the card ``<weights_file>.md`` and return its path.
+
+    Args:
+        weights_file: the weight file, which is hashed.
+        task: landmarks, parser, identity or features.
+        net: the network, for its name and number of parameters.
+        size: side of its input in pixels.
+        about: :func:`tvface.bundled.commands.training_notes`; absolute paths are written as bare names.
+        curve: figures on held-out crops over time, one row per report.
+        seconds: that the last run took.
+    """
     about = without_absolute_paths(about, bare_path)
     count = sum(parameter.numel() for parameter in net.parameters())
     of_people = f" of {about['people']:,} people" if about.get("people") else ""

@@ -2,8 +2,8 @@
 
     python -m tvface.bundled.crops --out .cache/crops --count 12000 --processes 2
 
-People, light, poses and damage are those of :mod:`tvface.synthetic.crops`; only the framing is wider, so that both
-networks cut their windows from the same crops.
+People, light, poses and degradation come from :mod:`tvface.synthetic.crops`. Only the framing is wider, so that the
+landmark network and the parser cut their windows from the same crops.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class WideCrops(CropMaker):
     """Crops around the points' box, wide enough for every window that training cuts from them."""
 
     def camera(self, posed: Posed, rng: np.random.Generator) -> Camera:
+        """See :meth:`tvface.synthetic.crops.CropMaker.camera`."""
         plain = Camera(1.0, 1, 1, (0.0, 0.0)).project(posed.landmarks)[:, :2]
         low, high = plain.min(0), plain.max(0)
         side = (high - low).mean() * np.exp(rng.uniform(*np.log(WIDE)))
@@ -45,7 +46,7 @@ class WideCrops(CropMaker):
 
 
 def make(head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Sequence[Texture] = ()) -> Samples:
-    """Return ``count`` crops; equal arguments give equal crops. A new skin every four, a new person every two."""
+    """Return ``count`` crops; equal arguments give equal crops. Skins change every four crops, people every two."""
     maker = WideCrops(head, size, portraits)
     rng = np.random.default_rng([seed, 0x1A4D])
     crops = list(maker.crops(count, rng))
@@ -58,7 +59,7 @@ def make(head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Seq
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard of ``count`` crops from a seed of its own."""
+    """A shard to write: ``count`` crops from ``seed``."""
 
     path: Path
     count: int
@@ -74,10 +75,16 @@ def _write_shard(shard: Shard) -> Path:
 
 
 def write(folder: Path, count: int, seed: int, processes: int, per_shard: int = 250) -> Iterator[Path]:
-    """Write shards for :func:`tvface.bundled.samples.load`; yields each path when its shard is there.
+    """Write shards for :func:`tvface.bundled.samples.load`; yield each path when its shard is written.
 
-    The generic head of the present source and the portraits made for it are written into the folder first; a folder
-    made with another head is refused.
+    First it writes the generic head of this version and the portraits fitted to it into the folder.
+
+    Args:
+        folder: of the shards; created if missing.
+        count: number of crops.
+        seed: of the set; every shard has its own seed.
+        processes: number of worker processes; it does not change the files.
+        per_shard: number of crops in a shard.
 
     Raises:
         CropsError: the folder holds crops of another head.
@@ -95,8 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: write crops."""
     parser = makers_parser("tvface.bundled.crops", __doc__)
     parser.add_argument("--count", type=int, default=12000)
-    given = parser.parse_args(arguments)
-    log_paths(write(given.out, given.count, given.seed, given.processes))
+    options = parser.parse_args(arguments)
+    log_paths(write(options.out, options.count, options.seed, options.processes))
 
 
 if __name__ == "__main__":

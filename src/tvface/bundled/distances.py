@@ -1,4 +1,4 @@
-"""Measure an embedder on held-out synthetic people: how well it tells them apart, and the distances to use.
+"""Measure an embedder on held-out synthetic people: how well it separates them, and the distances to use.
 
     python -m tvface.bundled.faces --out .cache/tracks --people 60 --faces 8 --seed 1
     python -m tvface.bundled.distances compact --crops .cache/tracks
@@ -28,7 +28,7 @@ def measure(embedder: Embedder, faces: people.People) -> dict[str, float]:
     """Return the figures of :func:`tvface.bundled.identity.figures` for an embedder of aligned crops.
 
     Raises:
-        ValueError: the embedder takes other crops.
+        ValueError: the embedder takes crops of another kind.
     """
     if embedder.crop != "aligned":
         raise ValueError(f"the training faces are aligned crops, and this embedder takes {embedder.crop} crops")
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_parser("tvface.bundled.distances", __doc__)
     parser.add_argument("embedder", choices=embedders.available())
     parser.add_argument("--crops", type=Path, required=True, help="faces of people that were not trained on")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    for name, value in measure(embedders.create(given.embedder, Faces()), people.load(given.crops)).items():
+    for name, value in measure(embedders.create(options.embedder, Faces()), people.load(options.crops)).items():
         print(f"{name:32s} {value:.4f}")
 
 

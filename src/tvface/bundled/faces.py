@@ -2,14 +2,14 @@
 
     python -m tvface.bundled.faces --out .cache/faces --people 3600
 
-Every person has a face and a texture of their own and two looks: clothes, stubble, spectacles, hats and make-up change,
-hair and skin stay, as within a season of a show. Every second person has the skin tone and the hair of the one before,
-so that these alone do not tell people apart. A person comes in takes, each with its own light, background, distance,
-pose and damage, and a take in a few faces. With more faces per take the takes are tracks as long as real ones, and
-the distances of the embedders are chosen on those (:mod:`tvface.bundled.distances`).
+Every person has their own face and texture, and two looks: clothes, stubble, spectacles, hats and make-up change, hair
+and skin stay, as within a season of a show. Every second person has the skin tone and the hair of the person before, so
+that these alone do not identify anyone. A person appears in takes, each with its own light, background, distance, pose
+and degradation, and a take has a few faces. With more faces per take the takes are as long as real tracks; the
+distances of the embedders are measured on those (:mod:`tvface.bundled.distances`).
 
 The crops are cut as the pipeline cuts them, from five points with a detector's errors. People of the embedded show are
-not among them: its textures come from other seeds, and its two portraits are not used.
+not among them: their textures come from other seeds, and the two portraits are not used.
 """
 
 from __future__ import annotations
@@ -60,22 +60,22 @@ class Identity:
 
 
 def draw_person(names: Sequence[str], like: Identity | None, rng: np.random.Generator) -> Identity:
-    """Draw a person, with the skin tone and hair of ``like`` if given.
+    """Draw a person, with the skin tone and hair of ``like`` unless None.
 
-    Half of the faces spread evenly around the generic head and a quarter has its brows, as the embedded show's people;
-    the others have the proportions and brows of :mod:`tvface.synthetic.variety`.
+    Half of the faces spread evenly around the generic head and a quarter has its brows, as the people of the embedded
+    show; the others have the proportions and brows of :mod:`tvface.synthetic.variety`.
     """
     seed = int(rng.integers(2**31))
     traits = draw_traits(seed)
     if like is not None:
-        own = like.looks[0]
+        model = like.looks[0]
         traits = dataclasses.replace(
             traits,
-            skin=own.skin,
-            darkness=own.darkness,
-            hair_colour=own.hair_colour,
-            hair_style=own.hair_style,
-            brow_colour=own.brow_colour,
+            skin=model.skin,
+            darkness=model.darkness,
+            hair_colour=model.hair_colour,
+            hair_style=model.hair_style,
+            brow_colour=model.brow_colour,
         )
     if rng.random() < 0.75:
         traits = vary(traits)
@@ -84,7 +84,7 @@ def draw_person(names: Sequence[str], like: Identity | None, rng: np.random.Gene
 
 
 def _other_look(traits: Traits, rng: np.random.Generator) -> Traits:
-    """Change what people change from day to day."""
+    """Return the traits with changes from one day to another: clothes, stubble, spectacles, hat, make-up."""
     cloth = rng.uniform(0.06, 0.85) * (1 - rng.uniform(0, 0.7) * rng.uniform(0, 1, 3))
     look = dataclasses.replace(
         traits,
@@ -103,12 +103,12 @@ def _other_look(traits: Traits, rng: np.random.Generator) -> Traits:
 
 
 def five_points(points: np.ndarray) -> np.ndarray:
-    """Return eyes, nose tip and corners of the mouth (5, 2) of the 68 points (68, 2)."""
+    """Return eye centres, nose tip and mouth corners, (5, 2), from the 68 points, (68, 2)."""
     return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
 
 
 def detected(five: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Move five points (5, 2) as a detector's lie: each for itself, and all together."""
+    """Return five points (5, 2) with a detector's errors: of each point, and of all together."""
     eyes = np.linalg.norm(TEMPLATE[1] - TEMPLATE[0]) / np.sqrt(np.linalg.det(similarity(five, TEMPLATE)[:, :2]))
     middle = five.mean(0)
     angle = np.radians(rng.normal(0, TURN_ERROR))
@@ -120,13 +120,13 @@ def detected(five: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 class FaceMaker(CropMaker):
-    """Draws takes of people; all randomness comes from the generators passed in."""
+    """Render takes of people; all randomness comes from the generators passed in."""
 
     def __init__(self, head: HeadData) -> None:
         super().__init__(head, SIZE, texels=TEXELS)
 
     def people(self, identity: Identity) -> tuple[Person, Person]:
-        """Return the identity in its two looks."""
+        """Return the person in both looks."""
         first, second = (
             Person(
                 self.stage,
@@ -138,7 +138,7 @@ class FaceMaker(CropMaker):
         return first, second
 
     def take(self, person: Person, rng: np.random.Generator, count: int = FACES) -> list[np.ndarray]:
-        """Return ``count`` faces of one take: (SIZE, SIZE, 3) uint8 RGB each."""
+        """Return ``count`` faces of one take, (SIZE, SIZE, 3) uint8 RGB each."""
         side = round(float(np.exp(rng.uniform(*np.log(EYES)))) * WIDE * SIDE / (TEMPLATE[1, 0] - TEMPLATE[0, 0]))
         background = random_background(side, side, rng)
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.22, 0.62))
@@ -147,10 +147,10 @@ class FaceMaker(CropMaker):
         yaw = rng.uniform(-46, 46) if rng.random() < 0.5 else rng.normal(0, 14)
         pitch, mood = rng.normal(0, 9), self.expression(rng)
         faces = []
-        damage = int(rng.integers(2**31))  # one camera, one recording
+        degradation = int(rng.integers(2**31))  # a seed per take: one camera, one recording
         for _ in range(count):
             image, points = self._picture(person, (yaw, pitch), mood, place, light, background, rng)
-            image = degrade(image, np.random.default_rng(damage))
+            image = degrade(image, np.random.default_rng(degradation))
             crop = aligned_crop(image, detected(five_points(points), rng))
             faces.append(np.asarray(cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8))
         return faces
@@ -206,7 +206,7 @@ def make(head: HeadData, count: int, seed: int, per_take: int = FACES) -> People
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A shard of ``count`` people from a seed of its own, with ``per_take`` faces in each take."""
+    """A shard to write: ``count`` people from ``seed``, with ``per_take`` faces in each take."""
 
     path: Path
     count: int
@@ -216,14 +216,22 @@ class Shard:
 
 def _write_shard(shard: Shard) -> Path:
     with one_thread():
-        made = make(HeadData.load(shard.path.parent / HEAD), shard.count, shard.seed, shard.per_take)
-    return save_shard(shard.path, {name: getattr(made, name) for name in ARRAYS})
+        people = make(HeadData.load(shard.path.parent / HEAD), shard.count, shard.seed, shard.per_take)
+    return save_shard(shard.path, {name: getattr(people, name) for name in ARRAYS})
 
 
 def write(
     folder: Path, people: int, seed: int, processes: int, per_shard: int = 50, per_take: int = FACES
 ) -> Iterator[Path]:
-    """Write shards for :func:`tvface.bundled.people.load`; yields each path when its shard is there.
+    """Write shards for :func:`tvface.bundled.people.load`; yield each path when its shard is written.
+
+    Args:
+        folder: of the shards; created if missing.
+        people: number of people.
+        seed: of the set; every shard has its own seed.
+        processes: number of worker processes; it does not change the files.
+        per_shard: number of people in a shard.
+        per_take: number of faces in a take.
 
     Raises:
         CropsError: the folder holds crops of another head.
@@ -242,8 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = makers_parser("tvface.bundled.faces", __doc__)
     parser.add_argument("--people", type=int, default=3600)
     parser.add_argument("--faces", type=int, default=FACES, help="per take: more for distances between tracks")
-    given = parser.parse_args(arguments)
-    log_paths(write(given.out, given.people, given.seed, given.processes, per_take=given.faces))
+    options = parser.parse_args(arguments)
+    log_paths(write(options.out, options.people, options.seed, options.processes, per_take=options.faces))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""Train the features that the demo's encoders start from, as DECA's start from ImageNet's.
+"""Train the features that the demo's encoders start from, as DECA's encoders start from ImageNet.
 
     python -m tvface.bundled.features temporal --crops .cache/crops --steps 2000
 
-The model of ``config.yaml`` learns single rendered people with the losses of its own first two phases: landmarks, then
-landmarks and photometry, against the renders' exact points and classes. The people are others than those of the
-embedded show. What is kept is the coarse encoder without its last two linear layers, so that a training which starts
-from it (``train.warm_start.features``) still starts at the mean head. A training that was stopped goes on from its
-checkpoint.
+The model of ``config.yaml`` learns single rendered people with the losses of its first two phases: landmarks, then
+landmarks and photometry, against the renders' exact points and classes. The people of the embedded show are not among
+them. The file holds the coarse encoder without its last two linear layers, so that a training that starts from it
+(``train.warm_start.features``) still starts at the mean head. A training that was stopped resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -45,10 +44,10 @@ from tvface.training.loss_networks import LossNetworks
 from tvface.training.phases import Conditions, PhaseTask
 from tvface.training.sampler import rounds
 
-# As the pipeline crops: `sequences.crop_scale` sides of the detector's box, `crop_down` of one below its centre.
+# As the pipeline crops: `sequences.crop_scale` sides of the detector's box, `crop_down` of a side below its centre.
 FRAMING = Framing(window=1.25, scale=0.12, shift=0.05, turn=0.15, up=0.23)
 OCCLUDED = 0.05
-# How far a crop is enlarged and moved from one frame to the next, where a window has several.
+# Largest change of scale and position of a crop between the frames of a window.
 MOTION_SCALE, MOTION_SHIFT = 0.04, 0.04
 
 
@@ -66,10 +65,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class CropSampler:
-    """Windows of rendered people, one crop per window: a function of seed and step.
+    """Windows of rendered people, one crop per window, with the interface of :class:`tvface.training.sampler.Sampler`.
 
-    As :class:`tvface.training.sampler.Sampler`.
-    A window of several frames is one crop that moves as a whole, with the flow that belongs to it.
+    A batch is a function of seed and step. A window of several frames is one crop that moves as a whole, with the
+    matching flow.
     """
 
     crops: samples.Samples
@@ -81,21 +80,21 @@ class CropSampler:
 
     def names(self, step: int) -> tuple[str, ...]:
         """Return the names of a step's windows."""
-        return tuple(f"crop {index}" for index in self._chosen(step))
+        return tuple(f"crop {index}" for index in self._crops_of(step))
 
     def window(self, step: int, device: torch.device = CPU) -> Window:
         """Return the windows of a step, on a device."""
         generator = torch.Generator().manual_seed((self.seed << 32) + step)
-        window = self.cut(self._chosen(step), generator)
+        window = self.cut(self._crops_of(step), generator)
         if self.frames > 1:
             scale = 1 + MOTION_SCALE * (2 * torch.rand(self.batch, self.frames, generator=generator) - 1)
             shift = MOTION_SHIFT * (2 * torch.rand(self.batch, self.frames, 2, generator=generator) - 1)
             window = move(window, scale, shift, 0.0)
         return window.to(device)
 
-    def cut(self, chosen: Sequence[int], generator: torch.Generator | None, frames: int | None = None) -> Window:
-        """Return windows of these crops: varied at random, or in the mean framing and unchanged without a generator."""
-        index = np.asarray(chosen)
+    def cut(self, indices: Sequence[int], generator: torch.Generator | None, frames: int | None = None) -> Window:
+        """Return windows of crops: varied at random, or in the mean framing and unchanged if ``generator`` is None."""
+        index = np.asarray(indices)
         images, points, labels = (
             torch.from_numpy(array[index]) for array in (self.crops.images, self.crops.points, self.crops.labels)
         )
@@ -112,12 +111,12 @@ class CropSampler:
         )
         return Window(images, masks, landmarks, still, still, tuple(f"crop {i}" for i in index))
 
-    def _chosen(self, step: int) -> list[int]:
+    def _crops_of(self, step: int) -> list[int]:
         return rounds(step * self.batch, self.batch, len(self.crops), self.seed, 4)
 
 
 def features_file(model: str) -> str:
-    """Return the name of the file of features that a model's encoders may start from."""
+    """Return the name of the features file of a model."""
     return Path(asset(f"features_{model}").file).name
 
 
@@ -127,30 +126,39 @@ def train(
     """Train a model on crops through ``pretrain`` and ``coarse``; return it and its figures on the held-out crops.
 
     Args:
+        model: name of the model.
+        settings: of the model and its phases.
+        crops: all crops, the held-out crops included.
+        head: the generic head.
+        recipe: of the training.
         folder: of the checkpoints.
     """
     kept, held_out = crops.split(recipe.held_out)
     # Points of renders are exact, with pixel centres where the rasteriser has them.
-    chosen = replace(settings.train, original=replace(settings.train.original, half_pixel_landmarks=False))
-    face_model = FaceModel(ModelSpec.of(model, chosen, settings.head, recipe.seed), head)
+    train_settings = replace(settings.train, original=replace(settings.train.original, half_pixel_landmarks=False))
+    face_model = FaceModel(ModelSpec.of(model, train_settings, settings.head, recipe.seed), head)
     fabric = Fabric(accelerator="cpu", devices=1)
     classes = tuple(settings.masks.classes)
-    common = (classes, chosen.image_size, recipe.batch, recipe.frames, recipe.seed)
-    judged = CropSampler(held_out, *common)
+    common = (classes, train_settings.image_size, recipe.batch, recipe.frames, recipe.seed)
+    held_out_sampler = CropSampler(held_out, *common)
     figures: list[dict[str, Any]] = []
-    untrained = judge(face_model, judged)
+    untrained = judge(face_model, held_out_sampler)
     log.info("%s, untrained: %s", model, untrained)
     for number, name in enumerate(("pretrain", "coarse"), 1):
         phase: Phase = replace(
-            getattr(chosen, name), steps=recipe.steps, learning_rate=recipe.rate, schedule="cosine", consistency=False
+            getattr(train_settings, name),
+            steps=recipe.steps,
+            learning_rate=recipe.rate,
+            schedule="cosine",
+            consistency=False,
         )
         networks = LossNetworks.load(phase.loss_weights, name, CPU)
         task = PhaseTask(face_model, name, phase, networks, Conditions(seed=recipe.seed))
-        known = json.dumps([model, name, asdict(recipe), as_mapping(chosen), len(crops)], sort_keys=True)
-        store = CheckpointStore(folder / name, hashlib.sha256(known.encode()).hexdigest(), 1, log)
-        curve = fit(fabric, task, CropSampler(kept, *common), (), recipe.steps, phase, chosen, store)
+        inputs = json.dumps([model, name, asdict(recipe), as_mapping(train_settings), len(crops)], sort_keys=True)
+        store = CheckpointStore(folder / name, hashlib.sha256(inputs.encode()).hexdigest(), 1, log)
+        curve = fit(fabric, task, CropSampler(kept, *common), (), recipe.steps, phase, train_settings, store)
         last = [value for *_, term, value in curve.rows if term == "total"][-1]
-        row = {"step": number * recipe.steps, "loss": round(last, 4), **judge(face_model, judged)}
+        row = {"step": number * recipe.steps, "loss": round(last, 4), **judge(face_model, held_out_sampler)}
         log.info("%s, %s: %s", model, name, row)
         figures.append(row)
     figures[-1] |= {f"untrained_{name}": value for name, value in untrained.items()}
@@ -159,18 +167,22 @@ def train(
 
 @torch.no_grad()
 def judge(model: FaceModel, sampler: CropSampler, batch: int = 20) -> dict[str, float]:
-    """Return the figures on all crops of a sampler: ``nme_percent`` of the 68 points by the outer eye corners' distance
-    and ``colour_percent``, the mean absolute difference of colour inside the face mask where the head is drawn."""
+    """Return the figures on all crops of a sampler.
+
+    Returns:
+        ``nme_percent``: mean error of the 68 points over the outer eye distance. ``colour_percent``: mean absolute
+        difference of colour inside the face mask where the head is drawn.
+    """
     model.eval()
     points, colours = [], []
     for start in range(0, len(sampler.crops), batch):
         window = sampler.cut(range(start, min(start + batch, len(sampler.crops))), None, 1)
         codes = model.encode_coarse(window)
         geometry = model.geometry(codes)
-        wanted = window.landmarks.flatten(0, 1)
-        eyes = (wanted[:, 36] - wanted[:, 45]).norm(dim=-1)
-        # Turned faces have a short eye distance: half the mean face's at least.
-        points.append((geometry.landmarks2d - wanted).norm(dim=-1).mean(1) / eyes.clamp_min(0.3))
+        truth = window.landmarks.flatten(0, 1)
+        eyes = (truth[:, 36] - truth[:, 45]).norm(dim=-1)
+        # Turned faces have a short eye distance; it counts as at least half of the mean face's.
+        points.append((geometry.landmarks2d - truth).norm(dim=-1).mean(1) / eyes.clamp_min(0.3))
         rendering = model.render(codes, geometry)
         images, masks = (model.target_images(maps.flatten(0, 1)) for maps in (window.images, window.masks))
         inside = masks * rendering.face_eye_mask * rendering.alpha
@@ -196,27 +208,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rate=Recipe.rate,
         held_out=Recipe.held_out,
         threads=1,
-        crops_are="folder of shards made by tvface.bundled.crops",
-        held_out_are="last crops, used only to judge",
+        crops_help="folder of shards made by tvface.bundled.crops",
+        held_out_help="last crops, used only to judge",
     )
-    given = parser.parse_args(arguments)
-    begin(given.threads)
-    settings = load([given.config], {})
-    recipe = Recipe(given.steps, given.batch, given.frames, given.rate, given.seed, given.held_out)
-    crops = samples.load(given.crops)
-    head = HeadData.load(given.crops / HEAD)
-    folder = given.out / f".features_{given.model}"
+    options = parser.parse_args(arguments)
+    begin(options.threads)
+    settings = load([options.config], {})
+    recipe = Recipe(options.steps, options.batch, options.frames, options.rate, options.seed, options.held_out)
+    crops = samples.load(options.crops)
+    head = HeadData.load(options.crops / HEAD)
+    folder = options.out / f".features_{options.model}"
     started = time.monotonic()
-    model, curve = train(given.model, settings, crops, head, recipe, folder)
-    target = given.out / features_file(given.model)
+    model, curve = train(options.model, settings, crops, head, recipe, folder)
+    target = options.out / features_file(options.model)
     kept = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in model.weights().items()
         if name.startswith("coarse_encoder.") and not name.startswith("coarse_encoder.layers.")
     }
-    save_weights(target, kept, model.spec, phase="features", steps=2 * given.steps)
+    save_weights(target, kept, model.spec, phase="features", steps=2 * options.steps)
     command = command_line("tvface.bundled.features", arguments)
-    about = training_notes(command, len(crops), given.made_by, asdict(recipe), curve[-1])
+    about = training_notes(command, len(crops), options.made_by, asdict(recipe), curve[-1])
     encoder = model.coarse_encoder
     write_card(target, "features", encoder, model.spec.image_size, about, curve, time.monotonic() - started)
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Training faces of the identity network on disk: shards of people, made by :mod:`tvface.bundled.faces`."""
+"""Training faces of the identity network on disk: shards of people, rendered by :mod:`tvface.bundled.faces`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ class FaceViews:
 
 @dataclass(frozen=True)
 class People:
-    """Faces: ``images`` (N, S, S, 3) uint8 RGB, ``person`` (N,) int32 from 0 in rising order, ``take`` (N,) int32
-    within the person."""
+    """Training faces in memory.
+
+    ``images`` (N, S, S, 3) uint8 RGB; ``person`` (N,) int32, from 0 in rising order; ``take`` (N,) int32, number of
+    the take within the person.
+    """
 
     images: NDArray[np.uint8]
     person: NDArray[np.int32]
@@ -41,14 +44,14 @@ class People:
 
     @property
     def count(self) -> int:
-        """How many people there are."""
+        """Return the number of people."""
         return int(self.person.max()) + 1
 
     def split(self, held_out: int) -> tuple[People, People]:
         """Return (training, held out): the last ``held_out`` people are held out, numbered from 0.
 
         Raises:
-            SamplesError: nobody would be left to train on.
+            SamplesError: no people would be left to train on.
         """
         if held_out >= self.count:
             raise SamplesError(f"{held_out} people cannot be held out of {self.count}; make more")
@@ -60,7 +63,7 @@ class People:
         )
 
     def training_batches(self, task: object, batch: int, generator: torch.Generator) -> Iterator[FaceViews]:
-        """Yield random views for ever; every face comes once per round, in random order. ``task`` has no say."""
+        """Yield random views without end; every face comes once per round, in random order. ``task`` is not used."""
         while True:
             order = torch.randperm(len(self), generator=generator)
             for start in range(0, len(order) - batch + 1, batch):
@@ -70,19 +73,19 @@ class People:
                 yield FaceViews(cover(recolour(images, generator), generator), views.person, views.take)
 
     def plain_batches(self, task: object, batch: int) -> Iterator[FaceViews]:
-        """Yield every face once, in order and unchanged."""
+        """Yield every face once, in order and unchanged. ``task`` is not used."""
         for start in range(0, len(self), batch):
             yield self._views(torch.arange(start, min(start + batch, len(self))))
 
     def _views(self, index: Tensor) -> FaceViews:
-        chosen = index.numpy()
-        images = torch.from_numpy(self.images[chosen]).permute(0, 3, 1, 2).float() / 255
-        person, take = (torch.from_numpy(array[chosen]).long() for array in (self.person, self.take))
+        rows = index.numpy()
+        images = torch.from_numpy(self.images[rows]).permute(0, 3, 1, 2).float() / 255
+        person, take = (torch.from_numpy(array[rows]).long() for array in (self.person, self.take))
         return FaceViews(images, person, take)
 
 
 def load(folder: Path) -> People:
-    """Read all shards ``people_*.npz`` of a folder, in order of their names; people are numbered through.
+    """Read all shards ``people_*.npz`` of a folder, in order of their names; people are numbered across shards.
 
     Raises:
         SamplesError: no shard, or one without the three arrays of equal length.

@@ -1,5 +1,5 @@
-"""Crops from the training generator that no training used, with what training does not store: how the head is turned,
-and how far apart its eyes would be from the front."""
+"""Held-out crops from the training generator, with truth that the training crops do not store: head angles and frontal
+eye distance."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ STREAM = 0x3E57
 class Render:
     """A crop with its truth.
 
-    image: (S, S, 3) uint8 RGB; points: (68, 2) float32 crop pixels; labels: (S, S) uint8 zllrunning classes; angles:
-    (3,) yaw, pitch, roll in degrees relative to the line of sight, signs as in
-    :func:`tvface.evaluation.pose.head_angles`; frontal_eyes: outer eye distance in pixels that this head has from the
-    front at this distance.
+    ``image`` (S, S, 3) uint8 RGB; ``points`` (68, 2) float32 crop pixels; ``labels`` (S, S) uint8 zllrunning classes;
+    ``angles`` (3,) yaw, pitch and roll in degrees; ``frontal_eyes`` outer eye distance in pixels that this head has
+    from the front at this distance.
+
+    Convention: angles relative to the line of sight, signs as in :func:`tvface.evaluation.pose.head_angles`.
     """
 
     image: NDArray[np.uint8]
@@ -41,7 +42,7 @@ class Render:
 
 
 class _Recorder(WideCrops):
-    """Wide crops that remember the last pose."""
+    """Wide crops that record the last pose."""
 
     angles: Array
     frontal_eyes: float
@@ -56,10 +57,12 @@ class _Recorder(WideCrops):
 def renders(
     head: HeadData, count: int, seed: int, size: int = SIZE, portraits: Sequence[Texture] = ()
 ) -> Iterator[Render]:
-    """Yield ``count`` crops; equal arguments give equal crops. No seed gives crops of a training.
+    """Yield ``count`` crops; equal arguments give equal crops. No seed reproduces a training crop.
 
     Args:
         head: the generic head.
+        count: number of crops.
+        seed: of the crops.
         size: side in pixels.
         portraits: photographic textures for a part of the persons, as in training.
     """
@@ -74,8 +77,8 @@ def renders(
 def seen_angles(posed: Posed) -> Array:
     """Return yaw, pitch and roll in degrees of a head relative to the line from the camera to it, (3,).
 
-    Beside the camera's axis a head shows more of a side than its rotation says: a pinhole camera's picture of it is,
-    but for a small shear, that of a camera that looks straight at it.
+    Off the camera's axis a head shows more of one side than its rotation implies. The pinhole picture equals, up to a
+    small shear, the picture of a camera that points straight at the head.
     """
     away = posed.landmarks.mean(0).astype(np.float64)
     away /= np.linalg.norm(away)
@@ -88,10 +91,10 @@ def seen_angles(posed: Posed) -> Array:
 
 
 def frontal_eye_distance(posed: Posed, focal: float) -> float:
-    """Return the outer eye distance in pixels of a head if it looked at the camera from where it is.
+    """Return the outer eye distance in pixels that a head would have if it faced the camera at its position.
 
-    The posed points turned back by the head's rotation, scaled by ``focal`` over their mean depth, corners of the eyes
-    as 300-W has them.
+    The points are rotated back to the front and scaled by ``focal`` over their mean depth. The eye corners follow
+    the annotation of 300-W.
     """
     points = posed.landmarks.astype(np.float64)
     depth = float(-points[:, 2].mean())

@@ -1,6 +1,6 @@
-"""Random changes of aligned faces that keep the person: place, light, surroundings, things in front.
+"""Random changes of aligned faces that keep the person: place, light, surroundings, occluders.
 
-A whole batch at once; all take and return (B, 3, s, s) pictures in [0, 1].
+The functions take and return a batch of pictures, (B, 3, s, s) in [0, 1].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INNER, OUTER, CENTRE = (0.27, 0.36), (0.5, 0.6), (0.497, 0.55)
 
 
 def jitter(images: Tensor, generator: torch.Generator, scale: float = 0.06, shift: float = 0.03) -> Tensor:
-    """Enlarge, turn and move a little, mirror every other one; black where nothing was."""
+    """Scale, rotate and shift a little, mirror half of the pictures; black outside the picture."""
     count = len(images)
     grow = torch.exp(scale * symmetric(generator, count))
     angle = 0.07 * symmetric(generator, count)
@@ -52,7 +52,7 @@ def ellipse(half_axes: Tensor, size: int) -> Tensor:
 
 
 def replace_rims(images: Tensor, generator: torch.Generator, part: float = 0.5) -> Tensor:
-    """Replace what lies outside an ellipse of random size on ``part`` of the pictures: by colour or another's rim."""
+    """Replace the outside of a random ellipse on ``part`` of the pictures: by a colour or another picture's rim."""
     count, _, size, _ = images.shape
     along = torch.rand(count, 1, generator=generator)
     axes = torch.tensor(INNER) + along * (torch.tensor(OUTER) - torch.tensor(INNER))

@@ -1,4 +1,4 @@
-"""Training crops on disk: shards of pictures with exact points and label maps, made by :mod:`tvface.synthetic`."""
+"""Training crops on disk: shards of pictures with exact points and label maps, rendered by :mod:`tvface.synthetic`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ class SamplesError(RuntimeError):
 
 @dataclass(frozen=True)
 class Samples:
-    """Crops: ``images`` (N, S, S, 3) uint8 RGB, ``points`` (N, 68, 2) float32 crop pixels (pixel centres at
-    integers), ``labels`` (N, S, S) uint8 classes 0..18 in zllrunning order."""
+    """Training crops in memory.
+
+    ``images`` (N, S, S, 3) uint8 RGB; ``points`` (N, 68, 2) float32; ``labels`` (N, S, S) uint8, classes 0..18 in
+    zllrunning order.
+
+    Convention: points in crop pixels, x right, y down, centres at integers.
+    """
 
     images: NDArray[np.uint8]
     points: NDArray[np.float32]
@@ -48,7 +53,7 @@ class Samples:
         return Samples(self.images[part], self.points[part], self.labels[part])
 
     def training_batches(self, task: Task[Views], batch: int, generator: torch.Generator) -> Iterator[Views]:
-        """Yield random views for ever; every crop comes once per round, in random order."""
+        """Yield random views without end; every crop comes once per round, in random order."""
         while True:
             order = torch.randperm(len(self), generator=generator)
             for start in range(0, len(order) - batch + 1, batch):
@@ -62,11 +67,11 @@ class Samples:
             yield self._frame(torch.arange(start, min(start + batch, len(self))), task, None)
 
     def _frame(self, index: Tensor, task: Task[Views], generator: torch.Generator | None) -> Views:
-        chosen = index.numpy()
+        rows = index.numpy()
         return frame(
-            torch.from_numpy(self.images[chosen]),
-            torch.from_numpy(self.points[chosen]),
-            torch.from_numpy(self.labels[chosen]),
+            torch.from_numpy(self.images[rows]),
+            torch.from_numpy(self.points[rows]),
+            torch.from_numpy(self.labels[rows]),
             task.framing,
             task.size,
             generator,
@@ -85,8 +90,14 @@ def load(folder: Path) -> Samples:
 def read_shards(folder: Path, pattern: str, names: Sequence[str], what: str) -> Iterator[list[np.ndarray]]:
     """Yield the arrays ``names`` of each shard of a folder, in order of the shards' names.
 
+    Args:
+        folder: of the shards.
+        pattern: glob pattern of their file names.
+        names: of the arrays.
+        what: kind of training data, for error messages.
+
     Raises:
-        SamplesError: no shard, or one without these arrays in equal length; ``what`` says which training data it lacks.
+        SamplesError: no shard, or one without these arrays in equal length.
     """
     shards = sorted(folder.glob(pattern))
     if not shards:

@@ -1,4 +1,4 @@
-"""What the bundled networks learn: framing, loss, figures. One class per task; identity has a module of its own."""
+"""What the bundled networks learn: framing, loss, figures. One class per task; identity is in a module of its own."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from tvface.networks.compact import CLASSES, CompactLandmarks, CompactParser, so
 
 
 class Pictured(Protocol):
-    """A batch: pictures (B, 3, s, s) in [0, 1], and whatever the loss compares with."""
+    """A batch: pictures (B, 3, s, s) in [0, 1], and the targets that a loss needs."""
 
     @property
-    def images(self) -> Tensor: ...
+    def images(self) -> Tensor:
+        """Pictures, (B, 3, s, s) in [0, 1]."""
 
 
 Batch = TypeVar("Batch", bound=Pictured)
 
 
 class Task(ABC, Generic[Batch]):
-    """One network to train: its file, input size and framing, and how it is judged.
+    """One network to train: its file, input size, framing, loss and figures.
 
-    ``head`` holds the parameters that only the loss needs; they are trained and not shipped.
+    ``head`` holds the parameters that only the loss needs; they are trained but not part of the weight file.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Task(ABC, Generic[Batch]):
         """Return the figures on held-out views, for the log and the card."""
 
     def finish(self, net: nn.Module, batches: Iterable[Batch]) -> None:
-        """Fit what is fitted after training, on held-out views."""
+        """Fit the parameters that are fitted after training, on held-out views."""
 
 
 class LandmarkTask(Task[Views]):
@@ -71,13 +72,15 @@ class LandmarkTask(Task[Views]):
     close = 0.05  # eye distances: an error below this counts as right, for the confidence
 
     def network(self) -> CompactLandmarks:
+        """See :meth:`Task.network`."""
         return CompactLandmarks()
 
     def loss(self, output: Tensor, views: Views) -> Tensor:
-        found, _ = soft_argmax(output)
+        """See :meth:`Task.loss`."""
+        predicted, _ = soft_argmax(output)
         inside = ((views.points > 0) & (views.points < 1)).all(-1)
-        # Not over each face's own eye distance: it shrinks as a head turns, and profiles would rule the training.
-        distance = (found - views.points).norm(dim=-1)[inside].mean() / self.eyes
+        # Each face's own eye distance would shrink as the head turns, and profiles would dominate the loss.
+        distance = (predicted - views.points).norm(dim=-1)[inside].mean() / self.eyes
         return 5 * distance + 0.2 * self._entropy(output, views.points)[inside].mean()
 
     def _entropy(self, output: Tensor, points: Tensor) -> Tensor:
@@ -90,6 +93,7 @@ class LandmarkTask(Task[Views]):
         return -(target * output.flatten(2).log_softmax(-1).reshape(output.shape)).sum((2, 3))
 
     def judge(self, net: nn.Module, batches: Iterable[Views]) -> dict[str, Any]:
+        """See :meth:`Task.judge`."""
         kept = list(batches)
         error, _ = self._errors(net, kept)
         whole = 100 * error.mean(1)
@@ -108,8 +112,8 @@ class LandmarkTask(Task[Views]):
     def _errors(self, net: nn.Module, batches: Iterable[Views]) -> tuple[Tensor, Tensor]:
         errors, spreads = [], []
         for views in batches:
-            found, spread = soft_argmax(net(views.images))
-            errors.append((found - views.points).norm(dim=-1) / views.eyes[:, None])
+            predicted, spread = soft_argmax(net(views.images))
+            errors.append((predicted - views.points).norm(dim=-1) / views.eyes[:, None])
             spreads.append(spread)
         return torch.cat(errors), torch.cat(spreads)
 
@@ -137,16 +141,18 @@ class ParserTask(Task[Views]):
     occluded = 0.15
 
     def __init__(self, frequency: np.ndarray | None = None) -> None:
-        """``frequency`` is the part of the training pixels in each class, to weigh rare classes up."""
+        """Weigh rare classes up by ``frequency``, (19,) part of the training pixels in each class."""
         rare = np.ones(CLASSES) if frequency is None else np.maximum(frequency, 1e-4) ** -0.3
         self.weights = torch.from_numpy((rare / rare[1]).clip(0.6, 4)).float()
 
     def network(self) -> CompactParser:
+        """See :meth:`Task.network`."""
         return CompactParser()
 
     def loss(self, output: Tensor, views: Views) -> Tensor:
-        # One label of each 2 x 2 that a logit covers, another one for every picture: a quarter of the work of
-        # enlarging the logits, and on average at the same place.
+        """See :meth:`Task.loss`."""
+        # A logit covers 2 x 2 labels. Picture i is compared at one of the four, another one for each i: a quarter of
+        # the work of enlarging the logits, and unbiased on average.
         labels = torch.stack([label[i % 2 :: 2, i // 2 % 2 :: 2] for i, label in enumerate(views.labels)])
         entropy = F.cross_entropy(output, labels, self.weights)
         mass = output.softmax(1)
@@ -157,17 +163,18 @@ class ParserTask(Task[Views]):
 
     @torch.inference_mode()
     def judge(self, net: nn.Module, batches: Iterable[Views]) -> dict[str, Any]:
+        """See :meth:`Task.judge`."""
         counts = torch.zeros(CLASSES, CLASSES, dtype=torch.int64)
         face = torch.zeros(CLASSES, dtype=torch.bool)
         face[list(PAPER_TOOL)] = True
         overlaps = []
         for views in batches:
             logits = F.interpolate(net(views.images), views.labels.shape[-2:], mode="bilinear", align_corners=False)
-            found = logits.argmax(1)
-            joint = views.labels.flatten() * CLASSES + found.flatten()
+            predicted = logits.argmax(1)
+            joint = views.labels.flatten() * CLASSES + predicted.flatten()
             counts += torch.bincount(joint, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
-            ours, theirs = face[found].flatten(1), face[views.labels].flatten(1)
-            overlaps.append((ours & theirs).sum(1) / (ours | theirs).sum(1).clamp_min(1))
+            ours, truth = face[predicted].flatten(1), face[views.labels].flatten(1)
+            overlaps.append((ours & truth).sum(1) / (ours | truth).sum(1).clamp_min(1))
         hit, union = counts.diag().float(), (counts.sum(0) + counts.sum(1) - counts.diag()).float()
         present = counts.sum(1) > 0
         figures: dict[str, Any] = {"face mask IoU": float(torch.cat(overlaps).mean())}

@@ -3,7 +3,7 @@
     python -m tvface.bundled.train parser --crops .cache/crops --steps 6000
 
 writes ``resources/weights/compact_parser.safetensors`` and its card. The same command, crops, seed and machine
-give the same weights. A training that was stopped goes on from its checkpoint.
+give the same weights. A training that was stopped resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from tvface.bundled.tasks import Batch, LandmarkTask, ParserTask, Task, class_fr
 from tvface.files.atomic import atomic
 from tvface.networks.bundles import load_bundle, save_bundle
 
-Made = TypeVar("Made", covariant=True)
+CropBatch = TypeVar("CropBatch", covariant=True)
 
 
-class Crops(Protocol[Made]):
+class Crops(Protocol[CropBatch]):
     """Training crops in memory: :class:`tvface.bundled.samples.Samples` or :class:`tvface.bundled.people.People`."""
 
     def __len__(self) -> int: ...
 
-    def split(self, held_out: int) -> tuple[Crops[Made], Crops[Made]]: ...
+    def split(self, held_out: int) -> tuple[Crops[CropBatch], Crops[CropBatch]]:
+        """Return (training, held out)."""
 
-    def training_batches(self, task: Any, batch: int, generator: torch.Generator) -> Iterator[Made]: ...
+    def training_batches(self, task: Any, batch: int, generator: torch.Generator) -> Iterator[CropBatch]:
+        """Yield random batches without end."""
 
-    def plain_batches(self, task: Any, batch: int) -> Iterator[Made]: ...
+    def plain_batches(self, task: Any, batch: int) -> Iterator[CropBatch]:
+        """Yield every crop once, in order and unchanged."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Recipe:
     start: str = ""  # sha256 of the weights that training starts from; empty: random ones
 
 
-class _At(nn.Module):
-    """A network on a device for pictures and results on the CPU, where losses and figures are computed."""
+class _OnDevice(nn.Module):
+    """A network on a device; pictures and outputs are on the CPU, where losses and figures are computed."""
 
     def __init__(self, net: nn.Module, device: torch.device, half: bool) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ class _At(nn.Module):
 
 
 class _Run:
-    """A training under way: what its checkpoint holds."""
+    """The state of a training, which its checkpoint holds."""
 
     def __init__(self, task: Task[Any], recipe: Recipe, net: nn.Module, generator: torch.Generator) -> None:
         self.task, self.recipe, self.net, self.generator = task, recipe, net, generator
@@ -83,7 +86,7 @@ class _Run:
         self.curve: list[dict[str, Any]] = []
 
     def update(self, loss: Tensor) -> float:
-        """Do one step down a loss; returns its value."""
+        """Do one optimiser step on a loss; return its value."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.trained, 5.0)
@@ -93,7 +96,7 @@ class _Run:
         return float(loss.detach())
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint, in place of an older one."""
+        """Write the checkpoint; it replaces an older one."""
         state = {
             "task": self.task.name,
             "recipe": asdict(self.recipe),
@@ -109,7 +112,7 @@ class _Run:
             torch.save(state, temporary)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint.
+        """Resume from a checkpoint.
 
         Raises:
             ValueError: it belongs to another task or recipe.
@@ -138,8 +141,15 @@ def train(
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     """Train a network of ``task``; return it in evaluation mode, and the figures on held-out crops over time.
 
-    AdamW, linear warm-up, cosine to zero, gradients cut to norm 5. ``checkpoint`` is written at every report and
-    read if it is there; one of another recipe is an error. ``start`` is a network to go on from, else it is random.
+    AdamW, linear warm-up, cosine to zero, gradients clipped to norm 5.
+
+    Args:
+        task: what to learn.
+        crops: all crops, the held-out crops included.
+        recipe: steps, batch, rates and seed.
+        checkpoint: written at every report; an existing one is resumed.
+        start: network with the starting weights; None: random weights.
+        device: of the network.
 
     Raises:
         ValueError: the checkpoint belongs to another recipe.
@@ -155,17 +165,17 @@ def train(
     if checkpoint.is_file():
         run.resume(checkpoint)
         log.info("%s: going on at step %d", task.name, run.step)
-    placed = _At(net, torch.device(device), recipe.half)
+    on_device = _OnDevice(net, torch.device(device), recipe.half)
     batches = kept.training_batches(task, recipe.batch, generator)
     started, running = time.monotonic(), 0.0
-    placed.train()
+    on_device.train()
     while run.step < recipe.steps:
         views = next(batches)
-        running += run.update(task.loss(placed(views.images), views))
+        running += run.update(task.loss(on_device(views.images), views))
         if run.step % recipe.report_every == 0 or run.step == recipe.steps:
-            placed.eval()
-            figures = plain(task.judge(placed, held_out.plain_batches(task, 50)))
-            placed.train()
+            on_device.eval()
+            figures = plain(task.judge(on_device, held_out.plain_batches(task, 50)))
+            on_device.train()
             mean = running / ((run.step - 1) % recipe.report_every + 1)
             running = 0.0
             run.curve.append({"step": run.step, "loss": round(mean, 4), **figures})
@@ -177,8 +187,8 @@ def train(
     return net, run.curve
 
 
-def _prepared(name: str, folder: Path, held_out: int) -> tuple[Task[Any], Any]:
-    """Return the task of a name and the crops in a folder that it learns from."""
+def _task_and_crops(name: str, folder: Path, held_out: int) -> tuple[Task[Any], Any]:
+    """Return the task of a name, and its crops from a folder."""
     if name == "identity":
         faces = people.load(folder)
         return IdentityTask(faces.count - held_out), faces
@@ -207,36 +217,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rate=Recipe.rate,
         held_out=Recipe.held_out,
         threads=2,
-        crops_are="folder of shards (identity: of tvface.bundled.faces)",
-        held_out_are="last crops (or people), only to judge",
+        crops_help="folder of shards (identity: of tvface.bundled.faces)",
+        held_out_help="last crops (or people), only to judge",
     )
-    given = parser.parse_args(arguments)
-    begin(given.threads)
-    task, crops = _prepared(given.task, given.crops, given.held_out)
-    start = load_bundle(given.start) if given.start else None
+    options = parser.parse_args(arguments)
+    begin(options.threads)
+    task, crops = _task_and_crops(options.task, options.crops, options.held_out)
+    start = load_bundle(options.start) if options.start else None
     recipe = Recipe(
-        given.steps,
-        given.batch,
-        given.rate,
-        seed=given.seed,
-        held_out=given.held_out,
-        half=not given.float32,
+        options.steps,
+        options.batch,
+        options.rate,
+        seed=options.seed,
+        held_out=options.held_out,
+        half=not options.float32,
         start=start.sha256 if start else "",
     )
-    checkpoint = given.out / f".{task.name}.checkpoint.pt"
+    checkpoint = options.out / f".{task.name}.checkpoint.pt"
     started = time.monotonic()
-    net, curve = train(task, crops, recipe, checkpoint, start.net if start else None, given.device)
+    net, curve = train(task, crops, recipe, checkpoint, start.net if start else None, options.device)
     about = training_notes(
         command_line("tvface.bundled.train", arguments),
         len(crops),
-        given.made_by,
+        options.made_by,
         asdict(recipe),
         curve[-1],
         start=start.about if start else None,
         people=crops.count if isinstance(crops, people.People) else 0,
     )
-    save_bundle(given.out / task.file, net, task.size, task.framing.window, about)
-    write_card(given.out / task.file, task.name, net, task.size, about, curve, time.monotonic() - started)
+    save_bundle(options.out / task.file, net, task.size, task.framing.window, about)
+    write_card(options.out / task.file, task.name, net, task.size, about, curve, time.monotonic() - started)
     checkpoint.unlink()
 
 

@@ -15,7 +15,7 @@ class AlbedoModel(nn.Module):
     Args:
         data: the head model; its albedo is RGB.
         n_texture: number of coefficients n, at most the number of stored columns.
-        size: side of the output in pixels; another size than the stored one is reached by the nearest pixel, as in
+        size: side of the output in pixels; another size than the stored one is sampled at the nearest pixel, as in
             DECA's ``FLAMETex``.
 
     Raises:
@@ -32,7 +32,7 @@ class AlbedoModel(nn.Module):
             raise ValueError(f"head.n_texture = {n_texture}: this head has {stored} albedo columns; lower the setting")
         mean = torch.from_numpy(data.albedo_mean).permute(2, 0, 1)[None]
         basis = torch.from_numpy(data.albedo_basis[:n_texture].astype("float32")).permute(0, 3, 1, 2)
-        # Resizing is linear and the same for all columns, so it is done once.
+        # Resizing is linear and equal for all columns, so it is done once.
         self.register_buffer("mean", functional.interpolate(mean, (size, size)).contiguous())
         self.register_buffer("basis", functional.interpolate(basis, (size, size)).reshape(n_texture, -1).contiguous())
         self.size = size

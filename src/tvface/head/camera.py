@@ -26,12 +26,12 @@ def project(points: Tensor, camera: Tensor) -> Tensor:
 
 
 def to_picture(points: Tensor, inverse: Tensor, crop_size: int, height: int, width: int) -> Tensor:
-    """Carry points from normalised coordinates of a crop to those of the picture it was cut from.
+    """Map points from normalised coordinates of a crop to normalised coordinates of its picture.
 
     Normalised coordinates are taken as pixel index over size, as DECA's datasets do.
 
     Args:
-        points: (B,N,3) as :func:`project` returns them.
+        points: (B,N,3) as from :func:`project`.
         inverse: (B,3,3) map from crop pixels (x, y, 1) to picture pixels.
         crop_size: side of the crop in pixels.
         height, width: of the picture in pixels.

@@ -1,4 +1,4 @@
-"""The head model as plain arrays, in FLAME's format, stored as an npz that executes nothing when it is loaded."""
+"""The head model as plain arrays, in FLAME's format, stored as an npz whose loading executes nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _LAYOUT: dict[str, tuple[type, tuple[str | int, ...]]] = {
     "albedo_basis": (np.float16, ("T", "A", "A", 3)),
 }
 
-# Of DECA's dense template; a head without one has none of them.
+# Arrays of DECA's dense template; a head without a template has none of them.
 _OPTIONAL: dict[str, tuple[type, tuple[str | int, ...]]] = {
     "dense_faces": (np.int32, ("M", 3)),
     "dense_pixels": (np.int32, ("N", 2)),
@@ -53,12 +53,14 @@ _OPTIONAL: dict[str, tuple[type, tuple[str | int, ...]]] = {
 
 
 class HeadError(ValueError):
-    """A head model breaks its format; the message names the file, the array and what was expected."""
+    """A head model violates its format; the message names the file, the array and the expected values."""
 
 
 @dataclass(frozen=True)
 class HeadData:
-    """A head model: metres, x to the subject's left, y up, z towards the camera of a frontal view.
+    """A head model.
+
+    Convention: metres, x to the subject's left, y up, z towards the camera of a frontal view.
 
     v_template (V,3) f32; faces (F,3) i32 outward counter-clockwise; shape_basis (V,3,S) f32 and expression_basis
     (V,3,E) f32 for unit normal coefficients; pose_basis (36,3V) f32: rotations minus identity of joints 1..4
@@ -112,7 +114,7 @@ class HeadData:
         return dict(json.loads(self.meta))
 
     def save(self, path: str | Path) -> None:
-        """Write an npz atomically; the same arrays give the same bytes."""
+        """Write an npz atomically; equal arrays give equal bytes."""
         with (
             atomic(path) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive,
@@ -124,7 +126,7 @@ class HeadData:
                 array = np.frombuffer(value.encode(), np.uint8) if field.name == "meta" else value
                 buffer = io.BytesIO()
                 np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-                # A fixed time: the zip format would otherwise store the present one.
+                # A fixed time: zip would otherwise store the current time.
                 archive.writestr(
                     zipfile.ZipInfo(f"{field.name}.npy", (1980, 1, 1, 0, 0, 0)),
                     buffer.getvalue(),
@@ -167,12 +169,12 @@ class HeadData:
 
 def _validate(head: HeadData, where: str) -> None:
     sizes: dict[str, int] = {"V": len(head.v_template), "3V": 3 * len(head.v_template)}
-    given = {name for name in _OPTIONAL if getattr(head, name) is not None}
-    if given and given != set(_OPTIONAL):
+    dense = {name for name in _OPTIONAL if getattr(head, name) is not None}
+    if dense and dense != set(_OPTIONAL):
         raise HeadError(
-            f"{where}: {', '.join(sorted(set(_OPTIONAL) - given))} missing beside {', '.join(sorted(given))}"
+            f"{where}: {', '.join(sorted(set(_OPTIONAL) - dense))} missing beside {', '.join(sorted(dense))}"
         )
-    for name, (dtype, shape) in {**_LAYOUT, **(_OPTIONAL if given else {})}.items():
+    for name, (dtype, shape) in {**_LAYOUT, **(_OPTIONAL if dense else {})}.items():
         array = getattr(head, name)
         if not isinstance(array, np.ndarray) or array.dtype != dtype:
             raise HeadError(f"{where}: {name} is {getattr(array, 'dtype', type(array))}, expected {np.dtype(dtype)}")
@@ -194,7 +196,7 @@ def _validate(head: HeadData, where: str) -> None:
         "full_faces": sizes["F"],
         "labels": 19,
     }
-    if given:
+    if dense:
         limits |= {"dense_faces": sizes["N"], "dense_pixels": int(json.loads(head.meta).get("dense_size", 0))}
         limits["dense_corners"] = sizes["V"]
     for name, limit in limits.items():

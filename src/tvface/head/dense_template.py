@@ -3,7 +3,7 @@
 Source: ``upsample_mesh`` in DECA's ``util.py``.
 
 The file is licensed and optional: :meth:`tvface.rendering.uv.UVSpace.dense_mesh` makes an equivalent template from the
-UV layout. With the file, vertices and faces come in DECA's own order, so that meshes can be compared with its exports.
+UV layout. With the file, vertices and faces come in DECA's order, so that meshes can be compared with its exports.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEYS = ("img_size", "f", "x_coords", "y_coords", "valid_pixel_ids", "valid_pixel
 
 @dataclass(frozen=True)
 class DenseTemplate:
-    """N dense vertices of which each lies on a triangle of the head.
+    """N dense vertices, each on a triangle of the head.
 
     size: side of the UV image. faces: (M,3) i32, indices of dense vertices, wound like the head's. pixels: (N,2) i32,
     row and column in the UV image. corners: (N,3) i32, the head's vertices round each dense one. bary: (N,3) f32, their

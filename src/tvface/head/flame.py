@@ -1,7 +1,7 @@
 """FLAME 2020/2023 and DECA's data files, converted to :class:`HeadData` without executing anything.
 
 Sources of the layouts: DECA's ``FLAME.py`` and ``renderer.py``. Nothing of these files is shipped; the settings
-``head.*`` name the user's own copies.
+``head.*`` name the user's copies.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def read_model(path: Path) -> dict[str, np.ndarray]:
     """Read FLAME's arrays by their names in the pickle, dense, and ``parents`` (5,) int32.
 
     Raises:
-        HeadError: not FLAME 2020 or 2023, or a pickle that wants to run something.
+        HeadError: not FLAME 2020 or 2023, or a pickle that would run code.
     """
     content = read_pickle(path, "FLAME's model (generic_model.pkl)")
     missing = [key for key in MODEL_KEYS if key not in content]
@@ -153,14 +153,18 @@ def read_model(path: Path) -> dict[str, np.ndarray]:
     return model
 
 
-def _columns(basis: np.ndarray, wanted: int, name: str, path: Path) -> np.ndarray:
-    if basis.shape[-1] < wanted:
-        raise HeadError(f"head.{name} = {wanted}: {path} has {basis.shape[-1]} columns; lower the setting")
-    return np.ascontiguousarray(basis[..., :wanted], np.float32)
+def _columns(basis: np.ndarray, columns: int, name: str, path: Path) -> np.ndarray:
+    if basis.shape[-1] < columns:
+        raise HeadError(f"head.{name} = {columns}: {path} has {basis.shape[-1]} columns; lower the setting")
+    return np.ascontiguousarray(basis[..., :columns], np.float32)
 
 
 def read_template(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return faces (F,3), uv (Vt,2) f32 and uv_faces (F,3) of an OBJ; its geometry is not used (HeadError: no such)."""
+    """Return faces (F,3), uv (Vt,2) f32 and uv_faces (F,3) of an OBJ; its geometry is not used.
+
+    Raises:
+        HeadError: not an OBJ of triangles with UVs.
+    """
     check_file(path, "FLAME's topology (DECA's head_template.obj)")
     uv, faces, uv_faces = [], [], []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
@@ -187,11 +191,11 @@ def read_embedding(path: Path, n_faces: int) -> dict[str, np.ndarray]:
     """Read the landmark embedding by the names of :class:`HeadData`.
 
     Args:
-        path: an object .npy, torch tensors and all; nothing in it is executed.
+        path: an object .npy, possibly with torch tensors; nothing in it is executed.
         n_faces: faces of the mesh, which bound the indices.
 
     Raises:
-        HeadError: another layout, an index beyond the mesh, or a pickle that wants to run something.
+        HeadError: another layout, an index beyond the mesh, or a pickle that would run code.
     """
     content = read_object_npy(path, "FLAME's landmark embedding (DECA's landmark_embedding.npy)")
     names = {
@@ -202,28 +206,32 @@ def read_embedding(path: Path, n_faces: int) -> dict[str, np.ndarray]:
         "full_faces": ("full_lmk_faces_idx", (68,), np.int32),
         "full_bary": ("full_lmk_bary_coords", (68, 3), np.float32),
     }
-    found: dict[str, np.ndarray] = {}
+    points: dict[str, np.ndarray] = {}
     for name, (key, shape, dtype) in names.items():
         if key not in content:
             raise HeadError(f"{path}: {key} is missing; take DECA's landmark_embedding.npy")
         array = as_array(content[key], key, path)
         if array.size != int(np.prod(shape)):
             raise HeadError(f"{path}: {key} has shape {array.shape}, expected {shape}")
-        found[name] = array.reshape(shape).astype(dtype)
-        if dtype == np.int32 and (found[name].min() < 0 or found[name].max() >= n_faces):
-            raise HeadError(f"{path}: {key} names face {found[name].max()} of a mesh with {n_faces} faces")
-    return found
+        points[name] = array.reshape(shape).astype(dtype)
+        if dtype == np.int32 and (points[name].min() < 0 or points[name].max() >= n_faces):
+            raise HeadError(f"{path}: {key} names face {points[name].max()} of a mesh with {n_faces} faces")
+    return points
 
 
 def nearest(image: np.ndarray, size: int) -> np.ndarray:
-    """Return (size, size, ...) of an image (h, w, ...) by the nearest rule of torch (pixel floor(i * h / size))."""
+    """Return an image (h, w, ...) resized to (size, size, ...) by torch's nearest rule (pixel floor(i * h / size))."""
     rows = np.arange(size) * image.shape[0] // size
     columns = np.arange(size) * image.shape[1] // size
     return np.ascontiguousarray(image[rows][:, columns])
 
 
 def read_mask(path: Path, size: int, what: str) -> np.ndarray:
-    """Read the red channel of a square picture as (size, size) f32 in [0, 1], nearest pixel (HeadError: no such)."""
+    """Read the red channel of a square picture as (size, size) f32 in [0, 1], nearest pixel.
+
+    Raises:
+        HeadError: not a square 8-bit picture.
+    """
     check_file(path, what)
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
@@ -235,7 +243,11 @@ def read_mask(path: Path, size: int, what: str) -> np.ndarray:
 
 
 def read_displacement(path: Path, size: int) -> np.ndarray:
-    """Read a square .npy of metres as (size, size) f32, nearest pixel; HeadError if it is none."""
+    """Read a square .npy of metres as (size, size) f32, nearest pixel.
+
+    Raises:
+        HeadError: not a square array of numbers.
+    """
     check_file(path, "DECA's fixed displacement")
     try:
         image = np.load(path, allow_pickle=False)

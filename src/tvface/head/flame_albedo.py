@@ -83,7 +83,7 @@ def plain_albedo(labels: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarr
         mean += 0.85 * weight[..., None] * (np.array(tone, np.float32) - mean)
     bare = 1 - np.clip(np.sum(list(soft.values()), axis=0), 0, 1)
     lips, brows = soft[U_LIP, L_LIP], soft[L_BROW, R_BROW]
-    found = [
+    images = [
         bare[..., None] * np.array((-0.090, -0.095, -0.088), np.float32),
         bare[..., None] * np.array((0.012, -0.018, -0.015), np.float32),
         bare[..., None] * np.array((0.008, 0.006, -0.018), np.float32),
@@ -95,5 +95,5 @@ def plain_albedo(labels: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarr
     tints = ((1.0, 0.92, 0.85), (0.5, -0.25, -0.25), (0.9, 0.95, 1.0))
     for k, (_, i, j) in enumerate(waves):
         wave = np.cos(np.pi * j * place)[:, None] * np.cos(np.pi * i * place)
-        found.append(0.014 / (1 + 0.1 * k) * (bare * wave)[..., None] * np.array(tints[k % 3], np.float32))
-    return mean, np.stack(found[:columns]).astype(np.float16)
+        images.append(0.014 / (1 + 0.1 * k) * (bare * wave)[..., None] * np.array(tints[k % 3], np.float32))
+    return mean, np.stack(images[:columns]).astype(np.float16)

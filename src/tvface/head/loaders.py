@@ -1,4 +1,4 @@
-"""Read the head's files one by one, to say what each gives (``tvface assets check``)."""
+"""Read the head's files one by one and report their arrays (``tvface assets check``)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tvface.head.unpickle import read_object_npy, read_pickle
 FLAME_FACES = 9976
 
 
-def _arrays(path: Path, held: Iterable[str], wanted: tuple[str, ...]) -> LoadReport:
-    return LoadReport(str(path), wanted, tuple(name for name in map(str, held) if name not in wanted), ())
+def _arrays(path: Path, held: Iterable[str], names: tuple[str, ...]) -> LoadReport:
+    return LoadReport(str(path), names, tuple(name for name in map(str, held) if name not in names), ())
 
 
 def _human(path: Path) -> list[LoadReport]:
@@ -37,8 +37,8 @@ def _model(path: Path) -> list[LoadReport]:
 def _albedo(path: Path) -> list[LoadReport]:
     albedo_from_file(path, 1)
     with np.load(path, allow_pickle=False) as archive:
-        wanted = ("MU", "PC") if "MU" in archive.files else ("mean", "tex_dir")
-        return [_arrays(path, archive.files, wanted)]
+        names = ("MU", "PC") if "MU" in archive.files else ("mean", "tex_dir")
+        return [_arrays(path, archive.files, names)]
 
 
 def _template(path: Path) -> list[LoadReport]:
@@ -68,7 +68,7 @@ def _dense(path: Path) -> list[LoadReport]:
     return [_arrays(path, read_object_npy(path, "DECA's dense template"), DENSE_KEYS)]
 
 
-# Asset of the registry -> what reads its file; raises HeadError.
+# Asset of the registry -> reader of its file; it raises HeadError.
 LOADERS: dict[str, Callable[[Path], list[LoadReport]]] = {
     "human_head": _human,
     "flame": _model,

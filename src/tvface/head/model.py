@@ -17,7 +17,10 @@ MAX_YAW = 39  # deg, last yaw of the contour table
 
 
 class HeadOutput(NamedTuple):
-    """vertices (B,V,3), landmarks2d (B,68,3) with the contour by yaw, landmarks3d (B,68,3); metres, head frame."""
+    """Vertices (B,V,3), landmarks2d (B,68,3) with the contour by yaw, landmarks3d (B,68,3).
+
+    Convention: metres, head frame.
+    """
 
     vertices: Tensor
     landmarks2d: Tensor
@@ -25,8 +28,11 @@ class HeadOutput(NamedTuple):
 
 
 class Skeleton(NamedTuple):
-    """Joints root, neck, jaw, eyes: rest (B,5,3) of the shaped head, posed (B,5,3), in metres; local rotations
-    (B,5,3,3), each relative to the joint's parent."""
+    """Joints root, neck, jaw and both eyes.
+
+    ``rest`` (B,5,3) of the shaped head and ``posed`` (B,5,3) in metres; ``rotations`` (B,5,3,3), each relative to the
+    joint's parent.
+    """
 
     rest: Tensor
     posed: Tensor
@@ -59,12 +65,12 @@ class HeadModel(nn.Module):
 
     def __init__(self, data: HeadData, n_shape: int, n_expression: int) -> None:
         super().__init__()
-        for name, wanted, basis in (
+        for name, count, basis in (
             ("n_shape", n_shape, data.shape_basis),
             ("n_expression", n_expression, data.expression_basis),
         ):
-            if wanted > basis.shape[-1]:
-                raise ValueError(f"head.{name} = {wanted}: this head has {basis.shape[-1]} columns; lower the setting")
+            if count > basis.shape[-1]:
+                raise ValueError(f"head.{name} = {count}: this head has {basis.shape[-1]} columns; lower the setting")
         self.n_shape, self.n_expression = n_shape, n_expression
         self.parents: list[int] = data.parents.tolist()
         columns = [data.shape_basis[..., :n_shape], data.expression_basis[..., :n_expression]]
@@ -145,13 +151,13 @@ class HeadModel(nn.Module):
         return shaped, joints, rodrigues(full_pose.reshape(-1, 3)).reshape(batch, 5, 3, 3)
 
     def at(self, vertices: Tensor, faces: Tensor, bary: Tensor) -> Tensor:
-        """Return the points (B,N,3) at barycentric places (B,N,3) of faces (B,N)."""
+        """Return the points (B,N,3) at barycentric weights (B,N,3) of faces (B,N)."""
         corners = self.faces[faces]
         gathered = vertices[torch.arange(len(vertices), device=vertices.device)[:, None, None], corners]
         return (gathered * bary[..., None]).sum(2)
 
     def _chain(self, rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
-        """Return per joint its rotation (B,5,3,3) in the head's frame and its posed place (B,5,3)."""
+        """Return the rotation (B,5,3,3) of each joint in the head's frame and its posed position (B,5,3)."""
         world_rotation = [rotations[:, 0]]
         world_joint = [joints[:, 0]]
         for joint in range(1, len(self.parents)):
@@ -178,7 +184,7 @@ def rodrigues(axis_angle: Tensor) -> Tensor:
 
 
 def contour_row(rotation: Tensor) -> Tensor:
-    """Return the row (B,) of the contour table for head rotations (B,3,3); rows of yaw -1..-39 stand after 0..39."""
+    """Return the row (B,) of the contour table for head rotations (B,3,3); rows of yaw -1..-39 follow rows of 0..39."""
     x_axis = torch.hypot(rotation[:, 0, 0], rotation[:, 1, 0])
     degrees = torch.rad2deg(torch.atan2(-rotation[:, 2, 0], x_axis)).detach()
     yaw = torch.round(degrees.clamp(max=MAX_YAW)).to(torch.int64)

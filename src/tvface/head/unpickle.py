@@ -1,7 +1,7 @@
 """Reading FLAME's pickles without executing anything.
 
-A pickle is a program that may call any importable function. Here only a fixed set of names is known, and each of them
-stands for a plain container or a constructor written below: numpy arrays, scipy sparse matrices, chumpy objects (which
+A pickle is a program that may call any importable function. Here only a fixed set of names is allowed, and each of them
+maps to a plain container or a constructor below: numpy arrays, scipy sparse matrices, chumpy objects (which
 carry their array under ``x``) and torch tensors. Every other name is an error before anything is called.
 """
 
@@ -21,7 +21,7 @@ from tvface.head.data import HeadError
 
 
 class _Stub:
-    """Stands for an object of a foreign class; keeps its state and runs none of its code."""
+    """Placeholder for an object of a foreign class; it keeps the state and runs none of its code."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -52,7 +52,7 @@ class SparseRows(Sparse):
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Stand in for _codecs.encode, by which Python 3 writes bytes in old protocols; it only knows latin1."""
+    """Stand in for _codecs.encode, with which Python 3 writes bytes in old protocols; only latin1 is supported."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"bytes are written in the encoding {encoding!r}, only latin1 is known")
     return text.encode("latin1")
@@ -81,7 +81,7 @@ def _scalar(dtype: np.dtype, content: Any = None) -> Any:
 
 
 def _storage(content: bytes) -> Any:
-    """Stand in for torch.storage._load_from_bytes, with torch's own safe loader."""
+    """Stand in for torch.storage._load_from_bytes, with torch's safe loader."""
     raw = content.encode("latin1") if isinstance(content, str) else content
     return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
 
@@ -128,7 +128,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def check_file(path: Path, what: str) -> None:
-    """Raise HeadError unless ``path`` is a file that can be the named thing."""
+    """Raise HeadError unless ``path`` is a file of a plausible kind."""
     if not path.is_file():
         raise HeadError(
             f"{path}: {what} is missing. It is licensed and not shipped: FLAME and its albedo come from "

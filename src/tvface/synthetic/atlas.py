@@ -23,17 +23,20 @@ class Atlas:
 
     Attributes:
         size: side of the texture in texels.
-        origin: (3,) float32, place of the millimetre frame's origin in the head's own frame, millimetres.
+        origin: (3,) float32, origin of the millimetre frame in the head's frame, millimetres.
         position: (size, size, 3) float32, millimetres; x to the subject's left, y up from the middle of the eyes, z
             forward from the ear axis. Undefined where ``part`` is EMPTY.
         theta: (size, size) float32, azimuth in degrees, 0 in front, positive to the subject's left.
         part: (size, size) uint8, EMPTY, SKIN, RIGHT_EYE, LEFT_EYE or MOUTH.
         labels: (size, size) uint8, zllrunning classes of the bald, bare head.
-        face: (size, size) int32, triangle of the texel, -1 where empty; bary: (size, size, 3) float32.
+        face: (size, size) int32, triangle of the texel, -1 where empty.
+        bary: (size, size, 3) float32, barycentric weights of the triangle's corners.
         nearest: (2, size, size) int32, row and column of the nearest texel that is not EMPTY.
         landmarks: (68, 3) float32, the neutral head's points in the same millimetres.
-        eye_centres: (2, 3) float32, right and left eyeball; eye_radius in millimetres.
-        vertex_part: (V,) uint8, part of each vertex; vertices: (V, 3) float32 in the same millimetres.
+        eye_centres: (2, 3) float32, right and left eyeball.
+        eye_radius: millimetres.
+        vertex_part: (V,) uint8, part of each vertex.
+        vertices: (V, 3) float32 in the same millimetres.
         corners: (F, 3, 2) float32, texel coordinates of each triangle's corners, texel centres at integers.
         albedo: (size, size, 3) float32, the head's mean albedo.
     """
@@ -63,10 +66,13 @@ def texel_corners(head: HeadData, size: int) -> np.ndarray:
 
 
 def vertex_parts(head: HeadData) -> np.ndarray:
-    """Sort vertices into skin, eyeballs and inside of the mouth: (V,) uint8.
+    """Return the part of each vertex - skin, eyeball or inside of the mouth - as (V,) uint8.
 
     Eyeballs are the components that move with the eye joints. The inside of the mouth is the set of triangles whose
-    centres carry the mouth's class in the head's label map.
+    centres have the mouth's class in the head's label map.
+
+    Raises:
+        ValueError: no vertex moves with an eye joint.
     """
     edges = np.concatenate([head.faces[:, [0, 1]], head.faces[:, [1, 2]]])
     count = len(head.v_template)
@@ -119,7 +125,7 @@ def build_atlas(head: HeadData, size: int = 512) -> Atlas:
     part = np.where(filled, parts[head.faces[shown]].max(axis=2), EMPTY).astype(np.uint8)
     nearest = ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
     labels = cv2.resize(head.labels, (size, size), interpolation=cv2.INTER_NEAREST)
-    # The head's map wears hair and a collar of its own; here both depend on the person.
+    # The head's label map has hair and a collar; here both depend on the person.
     skin = part == SKIN
     labels[skin & (labels == HAIR_LABEL)] = SKIN_LABEL
     labels[skin & (labels == CLOTH_LABEL)] = NECK_LABEL

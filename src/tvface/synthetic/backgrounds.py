@@ -1,6 +1,6 @@
 """Backgrounds of synthetic pictures: permissively licensed sample pictures of scikit-image, and procedural rooms.
 
-No picture here shows a person, a cat or a coin with a head on it: a stray face would be an unlabelled face.
+No picture shows a person, a cat or a coin with a head on it: such a face would have no label.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def picture_background(name: str, width: int, height: int, rng: np.random.Genera
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur with ``sigma`` in pixels; below .3 px the picture is returned as it is."""
+    """Apply a Gaussian blur with ``sigma`` in pixels; below .3 px return the picture unchanged."""
     if sigma < 0.3:
         return np.ascontiguousarray(image)
     return cv2.GaussianBlur(image, (0, 0), sigma)

@@ -1,4 +1,4 @@
-"""Brows with a line of their own: where their hairs grow, and the landmarks that go with them."""
+"""Brows drawn along a line per person: where their hairs grow, and the matching landmarks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Embedding = tuple[np.ndarray, np.ndarray]
 
 
 def lean(at: np.ndarray) -> np.ndarray:
-    """Return how steeply hairs stand to the brow's line at places 0 (inner end) .. 1 (outer end)."""
+    """Return the slope of the hairs to the brow's line at positions 0 (inner end) .. 1 (outer end)."""
     return np.clip(1.1 - 1.2 * at, 0.05, 1.1)
 
 
 def roots(line: np.ndarray, width: float) -> np.ndarray:
-    """Return the line (N, 2) on which hairs must grow so that what they cover ends and lies where ``line`` does.
+    """Return the line (N, 2) of the hairs' roots, such that the hairs cover ``line``.
 
-    Hairs rise from their roots and run on beyond the outer one, so that the roots' line itself lies at the lower edge.
+    Hairs rise from their roots and extend beyond the outermost root, so the line of the roots is the lower edge.
 
     Args:
         line: (N, 2) frontal mm from the inner to the outer end.
@@ -42,7 +42,7 @@ def roots(line: np.ndarray, width: float) -> np.ndarray:
 
 
 class Binding:
-    """Binds frontal places on the neutral skin to the head's triangles."""
+    """Binding of frontal positions on the neutral skin to the head's triangles."""
 
     def __init__(self, atlas: Atlas) -> None:
         front = (atlas.part == SKIN) & (np.abs(atlas.theta) < 80) & (atlas.position[:, :, 2] > 20)
@@ -51,15 +51,16 @@ class Binding:
         self._vertices = atlas.vertices
 
     def __call__(self, faces: np.ndarray, places: np.ndarray) -> Embedding:
-        """Return triangles (N,) and barycentric weights (N, 3) float64 of places (N, 2) mm.
+        """Return triangles (N,) and barycentric weights (N, 3) float64 of frontal positions.
 
         Args:
             faces: (F, 3) the head's triangles.
+            places: (N, 2) frontal mm.
         """
-        chosen = self._face[self._tree.query(places)[1]]
-        # The triangle of the nearest texel, or its neighbour just beyond the border: its plane is continued for the
-        # fraction of a texel that is missing.
-        corners = self._vertices[faces[chosen]][:, :, :2].astype(np.float64)
-        system = np.concatenate([corners.transpose(0, 2, 1), np.ones((len(chosen), 1, 3))], 1)
-        wanted = np.concatenate([places, np.ones((len(places), 1))], 1)
-        return chosen, np.linalg.solve(system, wanted[:, :, None])[:, :, 0]
+        triangles = self._face[self._tree.query(places)[1]]
+        # The nearest texel may belong to the neighbouring triangle: its plane is then extrapolated by a fraction of a
+        # texel.
+        corners = self._vertices[faces[triangles]][:, :, :2].astype(np.float64)
+        system = np.concatenate([corners.transpose(0, 2, 1), np.ones((len(triangles), 1, 3))], 1)
+        targets = np.concatenate([places, np.ones((len(places), 1))], 1)
+        return triangles, np.linalg.solve(system, targets[:, :, None])[:, :, 0]

@@ -1,4 +1,4 @@
-"""The cast of the embedded show: each name has its own, fixed identity and looks."""
+"""The cast of the embedded show: each name has a fixed identity and fixed looks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PORTRAIT_OF = {"ann": "astronaut", "grace": "grace_hopper"}
 
 @dataclass(frozen=True)
 class Member:
-    """A person, and the expression (E,) that is part of their texture, to be added to every expression."""
+    """A person, and the expression (E,) that their texture contains; it is added to every expression."""
 
     person: Person
     resting: np.ndarray

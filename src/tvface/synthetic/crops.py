@@ -28,16 +28,19 @@ PERSON_EVERY = 2  # crops per identity
 STRANGER_SHARE = 0.12  # of the crops
 LETTERBOX_SHARE = 0.05
 LAMP_SHARE = 0.2
-PORTRAIT_SHARE = 0.2  # of the persons, where portraits are given
+PORTRAIT_SHARE = 0.2  # of the persons, if there are portraits
 
 
 @dataclass(frozen=True)
 class Crop:
     """A training crop.
 
-    image: (S, S, 3) uint8 RGB; points: (68, 2) float32 pixels (centres at integers, may lie outside), 300-W order with
-    the contour of the 2D convention; visible: (68,) bool, neither hidden nor outside; labels: (S, S) uint8 zllrunning
-    classes, where class 6 covers frames and dark lenses only (what is seen through clear lenses keeps its class).
+    ``image`` (S, S, 3) uint8 RGB; ``points`` (68, 2) float32, may lie outside; ``visible`` (68,) bool, neither hidden
+    nor outside; ``labels`` (S, S) uint8 zllrunning classes. Class 6 covers frames and dark lenses; pixels seen through
+    clear lenses keep their class.
+
+    Convention: points in pixels, x right, y down, centres at integers; 300-W order with the contour of the 2D
+    convention.
     """
 
     image: np.ndarray
@@ -47,7 +50,7 @@ class Crop:
 
 
 class CropMaker:
-    """Draws crops of one head model; all randomness comes from the generator passed to :meth:`crop`.
+    """Render crops of one head model; all randomness comes from the generator passed to the methods.
 
     Args:
         head: the generic head (its metadata names the expression modes).
@@ -88,7 +91,7 @@ class CropMaker:
 
     def cast(self, count: int, rng: np.random.Generator) -> Iterator[Person]:
         """Yield the person of each of ``count`` crops or shots: new looks every :data:`TEXTURE_EVERY`, a new identity
-        every :data:`PERSON_EVERY`. Draws from ``rng`` when it is asked for the next, after what was drawn for the last.
+        every :data:`PERSON_EVERY`. It is lazy: ``rng`` is used between the draws for one crop and the next.
         """
         for index in range(count):
             if index % TEXTURE_EVERY == 0:
@@ -130,8 +133,11 @@ class CropMaker:
         return joints
 
     def camera(self, posed: Posed, rng: np.random.Generator) -> Camera:
-        """Frame a crop as the pipeline does from a detector's box (MTCNN's on photographs: 1.22-1.47 times as high as
-        the landmark box, centre .09-.23 of its height above it), or looser, as the parser's context."""
+        """Return a camera that frames the head like the pipeline's crop of a detector's box, or looser for the parser.
+
+        On photographs MTCNN's box is 1.22-1.47 times as high as the landmark box, and its centre lies .09-.23 of that
+        height above the landmark box's centre.
+        """
         plain = Camera(1.0, 1, 1, (0.0, 0.0)).project(posed.landmarks)[:, :2]
         low, high = plain.min(0), plain.max(0)
         height = high[1] - low[1]
@@ -151,10 +157,10 @@ class CropMaker:
         )
 
     def stranger(self, person: Person, distance: float, rng: np.random.Generator) -> Posed:
-        """Draw somebody behind a person ``distance`` metres away: the same looks on another head, turned as they like.
+        """Draw another person behind a person ``distance`` metres away: same looks, another head shape, any pose.
 
-        Another texture would cost more than the rest of the crop; what the network has to learn is that a second face
-        beside the first is not its own.
+        Another texture would cost more than the rest of the crop. The network only has to learn that a second face
+        beside the first is not its target.
         """
         other = Person(self.stage, draw_identity(self.shape_names, rng), person.texture)
         away = distance + rng.uniform(0.3, 2.5)
@@ -166,19 +172,19 @@ class CropMaker:
     def company(
         self, person: Person, posed: Posed, distance: float, rng: np.random.Generator
     ) -> tuple[list[Posed], list[PointLight]]:
-        """Draw who stands behind a person ``distance`` metres away, and the lamps near them: none or one of each."""
+        """Draw the stranger behind a person ``distance`` metres away, and the lamp near them: none or one of each."""
         others = [self.stranger(person, distance, rng)] if rng.random() < STRANGER_SHARE else []
         lamps = [random_lamp(rng, posed.landmarks.mean(0))] if rng.random() < LAMP_SHARE else []
         return others, lamps
 
     @staticmethod
     def covers(rng: np.random.Generator) -> list[Cover]:
-        """Draw what is put in front of the picture, in the order in which it is put there."""
+        """Draw the occluders of the picture, in the order in which they are applied."""
         covers: list[Cover] = [occlude] * (int(rng.integers(1, 3)) if rng.random() < 0.3 else 0)
         return covers + [letterbox] * (rng.random() < LETTERBOX_SHARE)
 
     def crop(self, person: Person, rng: np.random.Generator) -> Crop:
-        """Draw pose, light, background and damage for a person."""
+        """Draw pose, light, background and degradation of a person, and render the crop."""
         distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
         shift = rng.normal(0, 0.12, 2) * distance
         posed = person.place(self.expression(rng), self.joints(rng), np.array([*shift, -distance]))
@@ -196,6 +202,6 @@ class CropMaker:
         return Crop(degrade(image, rng), points, visible, labels)
 
     def crops(self, count: int, rng: np.random.Generator) -> Iterator[Crop]:
-        """Yield ``count`` crops of the persons of :meth:`cast`; equal arguments give equal crops."""
+        """Yield ``count`` crops of the people of :meth:`cast`; equal arguments give equal crops."""
         for person in self.cast(count, rng):
             yield self.crop(person, rng)

@@ -1,4 +1,4 @@
-"""What cameras and broadcasts do to a crop: blur, low resolution, light, noise, compression."""
+"""Degradation of crops as by cameras and broadcasts: blur, low resolution, exposure, noise, compression."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def motion_kernel(length: float, angle: float) -> np.ndarray:
 
 
 def degrade(image: np.ndarray, rng: np.random.Generator, grain: np.random.Generator | None = None) -> np.ndarray:
-    """Degrade a crop as footage does: (S, S, 3) uint8 to the same. Geometry is untouched.
+    """Return a crop degraded like footage, (S, S, 3) uint8; its geometry is unchanged.
 
     Args:
-        rng: of what happens and how strongly.
-        grain: of the sensor's noise alone, so that the frames of a shot can share the rest (default: ``rng``).
+        image: (S, S, 3) uint8 RGB.
+        rng: of the kind and strength of the degradation.
+        grain: of the sensor's noise alone, so that the frames of a shot can share the rest; None: ``rng``.
     """
     size = image.shape[0]
     if rng.random() < 0.4:
@@ -53,7 +54,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator, grain: np.random.Genera
 
 
 def _compress(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """JPEG and back, quality 25..92."""
+    """Encode as JPEG of quality 25..92 and decode."""
     stored, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 93))])
     if not stored:
         raise RuntimeError(f"OpenCV could not compress a picture of shape {image.shape}")

@@ -1,4 +1,4 @@
-"""The painters' movements as sums of face units, so that the synthetic people can be made of the human head."""
+"""The painters' movements as sums of face units, so that the synthetic people can use the human head."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from tvface.head.data import HeadData
 
-# The painters' name of a movement: units that make it, L is the subject's left.
+# The painters' name of a movement: its unit; L is the subject's left.
 _SIDED = {
     "smile": "mouthSmile",
     "frown": "mouthFrown",

@@ -25,7 +25,7 @@ SUBFRAMES = 3
 
 @dataclass(frozen=True)
 class Take:
-    """One actor in one video frame: what moved the head, and what the camera saw of it."""
+    """One actor in one video frame: head parameters, and points as the camera sees them."""
 
     person: str
     shape: np.ndarray
@@ -55,8 +55,8 @@ def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head:
     Args:
         settings: picture size, rate, supersampling.
         shots: the script.
-        people: everybody in the script, by name.
-        head: the generic head that ``people`` are made of.
+        people: everyone in the script, by name.
+        head: the generic head, which ``people`` use.
     """
     names, full = expression_names(head), float(head.notes["expression_full"])
     for shot in shots:

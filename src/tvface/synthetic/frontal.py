@@ -1,4 +1,4 @@
-"""Painting on the face as seen from the front: strokes and areas in millimetres, looked up by the texels."""
+"""Painting on the face as seen from the front: strokes and areas in millimetres, sampled at the texels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEFT, TOP, WIDTH_MM, HEIGHT_MM = -95.0, 125.0, 190.0, 260.0
 
 
 def sample(image: np.ndarray, place: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
-    """Look an image (H, W[, C]) up at places (h, w, 2), x and y in pixels with centres at integers; 0 outside."""
+    """Sample an image (H, W[, C]) at places (h, w, 2), x and y in pixels with centres at integers; 0 outside."""
     x, y = (np.ascontiguousarray(place[:, :, k], np.float32) for k in (0, 1))
     return np.asarray(cv2.remap(image, x, y, interpolation), image.dtype)
 
@@ -50,9 +50,9 @@ class Frontal:
         return cv2.GaussianBlur(canvas, (0, 0), sigma * PIXELS_PER_MM)
 
     def to_texture(self, canvas: np.ndarray) -> np.ndarray:
-        """Look a canvas (H, W[, C]) up at every texel: (size, size[, C]) float32, 0 behind and off the skin."""
-        found = sample(canvas, self._lookup)
-        return found * (self._weight if found.ndim == 2 else self._weight[:, :, None])
+        """Sample a canvas (H, W[, C]) at every texel: (size, size[, C]) float32, 0 behind and off the skin."""
+        texels = sample(canvas, self._lookup)
+        return texels * (self._weight if texels.ndim == 2 else self._weight[:, :, None])
 
 
 def smooth_path(points: np.ndarray, count: int = 40, closed: bool = False) -> np.ndarray:

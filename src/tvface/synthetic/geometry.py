@@ -1,7 +1,7 @@
 """Depth, normals and optical flow of a posed person, from the rasterised surface.
 
-Everything here holds at the centres of the pixels, which lie at integers. The picture and its classes are averages
-over the pixel's samples, so at an outline a pixel may carry a class and no depth, or the other way round.
+All values refer to the centres of the pixels, which lie at integers. The picture and its classes are averages over the
+pixel's samples, so at an outline a pixel may have a class and no depth, or a depth and no class.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tvface.synthetic import geometry_numba, kernels
 from tvface.synthetic.person import Posed
 from tvface.synthetic.scene_render import Camera
 
-HIDDEN = 0.001  # metres behind the next frame's surface from which a point counts as hidden
+HIDDEN = 0.001  # metres behind the next frame's surface beyond which a point counts as hidden
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class View:
     """All surfaces of a person as one mesh, seen by a camera.
 
     vertices, normals: (V, 3) float32, camera coordinates (x right, y up, z to the camera), metres; faces: (F, 3) int32;
-    points: (V, 3) float32 as :meth:`Camera.project` gives them; face: (H, W) int32, the triangle at each pixel's
-    centre, -1 none; near: (H, W) float32, 1 / depth there in 1/m, 0 where nothing is.
+    points: (V, 3) float32 as from :meth:`Camera.project`; face: (H, W) int32, the triangle at each pixel's
+    centre, -1 none; near: (H, W) float32, 1 / depth there in 1/m, 0 on the background.
     """
 
     camera: Camera
@@ -51,17 +51,17 @@ def look(posed: Posed, camera: Camera) -> View:
 
 
 def depth(view: View) -> np.ndarray:
-    """Return the distance along the optical axis, (H, W) float32 metres, +inf where nothing is."""
+    """Return the distance along the optical axis, (H, W) float32 metres, +inf on the background."""
     result = np.full(view.near.shape, np.inf, np.float32)
     np.divide(1, view.near, out=result, where=view.face >= 0)
     return result
 
 
 def normals(view: View) -> np.ndarray:
-    """Return unit normals (H, W, 3) float32, camera axes (x right, y up, z to the camera), 0 where nothing is.
+    """Return unit normals (H, W, 3) float32, camera axes (x right, y up, z to the camera), 0 on the background.
 
-    They are the vertices' normals interpolated over the triangle, as the picture is shaded; turned round where a
-    surface is seen from behind, and nowhere pointing away from the viewer.
+    The vertices' normals are interpolated over the triangle, as for shading. They are flipped where a surface is seen
+    from behind, and never point away from the viewer.
     """
     result = np.zeros((*view.face.shape, 3), np.float32)
     camera = view.camera
@@ -70,12 +70,12 @@ def normals(view: View) -> np.ndarray:
 
 
 def flow(view: View, following: View) -> tuple[np.ndarray, np.ndarray]:
-    """Return the motion of what each pixel shows to the next frame of the same person before the same camera.
+    """Return the motion of the surface at each pixel to the next frame of the same person and camera.
 
     Returns:
         Flow (H, W, 2) float32 pixels, x right and y down: the surface at (x, y) lies at (x, y) + flow[y, x] in the next
-        frame; 0 on the background, which stands still. And where the next frame shows the same spot, (H, W) bool: it
-        lies within the picture and nothing hides it there (known to a pixel at the outline of what hides it).
+        frame; 0 on the background, which stands still. Validity (H, W) bool: the point lies within the next frame and
+        is not hidden there (accurate to a pixel at the outline of the occluding surface).
 
     Raises:
         ValueError: the views differ in camera or mesh.

@@ -22,7 +22,7 @@ def normals(
     """Interpolate vertex normals and turn them to the camera.
 
     Args:
-        points: (V, 3) float32 as :meth:`Camera.project` gives them; vertex_normals: (V, 3) float32, camera axes.
+        points: (V, 3) float32 as from :meth:`Camera.project`; vertex_normals: (V, 3) float32, camera axes.
         faces: (F, 3) int32, counter-clockwise seen from outside; face: (H, W) int32, triangle of each pixel, -1 none.
         focal, centre_x, centre_y: of the camera, pixels.
         result: (H, W, 3) float32, written where there is a triangle.

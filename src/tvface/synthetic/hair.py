@@ -20,13 +20,13 @@ COLLAR = -148.0  # mm; below it the neck is covered by cloth
 
 @dataclass(frozen=True)
 class Texture:
-    """What a head looks like.
+    """The appearance of a head.
 
-    colour: (S, S, 3) uint8 RGB reflectance, row 0 at v = 1; labels: (S, S) uint8 zllrunning classes; scalp: (V,)
-    float32, >= 0, hair over each vertex in thicknesses of the style; traits: looks of the parts beside the head
-    (hair, cloth, spectacles), drawn or, for a portrait, chosen to match; brows: triangles (10,) and barycentric weights
-    (10, 3) of points 17..26 where the painted brows are not the head's own; photographed: its shadows and wrinkles are
-    in the colours.
+    ``colour`` (S, S, 3) uint8 RGB reflectance, row 0 at v = 1; ``labels`` (S, S) uint8 zllrunning classes; ``scalp``
+    (V,) float32, >= 0, height of the hair over each vertex in thicknesses of the style. ``traits`` are the looks of the
+    parts beside the head (hair, cloth, spectacles): drawn, or for a portrait set to match. ``brows`` are triangles
+    (10,) and barycentric weights (10, 3) of points 17..26; None: the brows of the head. ``photographed``: shadows and
+    wrinkles are in the colours.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Texture:
 
 
 def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
-    """Height of the hair line in mm over the eyes for azimuths in degrees (any sign)."""
+    """Return the height of the hair line in mm over the eyes for azimuths in degrees (any sign)."""
     front = traits.hair_line if traits.hair_style != "fringe" else traits.hair_line * 0.55
     temple = front - 6 + 10 * traits.recession
     knots = np.array([0, 20, 38, 52, 64, 74, 84, 92, 108, 118, 135, 180])
@@ -59,7 +59,7 @@ def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
 
 
 def scalp_opacity(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
-    """Opacity of the scalp hair: (size, size) float32; ears stay free."""
+    """Return the opacity of the scalp hair: (size, size) float32; ears stay free."""
     if traits.hair_style == "bald":
         return np.zeros((atlas.size, atlas.size), np.float32)
     ragged = 2.2 * Noise(atlas.size // 6, 2).draw(atlas.size, atlas.size, rng) + 2.5 * Noise(24, 1).draw(
@@ -75,7 +75,7 @@ def scalp_opacity(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.
 
 
 def strands(atlas: Atlas, rng: np.random.Generator) -> np.ndarray:
-    """Brightness of hair strands that run down from the crown: (size, size) float32 around 1."""
+    """Return the brightness of hair strands that run down from the crown: (size, size) float32 around 1."""
     columns = 1400
     fine = rng.standard_normal((24, columns), dtype=np.float32)
     fine = np.asarray(cv2.GaussianBlur(fine, (0, 0), sigmaX=0.8, sigmaY=2.5), np.float32)
@@ -92,7 +92,7 @@ def strands(atlas: Atlas, rng: np.random.Generator) -> np.ndarray:
 
 
 def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
-    """Colour of the scalp hair per texel: (size, size, 3) float32."""
+    """Return the colour of the scalp hair per texel: (size, size, 3) float32."""
     light = (
         strands(atlas, rng)
         if traits.hair_style != "buzz"
@@ -103,7 +103,7 @@ def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.nd
 
 
 def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Read a texel map (size, size) at the head's vertices: (V,) float32."""
+    """Sample a texel map (size, size) at the head's vertices: (V,) float32."""
     result = np.zeros(len(atlas.vertices), np.float32)
     column = np.clip(np.round(atlas.corners[:, :, 0]), 0, atlas.size - 1).astype(int)
     row = np.clip(np.round(atlas.corners[:, :, 1]), 0, atlas.size - 1).astype(int)
@@ -127,8 +127,8 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     Args:
         painter: of the head's atlas.
         faces: (F, 3) the head's triangles.
-        seed: any whole number.
-        traits: looks other than those that the seed draws.
+        seed: any integer.
+        traits: looks; None: drawn from the seed.
     """
     traits = traits or draw_traits(seed)
     atlas = painter.atlas

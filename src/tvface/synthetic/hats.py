@@ -1,4 +1,4 @@
-"""Hats: a knitted beanie or a baseball cap, painted on the scalp's texture, and the cap's brim as a mesh of its own."""
+"""Hats: a knitted beanie or a baseball cap, painted on the scalp's texture, and the cap's brim as a separate mesh."""
 
 from __future__ import annotations
 

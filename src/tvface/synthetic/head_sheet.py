@@ -1,9 +1,9 @@
-"""Sheets of the human head, to be looked at: turns, expressions, random people; plain clay or the mean albedo.
+"""Sheets of the human head for visual checks: turns, expressions, random people; plain clay or the mean albedo.
 
     python -m tvface.synthetic.head_sheet OUT_FOLDER
 
 writes ``turns.png`` (the mean from -90 to 90 degrees), ``expressions.png`` (twelve of them), ``units.png`` (all face
-units), ``people.png`` (24 people of the head's own table), each as clay above and in the mean albedo below; and
+units), ``people.png`` (24 people of the head's table), each as clay above and in the mean albedo below; and
 ``painted.png``, the sheet of the synthetic people (:mod:`tvface.synthetic.sheet`) with this head under the painters.
 """
 
@@ -68,7 +68,7 @@ EXPRESSIONS: dict[str, dict[str, float]] = {
 
 
 class Studio:
-    """Draws the head orthographically in one light before white."""
+    """Render the head orthographically in one light on white."""
 
     def __init__(self, head: HeadData, side: int = SIDE) -> None:
         self.head, self.side = head, side
@@ -86,12 +86,12 @@ class Studio:
         expression, jaw, eyes = units.controls(weights, float(self.head.notes["jaw_open_angle"]))
         code = np.zeros(self.model.n_shape) if shape is None else shape
         pose = np.concatenate([[0.0, np.radians(yaw), 0.0], jaw])
-        given = [torch.from_numpy(np.asarray(a, np.float32))[None] for a in (code, expression, pose, eyes)]
-        return self.model(*given[:3], eyes=given[3]).vertices[0] * 1000
+        codes = [torch.from_numpy(np.asarray(a, np.float32))[None] for a in (code, expression, pose, eyes)]
+        return self.model(*codes[:3], eyes=codes[3]).vertices[0] * 1000
 
     @torch.no_grad()
     def take(self, vertices: torch.Tensor, span: float = SPAN, height: float = -20.0, clay: bool = True) -> np.ndarray:
-        """Return the picture (side,side,3) uint8 of vertices (V,3) in mm; ``height``: mm of its middle."""
+        """Return the picture (side,side,3) uint8 of vertices (V,3) in mm; ``height`` of its middle in mm."""
         coarse = vertex_normals(vertices[None], self.coarse_faces)[0].numpy()
         fine = torch.from_numpy(self.fine.vertices(vertices.numpy(), coarse).astype(np.float32))[None]
         normals = vertex_normals(fine, self.faces)
@@ -152,13 +152,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tvface.synthetic.head_sheet", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="folder")
     parser.add_argument("--side", type=int, default=SIDE, help=f"pixels of a picture (default {SIDE})")
-    given = parser.parse_args(arguments)
-    given.out.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
     head = human.build(Head(n_expression=len(units.NAMES)))
-    pictures = sheets(Studio(head, given.side))
+    pictures = sheets(Studio(head, options.side))
     pictures["painted"] = painted.sheet(painted.Studio(with_movements(head)))
     for name, picture in pictures.items():
-        cv2.imwrite(str(given.out / f"{name}.png"), picture[..., ::-1])
+        cv2.imwrite(str(options.out / f"{name}.png"), picture[..., ::-1])
 
 
 if __name__ == "__main__":

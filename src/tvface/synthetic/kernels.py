@@ -14,7 +14,7 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, near: np.ndarray) -> None:
-    """Enter triangles in a z-buffer.
+    """Rasterise triangles into a z-buffer.
 
     Args:
         points: (V, 3) float32, x and y in pixels (centres at integers) and nearness (1 / depth; larger is nearer,
@@ -41,7 +41,7 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
         if area == 0.0:
             continue
         inverse = 1.0 / area
-        nearest = max(n0, n1, n2) * 1.000001  # more than rounding can make of it
+        nearest = max(n0, n1, n2) * 1.000001  # above any rounded value
         for j in range(int(top), int(bottom) + 1):
             inside = False
             for i in range(int(left), int(right) + 1):
@@ -64,8 +64,8 @@ class Projected(NamedTuple):
     """A mesh before the camera.
 
     points (V, 3) float32, faces (F, 3) int32, first: as in :func:`fill`. vertices (V, 3) float32 metres and normals
-    (V, 3) float32, camera axes. reach (V,) float32: share of the light that arrives. lamps (V, 3) float32: what small
-    lamps add to it.
+    (V, 3) float32, camera axes. reach (V,) float32: share of the light that arrives. lamps (V, 3) float32: added light
+    of small lamps.
     """
 
     points: np.ndarray
@@ -78,7 +78,7 @@ class Projected(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a mesh is painted with.
+    """The textures of a mesh.
 
     corners (F, 3, 2) float32: texel coordinates at full size. classes (h', w') uint8 at full size. texture (h, w, 3)
     uint8, shrunk by texture_scale. relief (h, w) float32: height over the mesh in metres, or (1, 1) for none. gloss:
@@ -186,10 +186,11 @@ def shade(
     colour: np.ndarray,
     labels: np.ndarray,
 ) -> None:
-    """Shade the samples that show one mesh and add them to the picture.
+    """Shade the samples that show a mesh and add them to the picture.
 
     Args:
-        mesh, look: what is shown.
+        mesh: geometry of the mesh.
+        look: its textures.
         light: (9, 3) float32, factors of the plain polynomials.
         face: (H s, W s) int32, as in :func:`fill`.
         window: (4,) int, columns and rows [x0, x1), [y0, y1) of samples that may show the mesh.
@@ -242,7 +243,7 @@ def shade(
 
 @numba.njit(cache=True, nogil=True)
 def majority(fine: np.ndarray, samples: int, labels: np.ndarray) -> None:
-    """Reduce labels (H s, W s) to the most frequent class of each pixel (H, W); of equals the first met wins."""
+    """Reduce labels (H s, W s) to the most frequent class of each pixel (H, W); on a tie the first one wins."""
     count = np.zeros(256, np.int32)
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):

@@ -1,4 +1,4 @@
-"""What lies about the eyes without moving the points of the lids: folds, lashes, eye make-up."""
+"""Appearance of the eye region that leaves the lids' points in place: folds, lashes, eye make-up."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tvface.synthetic.traits import Traits
 
 # Upper and lower lid from the inner to the outer corner, right and left eye.
 EYES = (((39, 38, 37, 36), (39, 40, 41, 36)), ((42, 43, 44, 45), (42, 47, 46, 45)))
-BAND = (-25.0, 30.0)  # mm, heights between which all this lies
+BAND = (-25.0, 30.0)  # mm, range of heights of all this
 GLOW = np.array([0.92, 0.80, 0.76], np.float32)
 INK = np.array([0.05, 0.04, 0.04], np.float32)
 
 
 def paint_lids(frontal: Frontal, landmarks: np.ndarray, colour: np.ndarray, traits: Traits) -> None:
-    """Paint into ``colour`` (size, size, 3), in place, what ``traits`` says of lids, lashes and make-up.
+    """Paint lids, lashes and make-up of ``traits`` into ``colour`` (size, size, 3), in place.
 
     Args:
         landmarks: (68, 3) mm, of the neutral head.

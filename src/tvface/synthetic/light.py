@@ -65,7 +65,7 @@ class PointLight:
     colour: np.ndarray
 
     def irradiance(self, vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        """Return what an unhindered surface at vertices (V, 3) with unit normals (V, 3) gets: (V, 3) float32."""
+        """Return the unoccluded light at vertices (V, 3) with unit normals (V, 3): (V, 3) float32."""
         towards = self.position - vertices
         far = np.linalg.norm(towards, axis=1)
         facing = np.maximum((normals * towards).sum(1) / (far + 1e-9), 0)
@@ -106,7 +106,9 @@ def expose(light: np.ndarray, skin: np.ndarray, target: float) -> np.ndarray:
     """Scale a light as a camera's exposure does, so that skin facing the camera comes out near ``target`` in [0, 1].
 
     Args:
-        light: (9, 3) in DECA's basis; skin: (3,) RGB reflectance; target: wanted mean brightness. The gain stays within
+        light: (9, 3) in DECA's basis.
+        skin: (3,) RGB reflectance.
+        target: mean brightness to reach. The gain stays within
             .6..2.4, so dark skin stays darker and dark scenes stay dark.
     """
     normals = np.array([(0, 0, 1), (0.6, 0, 0.8), (-0.6, 0, 0.8), (0, 0.6, 0.8), (0, -0.6, 0.8)])

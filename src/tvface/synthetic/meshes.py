@@ -114,7 +114,7 @@ def hanging_hair(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part
     wave = wave * np.clip((50 - y) / 60, 0, 1)[:, None] + rng.uniform(0, 3) * np.sin(y / 14 + phases[2])[:, None]
     ragged = rng.normal(0, 4, columns)[None] * np.linspace(0, 1, rows)[:, None] ** 4
     x = (wide(y)[:, None] + wave) * np.sin(angle)[None]
-    # What hangs in front of the cheeks has to lie before them.
+    # Hair over the cheeks must lie in front of them.
     front = np.where(np.cos(angle) > 0, 72.0 + max(0.0, 58 - start), 1.0)
     z = np.where(np.cos(angle) > 0, front, deep(y)[:, None] + wave) * np.cos(angle)[None]
     vertices = np.stack([x, y[:, None] + ragged, z], axis=2).reshape(-1, 3)
@@ -236,7 +236,7 @@ def brim(atlas: Atlas, traits: Traits) -> Part:
 
 
 def build_parts(atlas: Atlas, traits: Traits) -> list[Part]:
-    """Build everything a person wears beside the head's own texture; equal seeds give equal meshes."""
+    """Build the meshes of a person: torso, hanging hair, spectacles, brim; equal seeds give equal meshes."""
     rng = np.random.default_rng([traits.seed, 0xB0D1])
     parts = [torso(atlas, traits, rng)]
     if traits.hair_style in ("bob", "long"):

@@ -31,7 +31,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Performance:
-    """What one actor does in one shot. Times are seconds from the start of the shot, angles radians, places metres."""
+    """The motion of one actor in one shot. Times are seconds from its start, angles radians, positions metres."""
 
     yaw: Curve
     pitch: Curve

@@ -1,4 +1,4 @@
-"""Things in front of a face: hands, microphones, plain objects, the black bars of letterboxed footage."""
+"""Occluders of a face: hands, microphones, plain objects, the black bars of letterboxed footage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Covered = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def occlude(image: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Covered:
-    """Put one thing in front of the picture: a hand, a microphone, or some textured object.
+    """Put one occluder in front of the picture: a hand, a microphone or a textured object.
 
     Args:
         image: (S, S, 3) uint8; labels: (S, S) uint8.
@@ -62,7 +62,7 @@ def _capsule(size: int, start: np.ndarray, end: np.ndarray, radius: float) -> np
 
 
 def _hand(size: int, rng: np.random.Generator) -> Paint:
-    """A hand that reaches in from outside: palm, four fingers, thumb, each rounded by its shading."""
+    """Draw a hand that reaches in from outside: palm, four fingers, thumb, each rounded by its shading."""
     tone = TONES[int(rng.integers(len(TONES)))] * rng.uniform(0.5, 1.1)
     towards = np.array([0.5, 0.5]) * size + rng.normal(0, 0.28, 2) * size
     angle = rng.uniform(-0.5, 0.5) + rng.choice([np.pi / 2, 0.0, np.pi], p=[0.6, 0.2, 0.2])
@@ -94,7 +94,7 @@ def _hand(size: int, rng: np.random.Generator) -> Paint:
 
 
 def _microphone(size: int, rng: np.random.Generator) -> Paint:
-    """A microphone from below or beside: a ball of wire mesh or foam on a dark stick."""
+    """Draw a microphone from below or beside: a ball of wire mesh or foam on a dark stick."""
     head = np.array([rng.uniform(0.2, 0.8), rng.uniform(0.55, 1.0)]) * size
     foot = head + np.array([rng.normal(0, 0.5), 1.0]) * size
     radius = rng.uniform(0.05, 0.13) * size
@@ -112,7 +112,7 @@ def _microphone(size: int, rng: np.random.Generator) -> Paint:
 
 
 def _object(size: int, rng: np.random.Generator) -> Paint:
-    """An ellipse, a box or thick strokes from the picture's edge, painted or cut from a sample picture."""
+    """Draw an ellipse, a box or thick strokes from the picture's edge, painted or cut from a sample picture."""
     cover = np.zeros((size, size), np.uint8)
     centre = rng.uniform(0, size, 2)
     kind = rng.random()

@@ -1,9 +1,9 @@
-"""Soft shadows of the head on itself: how much of a light reaches each vertex.
+"""Soft shadows of the head on itself: the share of a light that reaches each vertex.
 
-Which of a set of directions every vertex sees is found once, on the neutral head (precomputed radiance transfer, Sloan
-et al. 2002, here in the basis of the directions themselves). A light then costs two small matrix products: irradiance
-with and without the head in the way. Their ratio darkens what the renderer shades with the posed normals, so folds of
-an expression keep their own shading.
+The visibility of a set of directions from every vertex is computed once, on the neutral head (precomputed radiance
+transfer, Sloan et al. 2002, here in the basis of the directions themselves). A light then costs two small matrix
+products: irradiance with and without the head in the way. Their ratio darkens the shading that the renderer computes
+with the posed normals, so the folds of an expression stay shaded.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from tvface.synthetic.light import SH_FACTORS
 
 DIRECTIONS = 96
 RESOLUTION = 192  # side of the depth pictures
-SLACK = 2.5e-3  # metres a vertex may lie behind the surface that hides it: its own triangles are coarse
-PHOTOGRAPHED_SHADOWS = 0.6  # share of the soft shadows that a portrait's texture holds already
-BOUNCE = 0.35  # reflectance of the surroundings of a hidden place, which light it in turn
+SLACK = 2.5e-3  # metres a vertex may lie behind the surface that hides it: the triangles are coarse
+PHOTOGRAPHED_SHADOWS = 0.6  # share of the soft shadows that a portrait's texture already contains
+BOUNCE = 0.35  # reflectance of the surfaces around a hidden point, which light it indirectly
 
-# What a Lambertian surface makes of each order of the light that arrives (Ramamoorthi & Hanrahan 2001), over pi.
+# Lambertian reflectance of each order of the incoming light (Ramamoorthi & Hanrahan 2001), over pi.
 _COSINE = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])
 
 
@@ -42,14 +42,14 @@ def radiance(light: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 def _seen(vertices: np.ndarray, faces: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Which vertices (V, 3) nothing hides from a far ``direction``: (V,) bool, by an orthographic depth picture."""
+    """Return which vertices (V, 3) are visible from a far ``direction``: (V,) bool, by an orthographic depth map."""
     side = np.cross(direction, [0.0, 1.0, 0.0] if abs(direction[1]) < 0.9 else [1.0, 0.0, 0.0])
     side /= np.linalg.norm(side)
     axes = np.stack([side, np.cross(direction, side), direction], 1)
     local = vertices @ axes
     low, high = local.min(0), local.max(0)
     scale = (RESOLUTION - 1) / (high - low)[:2].max()
-    # The rasteriser wants something positive that grows towards the eye; here it is distance itself.
+    # The rasteriser needs a positive nearness that grows towards the eye; here the height along the direction serves.
     points = np.concatenate([(local[:, :2] - low[:2]) * scale, local[:, 2:] - low[2] + 0.01], 1).astype(np.float32)
     near = np.zeros((RESOLUTION, RESOLUTION), np.float32)
     kernels.fill(points, faces, 0, np.full(near.shape, -1, np.int32), near)
@@ -59,10 +59,10 @@ def _seen(vertices: np.ndarray, faces: np.ndarray, direction: np.ndarray) -> np.
 
 @dataclass(frozen=True)
 class Occlusion:
-    """What reaches the vertices of the neutral head.
+    """Precomputed visibility of the neutral head's vertices.
 
     directions: (D, 3) unit vectors, head axes; seen, all: (V, D) float32, clamped cosine times solid angle over pi with
-    and without what the head hides.
+    and without occlusion by the head.
     """
 
     directions: np.ndarray
@@ -71,7 +71,7 @@ class Occlusion:
 
     @classmethod
     def of(cls, vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray, least: np.ndarray) -> Occlusion:
-        """Find what the neutral head (V, 3) metres with ``normals`` (V, 3) and ``faces`` (F, 3) hides from itself.
+        """Compute the self-occlusion of the neutral head (V, 3) metres with ``normals`` (V, 3) and ``faces`` (F, 3).
 
         ``least`` (V,) in [0, 1] is the share of any light that a vertex gets in any case: the mouth is shut in this
         pose, and between eyeball and lids the mesh is too coarse to tell.
@@ -106,8 +106,7 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class Shadow:
-    """What a head turned by ``rotation`` (3, 3) hides from itself; less is left to do where a photograph's own shadows
-    are in the texture."""
+    """Self-occlusion of a head turned by ``rotation`` (3, 3); weaker if a photographed texture contains shadows."""
 
     occlusion: Occlusion
     rotation: np.ndarray

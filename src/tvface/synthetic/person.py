@@ -49,8 +49,8 @@ class Surface:
     """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
-    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: what
-    the mesh is too coarse for; shadow: what the head hides from itself.
+    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: fine
+    detail below the mesh's resolution; shadow: the head's self-occlusion.
     """
 
     vertices: np.ndarray
@@ -86,7 +86,7 @@ class Posed:
 
 
 class _Normals:
-    """Vertex normals of a mesh whose triangles stay."""
+    """Vertex normals of a mesh with constant triangles."""
 
     def __init__(self, faces: np.ndarray) -> None:
         self.faces = np.ascontiguousarray(faces, np.int32)
@@ -98,7 +98,7 @@ class _Normals:
 
 
 class Stage:
-    """What all persons of one head model share: atlas, flattened bases, normals."""
+    """The data that all persons of one head model share: atlas, flattened bases, normals."""
 
     def __init__(self, head: HeadData, atlas: Atlas) -> None:
         self.head = head
@@ -115,7 +115,7 @@ class Stage:
 
     @cached_property
     def occlusion(self) -> Occlusion:
-        """What the mean head hides from itself; other identities differ too little to pay for."""
+        """Self-occlusion of the mean head; other identities differ too little to justify the cost."""
         atlas = self.atlas
         away = np.min([np.linalg.norm(atlas.vertices - centre, axis=1) for centre in atlas.eye_centres], axis=0)
         reach = atlas.eye_radius
@@ -185,7 +185,7 @@ class Person:
     """A person with a fixed identity and looks.
 
     Args:
-        stage: what the head model's persons share.
+        stage: of the head model.
         shape: identity code, (S,) or shorter.
         texture: looks.
     """
@@ -199,18 +199,18 @@ class Person:
         if texture.traits.hat:
             thickness = max(thickness, hats.THICKNESS)
         self.hair = (stage.normals(self.neutral) * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
-        own = (self.neutral * 1000 - atlas.origin).astype(np.float32)
+        vertices = (self.neutral * 1000 - atlas.origin).astype(np.float32)
         centres = np.stack(
-            [0.5 * (own[atlas.vertex_part == p].max(0) + own[atlas.vertex_part == p].min(0)) for p in (2, 3)]
+            [0.5 * (vertices[atlas.vertex_part == p].max(0) + vertices[atlas.vertex_part == p].min(0)) for p in (2, 3)]
         )
-        points = landmark_positions(stage.head, own).astype(np.float32)
-        fitted = dataclasses.replace(atlas, vertices=own, landmarks=points, eye_centres=centres)
+        points = landmark_positions(stage.head, vertices).astype(np.float32)
+        fitted = dataclasses.replace(atlas, vertices=vertices, landmarks=points, eye_centres=centres)
         self.parts: list[Part] = build_parts(fitted, texture.traits)
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
         self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
         self._part_levels = [pyramid(part.colour) for part in self.parts]
-        foot = (own[:, 1] < -150) & (atlas.vertex_part == SKIN)
+        foot = (vertices[:, 1] < -150) & (atlas.vertex_part == SKIN)
         self._foot = np.flatnonzero(foot)
 
     def pose(self, expression: np.ndarray, joints: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -254,13 +254,13 @@ class Person:
         return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1], bare + shift)
 
     def _relief(self, expression: np.ndarray) -> Relief | None:
-        """Return the folds of an expression; a photograph has its own."""
+        """Return the folds of an expression; a photographed texture already contains folds."""
         if self.texture.photographed:
             return None
         return self.stage.relief.of(self.texture.traits.age, expression, self.stage.full)
 
     def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-        """Return the 68 points (68, 3); those of the brows follow what is painted."""
+        """Return the 68 points (68, 3); points of the brows follow the painted brows."""
         landmarks = self.stage.landmarks(vertices, rotations)
         if self.texture.brows is not None:
             faces, weights = self.texture.brows
@@ -270,7 +270,9 @@ class Person:
     def _move(
         self, part: Part, neutral: np.ndarray, rigid: np.ndarray, root: np.ndarray, vertices: np.ndarray
     ) -> np.ndarray:
-        """Carry a part along: the head's share by the neck joint, the trunk's upright with half the root's yaw."""
+        """Return the posed vertices of a part.
+
+        The head's share moves with the neck joint; the trunk's stays upright with half of the root's yaw."""
         if not part.trunk.any():
             return np.asarray(neutral @ rigid[1, :3, :3].T + rigid[1, :3, 3], np.float32)
         foot_neutral, foot = self.neutral[self._foot].mean(0), vertices[self._foot].mean(0)

@@ -41,7 +41,7 @@ SEEN_SLACK = 0.003  # metres behind the z-buffer at which a texel still counts a
 
 @dataclass(frozen=True)
 class Portrait:
-    """A photographic texture with the identity it was made on.
+    """A photographic texture with the identity of its fit.
 
     shape (S,): identity code; neutral (E,): the part of the expression that is in the texture and so stays; fit: the
     head in the photograph.
@@ -54,7 +54,7 @@ class Portrait:
 
 
 def _looks(name: str) -> Traits:
-    """Looks of what the photograph does not give: eyes, sides and back of the hair, clothes."""
+    """Return the looks of the parts that the photograph does not show: eyes, sides and back of the hair, clothes."""
     without: dict[str, Any] = dict.fromkeys(
         ("freckles", "stubble", "beard", "moustache", "eye_shadow", "cloth_stripes", "recession"), 0.0
     )
@@ -65,7 +65,7 @@ def _looks(name: str) -> Traits:
 
 
 def _project_texels(stage: Stage, fit: PortraitFit, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find where the texels lie in the photograph: sampling places (S, S, 2) with the residual warp, weight of the view
+    """Project the texels into the photograph: sampling places (S, S, 2) with the residual warp, weight of the view
     (S, S) and normals (S, S, 3)."""
     atlas, head = stage.atlas, stage.head
     rotations = rotation_matrix(fit.joints.reshape(5, 3))
@@ -117,16 +117,16 @@ def _flatten_light(colour: np.ndarray, normal: np.ndarray, weight: np.ndarray, a
     bright = plain & (luminance > np.percentile(luminance[plain], 25))
     basis = np.concatenate([np.ones((*normal.shape[:2], 1)), normal], axis=2)
     # A ridge keeps the slopes moderate where cheeks and forehead do not determine them.
-    chosen = basis[bright]
-    penalty = np.diag([0.0, 1, 1, 1]) * 0.02 * len(chosen)
-    slopes = np.linalg.solve(chosen.T @ chosen + penalty, chosen.T @ luminance[bright])
+    terms = basis[bright]
+    penalty = np.diag([0.0, 1, 1, 1]) * 0.02 * len(terms)
+    slopes = np.linalg.solve(terms.T @ terms + penalty, terms.T @ luminance[bright])
     shade = basis @ slopes
     relative = np.clip(shade / np.median(shade[bright]), 0.6, 1.3)
     return np.asarray(colour / relative[:, :, None], np.float32)
 
 
 def push_pull(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Fill where ``weight`` (H, W) is low from coarser averages of ``colour`` (H, W, 3) (Gortler et al. 1996)."""
+    """Fill pixels of low ``weight`` (H, W) from coarser averages of ``colour`` (H, W, 3) (Gortler et al. 1996)."""
     weight = np.clip(weight, 0, 1)
     if min(colour.shape[:2]) <= 2:
         total = weight.sum()
@@ -141,7 +141,7 @@ def push_pull(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _mirror(atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of every texel's mirror image on the skin (itself elsewhere)."""
+    """Return row and column of every texel's mirror image on the skin; elsewhere of the texel itself."""
     rows, columns = np.nonzero(atlas.part == SKIN)
     position = atlas.position[rows, columns]
     _, index = cKDTree(position).query(position * np.array([-1, 1, 1]))
@@ -158,7 +158,9 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
         stage, painter: of the generic head.
 
     Raises:
-        KeyError: unknown name. ValueError: the point table lacks the portrait. RuntimeError: the fit failed.
+        KeyError: unknown name.
+        ValueError: the point table lacks the portrait.
+        RuntimeError: the fit failed.
     """
     atlas, picture, points = stage.atlas, portrait_picture(name), portrait_points(name)
     fit = fit_portrait(stage, points, picture.shape[1], picture.shape[0])
@@ -197,7 +199,7 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
 def _photographed(
     stage: Stage, painter: SkinPainter, fit: PortraitFit, picture: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take colours from the photograph, without its light; where one side is seen badly, from the other.
+    """Take colours from the photograph, without its light; where one side is poorly visible, from the other side.
 
     Returns:
         Colour (H, W, 3) of the atlas, and how well each texel is seen (H, W), 0 .. 1.
@@ -218,7 +220,7 @@ def _photographed(
 
 
 def _filled(atlas: Atlas, colour: np.ndarray, weight: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Fill what is not seen from around it; a hidden neck with darker skin."""
+    """Fill hidden texels from their surroundings, and a hidden neck with darker skin."""
     y = atlas.position[:, :, 1]
     neck = 1 - smoothstep(y, atlas.landmarks[8, 1] - 10, atlas.landmarks[8, 1] + 4)
     hidden_neck = (neck > 0.5) & (weight < 0.3)
@@ -229,7 +231,7 @@ def _filled(atlas: Atlas, colour: np.ndarray, weight: np.ndarray, skin: np.ndarr
 
 
 def _kept_expression(stage: Stage, fit: PortraitFit) -> np.ndarray:
-    """Expression with which the texture looks neutral: mouth modes nearly gone, brows half."""
+    """Return the expression that stays in the texture: 15 % of the mouth modes, half of the brows."""
     names = stage.head.notes["expression_names"]
     kept = np.zeros_like(fit.expression)
     for index, name in enumerate(names):
@@ -253,7 +255,9 @@ def load_portraits(head: HeadData, cache: str | Path, size: int = 512) -> list[P
     """Return both portraits, from ``cache`` where it holds them for this head, else computed and stored there.
 
     Args:
-        head: the generic head; cache: folder for ``portrait_<name>.npz`` (made if absent); size: of the texture.
+        head: the generic head.
+        cache: folder for ``portrait_<name>.npz``, created if missing.
+        size: side of the texture in texels.
     """
     cache, key = Path(cache), _key(head, size)
     portraits: list[Portrait] = []
@@ -287,7 +291,7 @@ def _write(path: Path, key: str, portrait: Portrait) -> None:
 
 
 def _read(path: Path, key: str, name: str) -> Portrait | None:
-    """Read a cached portrait; None when it was made for another head or by other code."""
+    """Read a cached portrait; return None if it belongs to another head or other code."""
     with np.load(path, allow_pickle=False) as archive:
         notes = json.loads(archive["notes"].tobytes().decode())
         if notes["key"] != key or notes["name"] != name:

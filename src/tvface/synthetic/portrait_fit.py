@@ -162,13 +162,13 @@ class _Fit:
         return low, high
 
     def scale(self) -> np.ndarray:
-        """Return how far each unknown moves as a rule."""
+        """Return the typical scale of each unknown."""
         scale = np.ones(self.count)
         scale[:3], scale[3:5], scale[5], scale[6] = 0.1, 0.01, 0.2, 0.1
         return scale
 
     def result(self, x: np.ndarray) -> PortraitFit:
-        """Return the fit that these unknowns are."""
+        """Return the fit of a vector of unknowns."""
         shape, expression, joints, translation = self.unpack(x)
         error = float(np.linalg.norm(self.project(x) - self.points, axis=1).mean() / self.unit)
         codes = np.zeros(self.stage.shape.shape[1]), np.zeros(self.stage.expression.shape[1])

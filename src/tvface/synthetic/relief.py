@@ -1,4 +1,4 @@
-"""Fine relief of the skin that the mesh is too coarse for: wrinkles that come and go with the expression, and pores.
+"""Fine relief of the skin, which the mesh cannot resolve: wrinkles that depend on the expression, and pores.
 
 Heights are maps in the head's texture; the renderer tilts its normals by their slope (bump mapping, Blinn 1978). Which
 fold answers to which movement follows the facial action coding system (Ekman & Friesen 1978): lifted brows crease the
@@ -18,8 +18,8 @@ from tvface.synthetic.atlas import SKIN, Atlas, pyramid
 from tvface.synthetic.frontal import Frontal, smooth_path
 from tvface.synthetic.noise import Noise
 
-# Which full movements call a group of folds forth, and how deep its folds then are in an old face (mm); a young face
-# shows a part of it.
+# Full movements that cause a group of folds, and the depth of the folds in an old face (mm); in a young face they are
+# shallower.
 ANSWERS: dict[str, tuple[tuple[str, ...], float]] = {
     "forehead": (("brow_up", "brow_out"), 0.75),
     "glabella": (("brow_furrow",), 0.8),
@@ -49,10 +49,10 @@ class Relief:
 
 
 class ReliefPainter:
-    """Draws the folds of one head; they are the same for everybody, their depths are not."""
+    """The folds of one head: their places are the same for all people, their depths are not."""
 
     def __init__(self, atlas: Atlas, frontal: Frontal, names: Sequence[str]) -> None:
-        """``names`` are those of the head's expression columns."""
+        """``names`` are the names of the head's expression columns."""
         self.atlas, self.frontal, self.names = atlas, frontal, list(names)
 
     @cached_property
@@ -66,14 +66,14 @@ class ReliefPainter:
         return tuple(pyramid(one) for one in [*drawn, pores.astype(np.float32)])
 
     @cached_property
-    def _callers(self) -> tuple[list[tuple[int, float]], ...]:
-        """Per group of ANSWERS the expression columns that call it forth, and their shares: a side calls half."""
-        found = []
+    def _fold_columns(self) -> tuple[list[tuple[int, float]], ...]:
+        """Expression columns that cause each group of folds in ANSWERS, and their shares: one side causes half."""
+        columns = []
         for movements, _ in ANSWERS.values():
             shares = dict.fromkeys(movements, 1.0)
             shares |= {f"{name}_{side}": 0.5 for name in movements for side in ("L", "R")}
-            found.append([(index, shares[name]) for index, name in enumerate(self.names) if name in shares])
-        return tuple(found)
+            columns.append([(index, shares[name]) for index, name in enumerate(self.names) if name in shares])
+        return tuple(columns)
 
     def _groove(self, lines: Sequence[np.ndarray], width: float) -> np.ndarray:
         """Return grooves of unit depth with raised edges along ``lines`` (N, 2) mm."""
@@ -113,7 +113,7 @@ class ReliefPainter:
     def of(self, age: float, expression: np.ndarray, full: float) -> Relief:
         """Return the relief of a face of ``age`` 0..1 with an expression code (E,), ``full`` its full movement."""
         amounts = []
-        for callers, (_, depth) in zip(self._callers, ANSWERS.values(), strict=True):
+        for callers, (_, depth) in zip(self._fold_columns, ANSWERS.values(), strict=True):
             shown = [(share, float(expression[index])) for index, share in callers if index < len(expression)]
             called = sum(share * max(value / full, 0.0) for share, value in shown)
             grown = YOUNG + (1 - YOUNG) * age

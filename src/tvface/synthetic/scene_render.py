@@ -1,4 +1,4 @@
-"""Rendering of persons before a background, with exact labels, points, visibility and depth."""
+"""Rendering of people before a background, with exact labels, points, visibility and depth."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Frame:
     """A rendered picture.
 
     image: (H, W, 3) uint8 RGB; labels: (H, W) uint8 zllrunning classes, 0 background; person: (H, W) int8, which person
-    a pixel shows, -1 none; depth: (H, W) float32 metres, +inf where nothing is; points: (P, 68, 2) float32 pixels;
+    a pixel shows, -1 none; depth: (H, W) float32 metres, +inf on the background; points: (P, 68, 2) float32 pixels;
     visible: (P, 68) bool, neither hidden nor outside the picture.
     """
 
@@ -174,7 +174,7 @@ def _paint(
 
 
 def _lamps(surface: Surface, lamps: Sequence[PointLight]) -> np.ndarray:
-    """Return what the lamps add at each vertex: (V, 3) float32."""
+    """Return the light of the lamps at each vertex: (V, 3) float32."""
     total = np.zeros(surface.vertices.shape, np.float32)
     for lamp in lamps:
         arriving = lamp.irradiance(surface.vertices, surface.normals)
@@ -185,7 +185,7 @@ def _lamps(surface: Surface, lamps: Sequence[PointLight]) -> np.ndarray:
 
 
 def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Samples a mesh may touch: (x0, x1, y0, y1) clipped to the picture, None when it lies outside."""
+    """Return the samples that a mesh may cover: (x0, x1, y0, y1) clipped to the picture, None if it lies outside."""
     shown = points[points[:, 2] > 0]
     if not len(shown):
         return None
@@ -197,27 +197,27 @@ def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _level(surface: Surface, points: np.ndarray) -> int:
-    """Halvings of the texture after which a texel is about as large as a sample."""
-    chosen = surface.faces[:: max(1, len(surface.faces) // 600)]
+    """Return the number of halvings of the texture after which a texel is about as large as a sample."""
+    faces = surface.faces[:: max(1, len(surface.faces) // 600)]
     corner = surface.corners[:: max(1, len(surface.faces) // 600)]
 
     def areas(p: np.ndarray) -> np.ndarray:
         a, b = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
         return np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
 
-    screen, texels = areas(points[chosen][:, :, :2]).sum(), areas(corner).sum()
+    screen, texels = areas(points[faces][:, :, :2]).sum(), areas(corner).sum()
     if screen <= 0 or texels <= 0:
         return 0
     return int(np.clip(np.floor(0.5 * np.log2(texels / screen) + 0.3), 0, len(surface.levels) - 1))
 
 
 def _visible(points: np.ndarray, near: np.ndarray, samples: int) -> np.ndarray:
-    """Which projected points (68, 3) lie in the picture and at the surface shown near them: (68,) bool."""
+    """Return which projected points (68, 3) lie in the picture and on the visible surface: (68,) bool."""
     rows, columns = near.shape
     x = np.round((points[:, 0] + 0.5) * samples - 0.5).astype(int)
     y = np.round((points[:, 1] + 0.5) * samples - 0.5).astype(int)
     inside = (points[:, 2] > 0) & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    # A point on the outline may fall just beside it: one sample around with the point's depth, or empty, will do.
+    # A point on the outline may fall just beside it: a neighbouring sample with its depth, or empty, suffices.
     step = np.arange(-1, 2)
     row = np.clip(y[inside, None, None] + step[:, None], 0, rows - 1)
     column = np.clip(x[inside, None, None] + step, 0, columns - 1)
@@ -229,7 +229,9 @@ def _visible(points: np.ndarray, near: np.ndarray, samples: int) -> np.ndarray:
 
 
 def average_frames(frames: Sequence[Frame]) -> Frame:
-    """Blend sub-frames of one exposure to a picture with motion blur; everything else is taken from the middle one.
+    """Average the sub-frames of one exposure into a picture with motion blur.
+
+    All other arrays come from the middle sub-frame.
 
     Raises:
         ValueError: no frames.
@@ -243,7 +245,7 @@ def average_frames(frames: Sequence[Frame]) -> Frame:
 
 
 def overlay(frame_image: np.ndarray, points: np.ndarray, visible: np.ndarray, scale: int = 3) -> np.ndarray:
-    """Enlarge a picture and draw the points, green where visible and red where hidden, to be looked at."""
+    """Enlarge a picture and draw the points, green where visible and red where hidden, for visual checks."""
     large = cv2.resize(frame_image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for (x, y), shown in zip(points, visible, strict=True):
         place = (round((x + 0.5) * scale - 0.5), round((y + 0.5) * scale - 0.5))

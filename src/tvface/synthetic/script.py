@@ -1,7 +1,7 @@
 """The script of the embedded show: who is on screen, when, where, in which light.
 
-An episode has two leads of its own, so that a split by identity and by episode exists; the first lead of the first
-episode also passes through the two-person shots of the second one, so that people must be recognised across episodes.
+Each episode has its own two leads, so that splits by identity and by episode exist. The first lead of the first episode
+also appears in two-person shots of the second one, so that people must be recognised across episodes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SHOTS: tuple[tuple[Kind, int, float, int, float, bool], ...] = (
 
 @dataclass(frozen=True)
 class Actor:
-    """A person in a shot and what they do."""
+    """A person in a shot, and their motion."""
 
     person: str
     performance: Performance
@@ -110,14 +110,14 @@ def write_script(settings: Synth, index: int, seed: int) -> list[Shot]:
 
 
 def _people(kind: Kind, lead: int, index: int, number: int) -> tuple[str, ...]:
-    own = leads(index)
+    pair = leads(index)
     if kind == "empty":
         return ()
     if kind == "single":
-        return (own[lead],)
+        return (pair[lead],)
     if index == 1 and number == 1:
-        return (own[0], leads(0)[0])  # the visitor of the first episode
-    return own
+        return (pair[0], leads(0)[0])  # the visitor of the first episode
+    return pair
 
 
 def _direct(

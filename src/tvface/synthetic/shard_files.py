@@ -1,7 +1,7 @@
-"""Sets of crops on disk: npz shards that several processes make, and the head that they are made with.
+"""Sets of crops on disk: npz shards that several processes write, and their head.
 
-A shard is a function of the set's seed and its own number, so a file depends neither on the number of processes nor on
-the other files. A run that was stopped goes on: complete shards stay. Files appear atomically and hold no pickles.
+A shard is a function of the set's seed and the shard's number, so it depends neither on the number of processes nor on
+the other files. A run that was stopped resumes: complete shards stay. Files appear atomically and hold no pickles.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ HEAD = "head.npz"
 
 
 class CropsError(ValueError):
-    """A set of crops cannot be made as asked, or what is in its folder is not of this set."""
+    """A set of crops cannot be written as requested, or its folder holds files of another set."""
 
 
 class Shard(Protocol):
-    """A shard to be written; it is sent to another process."""
+    """A shard to write; it is sent to another process."""
 
     @property
     def path(self) -> Path:
@@ -38,7 +38,7 @@ Written = TypeVar("Written", bound=Shard)
 
 
 def sizes(count: int, per_shard: int) -> list[int]:
-    """Return how many of ``count`` items each shard gets: ``per_shard``, the last one the rest."""
+    """Return the number of entries in each shard: ``per_shard``, in the last one the rest of ``count``."""
     return [min(per_shard, count - start) for start in range(0, count, per_shard)]
 
 
@@ -48,13 +48,13 @@ def write_missing(
     processes: int,
     is_done: Callable[[Written], bool] = lambda shard: shard.path.is_file(),
 ) -> Iterator[Path]:
-    """Write the shards that are not there; yields the files that are there, then each when it is.
+    """Write the missing shards; yield the existing files, then each new file when it is written.
 
     Args:
-        write: writes one shard and returns its file; a function of a module, for it runs in other processes.
-        shards: all of the set.
-        processes: workers; with one, or one shard to write, this process writes.
-        is_done: whether a shard is there and complete.
+        write: writes one shard and returns its file; a module's function, because it runs in other processes.
+        shards: all shards of the set.
+        processes: number of workers; with one worker or one missing shard, this process writes.
+        is_done: whether a shard exists and is complete.
     """
     missing = [shard for shard in shards if not is_done(shard)]
     for shard in shards:
@@ -68,15 +68,15 @@ def write_missing(
 
 
 def save_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Write arrays as one npz file; returns its path."""
+    """Write arrays as one npz file; return its path."""
     with atomic(path) as temporary, temporary.open("wb") as file:
-        # Not compressed: a training run reads the arrays many times, and packing would cost as much as rendering.
+        # Uncompressed: a training reads the arrays many times, and compression would cost as much as rendering.
         np.savez(file, allow_pickle=False, **arrays)
     return path
 
 
 def write_head(folder: Path) -> HeadData:
-    """Write the generic head of the present source into a folder of crops, and return it.
+    """Write the generic head of this version into a folder of crops, and return it.
 
     Raises:
         CropsError: the folder holds crops of another head.

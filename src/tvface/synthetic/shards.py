@@ -1,4 +1,4 @@
-"""Sets of synthetic crops with all their truth: npz shards and their Parquet index.
+"""Sets of synthetic crops with full ground truth: npz shards and their Parquet index.
 
 Shard k of seed s is drawn from the generator seeded (s, k); :mod:`tvface.synthetic.shard_files` writes them.
 """
@@ -33,7 +33,7 @@ PER_SHARD = 240  # crops; with all layers of 128 x 128 px about 120 MB
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the crops beside the code.
+    """The settings that determine the crops, together with the code.
 
     seed: of everything random; size: side in pixels; frames: per shot; layers: of
     :data:`tvface.synthetic.truth.LAYERS`; per_shard: crops per file, a multiple of ``frames``.
@@ -55,18 +55,18 @@ class Recipe:
         if self.per_shard % self.frames:
             raise CropsError(f"per_shard {self.per_shard} must be a multiple of frames {self.frames}: shots stay whole")
         try:
-            chosen = check_layers(self.layers)
+            layers = check_layers(self.layers)
         except ValueError as error:
             raise CropsError(str(error)) from error
-        if chosen == {"flow"} and self.frames == 1:
+        if layers == {"flow"} and self.frames == 1:
             raise CropsError("the layer flow needs shots of at least 2 frames (frames 1)")
-        # The order in which layers are named makes no other set.
-        object.__setattr__(self, "layers", tuple(layer for layer in LAYERS if layer in chosen))
+        # The order of the names makes no difference to the set.
+        object.__setattr__(self, "layers", tuple(layer for layer in LAYERS if layer in layers))
 
 
 @dataclass(frozen=True)
 class Task:
-    """One shard to be written: number ``index`` of the folder's, of ``shots`` shots; ``made_with`` is stored in it."""
+    """One shard to write: its number ``index``, the number of its shots, and the notes ``made_with`` to store in it."""
 
     folder: Path
     index: int
@@ -81,19 +81,21 @@ class Task:
 
 
 def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int = 1) -> Iterator[Path]:
-    """Write a set of crops; yields each shard when it is there, and the index at last.
+    """Write a set of crops; yield each shard when it is written, and finally the index.
 
     The folder gets ``crops_00000.npz`` ... (arrays of :data:`tvface.synthetic.truth.ARRAYS`, and ``identity``,
-    ``shot`` and ``frame`` (N,) int64), ``index.parquet`` (:data:`tvface.manifests.crops.CROPS`) and ``head.npz``, whose
-    faces and bases go with the vertices and codes.
+    ``shot`` and ``frame`` (N,) int64), ``index.parquet`` (:data:`tvface.manifests.crops.CROPS`) and ``head.npz``, the
+    head of the vertices and codes.
 
     Args:
-        folder: made if absent. Shards of the same set stay; a set of another recipe, head or code is refused.
-        count: crops in all, a multiple of the recipe's frames.
-        processes: workers, with one thread each.
+        folder: created if missing. Shards of the same set stay.
+        count: total number of crops, a multiple of the recipe's frames.
+        recipe: of the set.
+        processes: number of workers, with one thread each.
 
     Raises:
-        CropsError: bad numbers; the folder holds another set, more shards than ``count`` asks for, or a damaged file.
+        CropsError: invalid numbers; the folder holds a set of another recipe, head or code, more shards than ``count``
+            needs, or a damaged file.
     """
     folder = Path(folder)
     if count < 1 or count % recipe.frames:
@@ -114,16 +116,16 @@ def write_crops(folder: str | Path, count: int, recipe: Recipe, processes: int =
 
 
 def make_shots(maker: ShotMaker, count: int, generator: np.random.Generator) -> Iterator[tuple[int, str, Shot]]:
-    """Yield (person's number, texture's name, shot): a new person every two shots, new looks every four."""
+    """Yield (number of the person, name of the texture, shot): a new person every two shots, new looks every four."""
     for index, person in enumerate(maker.crops.cast(count, generator)):
         yield index // PERSON_EVERY, person.texture.name, maker.shot(person, generator)
 
 
 def _is_done(task: Task) -> bool:
-    """Whether a task's shard is there and complete.
+    """Return whether a task's shard exists and is complete.
 
     Raises:
-        CropsError: it is of another set, or damaged.
+        CropsError: it belongs to another set, or is damaged.
     """
     if not task.path.is_file():
         return False
@@ -145,16 +147,16 @@ def _notes(path: Path) -> dict[str, Any]:
 
 
 def write_shard(task: Task) -> Path:
-    """Write one shard, in place of an older one of its name; the folder must hold the head."""
+    """Write one shard and replace an older one of its name; the folder must hold the head."""
     recipe = task.recipe
     with one_thread():
         maker = _maker(task.folder / HEAD, recipe)
         generator = np.random.default_rng([recipe.seed, task.index, 0x7A11])
-        made = list(make_shots(maker, task.shots, generator))
-    arrays = {name: np.concatenate([shot.arrays[name] for _, _, shot in made]) for name in maker.arrays}
+        shots = list(make_shots(maker, task.shots, generator))
+    arrays = {name: np.concatenate([shot.arrays[name] for _, _, shot in shots]) for name in maker.arrays}
     first = task.index * (recipe.per_shard // recipe.frames)
     rows: list[dict[str, Any]] = []
-    for index, (person, looks, shot) in enumerate(made):
+    for index, (person, looks, shot) in enumerate(shots):
         for frame, facts in enumerate(shot.facts):
             last = frame + 1 == recipe.frames
             place = {
@@ -179,8 +181,8 @@ def _maker(head: Path, recipe: Recipe) -> ShotMaker:
 
 def _write_index(folder: Path, tasks: list[Task], recipe: Recipe, made_with: str) -> Path:
     rows = [{"file": task.path.name, **row} for task in tasks for row in _notes(task.path)["rows"]]
-    made = json.loads(made_with)
-    settings, head = dataclasses.asdict(recipe), {HEAD: made["head"]}
-    provenance = Provenance("synth-crops", settings, made["code"], head, backend="generic head", seed=recipe.seed)
+    inputs = json.loads(made_with)
+    settings, head = dataclasses.asdict(recipe), {HEAD: inputs["head"]}
+    provenance = Provenance("synth-crops", settings, inputs["code"], head, backend="generic head", seed=recipe.seed)
     write(folder / INDEX, CROPS, pd.DataFrame(rows), provenance)
     return folder / INDEX

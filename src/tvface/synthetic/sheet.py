@@ -1,9 +1,9 @@
-"""A sheet of the synthetic people, to be looked at: identities, one face from all sides, expressions, ages.
+"""A sheet of the synthetic people for visual checks: identities, one face from all sides, expressions, ages.
 
     python -m tvface.synthetic.sheet docs/people.jpg
 
-The rows: people of the training crops; people of the show's kind; one of them turned from profile to profile; the named
-expressions at full strength; a young and an old face under the same movements, with the folds they call forth.
+The rows: people of the training crops; people as in the show; one of them turned from profile to profile; the named
+expressions at full strength; a young and an old face under the same movements, with their folds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MOVEMENTS = ("", "brow_up", "brow_furrow", "smile")
 
 
 class Studio:
-    """Takes pictures of people before a grey wall in one light.
+    """Render people before a grey wall in one light.
 
     Args:
         head: with the painters' movements as expression columns; None: the generic head.
@@ -49,10 +49,10 @@ class Studio:
         self.full = float(head.notes["expression_full"])
         self.light = directional_light(np.array([0.5, 0.7, 0.8]), 0.5, 0.7, np.ones(3), np.ones(3))
 
-    def person(self, seed: int, *, own: bool = True, **traits: object) -> Person:
-        """Return the person of a seed: with the crops' own brows and proportions, or of the show's kind."""
+    def person(self, seed: int, *, varied: bool = True, **traits: object) -> Person:
+        """Return the person of a seed: ``varied`` as in the training crops, or as in the show."""
         rng = np.random.default_rng([seed, 0x5EE7])
-        if own:
+        if varied:
             return self.maker.person(self.maker.texture(rng), rng)
         looks = dataclasses.replace(draw_traits(seed), **traits)  # type: ignore[arg-type]
         texture = procedural_texture(self.maker.painter, self.maker.stage.head.faces, seed, looks)
@@ -86,15 +86,15 @@ def sheet(studio: Studio | None = None) -> np.ndarray:
     for k, turn in enumerate(turns * 2):
         add(f"crops {k}", studio.take(studio.person(k), yaw=turn))
     for k, turn in enumerate(turns):
-        add(f"show {k + 20}", studio.take(studio.person(k + 20, own=False), yaw=turn))
-    one = studio.person(21, own=False, hair_style="short", spectacles="", hat="", beard=0.0, moustache=0.0)
+        add(f"show {k + 20}", studio.take(studio.person(k + 20, varied=False), yaw=turn))
+    one = studio.person(21, varied=False, hair_style="short", spectacles="", hat="", beard=0.0, moustache=0.0)
     for yaw in YAWS:
         add(f"yaw {yaw}", studio.take(one, yaw=yaw))
     for name in EXPRESSIONS:
         add(name, studio.take(one, name, jaw=0.2 if name == "lip_up" else 0.0))
     for age in (0.05, 0.95):
         aged = studio.person(
-            21, own=False, hair_style="short", spectacles="", hat="", beard=0.0, age=age, moustache=0.0
+            21, varied=False, hair_style="short", spectacles="", hat="", beard=0.0, age=age, moustache=0.0
         )
         for movement in MOVEMENTS:
             add(f"age {age:.2f} {movement or 'at rest'}", studio.take(aged, movement))
@@ -106,10 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: write the sheet."""
     parser = argparse.ArgumentParser(prog="python -m tvface.synthetic.sheet", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    given = parser.parse_args(arguments)
-    stored = cv2.imwrite(str(given.out), sheet()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    options = parser.parse_args(arguments)
+    stored = cv2.imwrite(str(options.out), sheet()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     if not stored:
-        raise SystemExit(f"{given.out}: could not be written; its folder must exist and its name end in .jpg or .png")
+        raise SystemExit(f"{options.out}: could not be written; its folder must exist and its name end in .jpg or .png")
 
 
 if __name__ == "__main__":

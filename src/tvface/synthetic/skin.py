@@ -17,13 +17,13 @@ EARS = (7, 8)
 
 
 def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Cubic step from 0 at ``low`` to 1 at ``high`` (``low`` may be above ``high``)."""
+    """Return a cubic step from 0 at ``low`` to 1 at ``high`` (``low`` may be above ``high``)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 class SkinPainter:
-    """Paints skins on one head; what does not depend on the person is computed once."""
+    """Painter of skins on one head; everything that does not depend on the person is computed once."""
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
@@ -171,10 +171,10 @@ class SkinPainter:
     def _brow_labels(self, brow: np.ndarray) -> np.ndarray:
         labels = self.atlas.labels.copy()
         labels[np.isin(labels, (LEFT_BROW, RIGHT_BROW)) & self.skin] = 1
-        # The head's own map says which class is which side.
+        # The head's label map determines which class is on which side.
         x = self.atlas.position[:, :, 0]
-        own = self.atlas.labels == LEFT_BROW
-        left_sign = np.sign(np.median(x[own])) if own.any() else 1.0
+        left_brow = self.atlas.labels == LEFT_BROW
+        left_sign = np.sign(np.median(x[left_brow])) if left_brow.any() else 1.0
         shown = brow > 0.25
         labels[shown & (x * left_sign > 0)] = LEFT_BROW
         labels[shown & (x * left_sign <= 0)] = RIGHT_BROW

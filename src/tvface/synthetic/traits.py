@@ -1,4 +1,4 @@
-"""What a procedural person looks like: drawn once per person from a seed."""
+"""The looks of a procedural person, drawn once per person from a seed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ HAIR_STYLES = ("bald", "buzz", "short", "fringe", "bob", "long")
 
 LIPSTICKS: np.ndarray = np.array([[0.62, 0.10, 0.14], [0.72, 0.25, 0.28], [0.50, 0.14, 0.22], [0.78, 0.42, 0.40]])
 EYE_SHADOWS: np.ndarray = np.array([[0.35, 0.22, 0.30], [0.30, 0.25, 0.20], [0.2, 0.25, 0.4]])
-# How probable each of HAIR_STYLES is.
+# Probability of each of HAIR_STYLES.
 STYLES_OF_MEN = (0.14, 0.2, 0.4, 0.16, 0.04, 0.06)
 STYLES_OF_WOMEN = (0.02, 0.03, 0.2, 0.2, 0.25, 0.3)
 
@@ -81,19 +81,19 @@ class Traits:
     cloth_stripes: float
     spectacles: str  # "", "round", "square" or "sun"
     hat: str  # "", "cap" or "beanie"
-    # What follows is drawn for the training crops only, see variety.py.
-    brows: tuple[tuple[float, float], ...] = ()  # own line: points 17..26 in frontal mm; empty: the head's
+    # The following are drawn for the training crops only, see variety.py.
+    brows: tuple[tuple[float, float], ...] = ()  # points 17..26 in frontal mm; empty: the head's brows
     crease: float = 0.0  # darkness of the upper lid's fold
-    crease_height: float = 4.0  # of it above the lid
+    crease_height: float = 4.0  # of the fold above the lid, mm
     liner: float = 0.0  # width of the line along the upper lid
     liner_below: float = 0.0  # strength of the line along the lower lid
-    wing: float = 0.0  # how far the upper line runs beyond the outer corner
+    wing: float = 0.0  # length of the upper line beyond the outer corner
     lash_length: float = 0.0
     smoke: float = 0.0  # dark shadow all around the eye
     parting: float = 0.0  # where the hair parts, degrees of azimuth
-    sweep: float = 0.0  # how far it falls over the forehead beside the parting
+    sweep: float = 0.0  # how far hair falls over the forehead beside the parting
     hair_volume: float = 1.0  # times the style's thickness
-    hair_waves: float = 0.0  # how uneven that thickness is, 0 .. 1
+    hair_waves: float = 0.0  # unevenness of that thickness, 0 .. 1
     curtain: float = 0.0  # azimuth in degrees where hanging hair begins; 0: drawn beside the face
 
 
@@ -123,7 +123,7 @@ def _hair_colour(rng: np.random.Generator, grey: bool, darkness: float) -> np.nd
 
 
 def _beard(rng: np.random.Generator, male: bool) -> tuple[float, float]:
-    """Draw how thick beard and moustache are; most beards have a moustache as thick, few moustaches stand alone."""
+    """Draw the density of beard and moustache; most beards have a moustache as thick, few moustaches stand alone."""
     beard = float(rng.uniform(0.5, 1)) if male and rng.random() < 0.28 else 0.0
     if beard and rng.random() < 0.8:
         return beard, beard

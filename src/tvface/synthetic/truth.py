@@ -1,16 +1,16 @@
-"""Crops with everything that is known about them: short shots of one person for training networks on synthetic faces.
+"""Crops with full ground truth: short shots of one person for training networks on synthetic faces.
 
-A shot is 1..N pictures of one person who moves, before a background, in a light and by a camera that stay. Who stands
-behind, occluders, blur, compression and colours are the shot's too; only the sensor's grain is new in every picture.
-People, poses, light and damage are drawn as for :mod:`tvface.synthetic.crops`.
+A shot is 1..N pictures of one moving person with a constant background, light and camera. The stranger behind,
+occluders, blur, compression and colours are constant too; only the sensor's noise is new in every picture. People,
+poses, light and degradation are drawn as for :mod:`tvface.synthetic.crops`.
 
 Conventions, valid for every array of :data:`ARRAYS`:
 
-* pixels: x right, y down, centres at integers, (0, 0) the top left one;
-* camera coordinates: metres, x right, y up, z to the camera, which stands at the origin and looks along -z; a point
-  lies in the picture at ``x = cx + focal X / -Z``, ``y = cy - focal Y / -Z``;
-* depth, normals and flow hold at the pixels' centres and belong to the person, as if no occluder were there; picture
-  and classes average 2 x 2 samples per pixel and show the occluder. Whoever stands behind is background.
+* pixels: x right, y down, centres at integers, (0, 0) at the top left;
+* camera coordinates: metres, x right, y up, z to the camera, which is at the origin and looks along -z; a point is
+  projected to ``x = cx + focal X / -Z``, ``y = cy - focal Y / -Z``;
+* depth, normals and flow refer to the pixels' centres and to the person without occluders; picture and classes average
+  2 x 2 samples per pixel and include the occluder. A stranger behind counts as background.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tvface.synthetic.occluders import Covered
 from tvface.synthetic.person import Person, Posed
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
 
-INTERVALS = (1 / 25, 1 / 3)  # seconds between the frames of a shot: a video's, and those of TVQA's pictures
+INTERVALS = (1 / 25, 1 / 3)  # seconds between the frames of a shot: from video rate to the rate of TVQA's pictures
 LONGEST = 0.6  # seconds, so that the head stays in the crop
 TURNING = np.radians([12.0, 25.0, 8.0])  # rad/s about x, y, z
 DRIFT = np.array([0.06, 0.04, 0.05])  # m/s along x, y, z
@@ -43,10 +43,10 @@ CHANGE = 0.5  # seconds from one expression, jaw and gaze to another
 
 @dataclass(frozen=True)
 class Array:
-    """One array of a shard: the layer that asks for it, dtype, shape after the first axis, meaning.
+    """One array of a shard: its layer, dtype, shape after the first axis, and meaning.
 
     In the shapes S is the side of the crops, V the head's vertices, I and E the lengths of its identity and expression
-    bases. The first axis counts crops, that of ``flow`` and ``flow_valid`` pairs of frames.
+    bases. The first axis counts crops; in ``flow`` and ``flow_valid`` it counts pairs of frames.
     """
 
     layer: str
@@ -82,7 +82,7 @@ LAYERS = tuple(dict.fromkeys(array.layer for array in ARRAYS.values()))
 
 @dataclass(frozen=True)
 class Moment:
-    """What moves a person: expression (E,), joints (15,) rad, translation (3,) m, for :meth:`Person.place`."""
+    """Parameters for :meth:`Person.place` at one time: expression (E,), joints (15,) rad, translation (3,) m."""
 
     expression: np.ndarray
     joints: np.ndarray
@@ -91,10 +91,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Shot:
-    """A shot: the arrays of :data:`ARRAYS` that were asked for, stacked over its F frames (flow: over F - 1 pairs).
+    """A shot: the requested arrays of :data:`ARRAYS`, stacked over its F frames (flow: over F - 1 pairs).
 
-    facts: per frame, what :data:`tvface.manifests.crops.CROPS` says of a crop by itself: pose, distance, focal length,
-    visible points, share of the picture under occluders, interval between frames, digest of the picture.
+    ``facts`` holds per frame the columns of :data:`tvface.manifests.crops.CROPS` that depend on the crop alone: pose,
+    distance, focal length, visible points, share of the picture under occluders, interval between frames, digest of the
+    picture.
     """
 
     arrays: dict[str, np.ndarray]
@@ -105,7 +106,7 @@ def check_layers(layers: Collection[str]) -> frozenset[str]:
     """Return the layers as a set.
 
     Raises:
-        ValueError: one of them does not exist, or there are none.
+        ValueError: a layer is unknown, or there are no layers.
     """
     unknown = sorted(set(layers) - set(LAYERS))
     if unknown or not layers:
@@ -114,13 +115,13 @@ def check_layers(layers: Collection[str]) -> frozenset[str]:
 
 
 class ShotMaker:
-    """Draws shots of one head model; all randomness comes from the generator passed to the methods.
+    """Render shots of one head model; all randomness comes from the generator passed to the methods.
 
     Args:
         head: the generic head (its metadata names the expression modes).
         size: side of the crops in pixels.
         frames: pictures per shot.
-        layers: of :data:`LAYERS`; they change what is returned, never what is drawn.
+        layers: of :data:`LAYERS`; they select the returned arrays and never change the random draws.
 
     Raises:
         ValueError: the head's metadata names no expression modes; an unknown layer; no frames.
@@ -134,7 +135,7 @@ class ShotMaker:
         self.layers = check_layers(layers)
 
     def motion(self, rng: np.random.Generator) -> tuple[list[Moment], float]:
-        """Draw what the person does in the shot's frames, and the seconds between two of them."""
+        """Draw the person's parameters in the shot's frames, and the seconds between two frames."""
         crops = self.crops
         first, then = crops.expression(rng), crops.expression(rng)
         start, end = crops.joints(rng), crops.joints(rng)
@@ -153,7 +154,7 @@ class ShotMaker:
         return moments, interval
 
     def shot(self, person: Person, rng: np.random.Generator) -> Shot:
-        """Draw motion, light, background and damage for a person."""
+        """Draw motion, light, background and degradation of a person, and render the shot."""
         moments, interval = self.motion(rng)
         posed = [person.place(moment.expression, moment.joints, moment.translation) for moment in moments]
         middle = self.frames // 2
@@ -161,18 +162,18 @@ class ShotMaker:
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
         others, lamps = self.crops.company(person, posed[middle], float(-moments[middle].translation[2]), rng)
         camera = self.crops.camera(posed[middle], rng)
-        things = self.crops.covers(rng)
-        thing, damage, grain = (int(seed) for seed in rng.integers(2**63, size=3))
+        occluders = self.crops.covers(rng)
+        occluder, degradation, grain = (int(seed) for seed in rng.integers(2**63, size=3))
         grains = np.random.default_rng(grain)
         columns: dict[str, list[np.ndarray]] = {}
         facts, covers = [], []
         for moment, place in zip(moments, posed, strict=True):
             frame = render_scene([place, *others], camera, light, background, lamps=lamps)
-            # Seeds, not generators: in every frame of the shot the same thing is at the same place.
-            image, labels, cover = _cover(frame, things, np.random.default_rng(thing))
+            # Seeds, not generators: every frame of the shot has the same occluder at the same place.
+            image, labels, cover = _cover(frame, occluders, np.random.default_rng(occluder))
             covers.append(cover)
-            found = {
-                "image": degrade(image, np.random.default_rng(damage), grains),
+            arrays = {
+                "image": degrade(image, np.random.default_rng(degradation), grains),
                 "clean": frame.image,
                 "points": frame.points[0],
                 "visible": frame.visible[0] & ~_at(cover, frame.points[0]),
@@ -181,8 +182,8 @@ class ShotMaker:
                 "vertices": place.vertices,
                 **_parameters(person, moment, camera, light, lamps),
             }
-            facts.append(_facts(place, moment, camera, found) | {"interval_s": interval})
-            for name, value in found.items():
+            facts.append(_facts(place, moment, camera, arrays) | {"interval_s": interval})
+            for name, value in arrays.items():
                 columns.setdefault(name, []).append(value)
         for name, values in self._surfaces(posed, camera, covers).items():
             columns[name] = values
@@ -190,53 +191,53 @@ class ShotMaker:
 
     @property
     def arrays(self) -> list[str]:
-        """The arrays of a shot: those of the layers, without flow where a shot has one frame."""
-        chosen = [name for name, array in ARRAYS.items() if array.layer in self.layers]
-        return [name for name in chosen if self.frames > 1 or ARRAYS[name].layer != "flow"]
+        """Names of the arrays of the layers, without flow if a shot has one frame."""
+        names = [name for name, array in ARRAYS.items() if array.layer in self.layers]
+        return [name for name in names if self.frames > 1 or ARRAYS[name].layer != "flow"]
 
     def _surfaces(self, posed: list[Posed], camera: Camera, covers: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
-        """Return depth, normals and flow, as far as they are asked for."""
+        """Return depth, normals and flow, as far as the layers include them."""
         if not self.layers & {"depth", "normals", "flow"}:
             return {}
         views = [geometry.look(place, camera) for place in posed]
-        found: dict[str, list[np.ndarray]] = {}
+        surfaces: dict[str, list[np.ndarray]] = {}
         if "depth" in self.layers:
-            found["depth"] = [geometry.depth(view) for view in views]
+            surfaces["depth"] = [geometry.depth(view) for view in views]
         if "normals" in self.layers:
-            found["normals"] = [geometry.normals(view) for view in views]
+            surfaces["normals"] = [geometry.normals(view) for view in views]
         if "flow" in self.layers and self.frames > 1:
             pairs = [geometry.flow(*pair) for pair in itertools.pairwise(views)]
-            found["flow"] = [motion for motion, _ in pairs]
-            # One cover will do for both frames: it is the same in all.
-            found["flow_valid"] = [
+            surfaces["flow"] = [motion for motion, _ in pairs]
+            # One occluder mask serves both frames: it is the same in all.
+            surfaces["flow_valid"] = [
                 valid & ~cover & ~_at(cover, _targets(motion))
                 for (motion, valid), cover in zip(pairs, covers[1:], strict=True)
             ]
-        return found
+        return surfaces
 
     @staticmethod
     def _stack(name: str, values: list[np.ndarray]) -> np.ndarray:
         return np.stack([np.asarray(value, ARRAYS[name].dtype) for value in values])
 
 
-def _cover(frame: Frame, things: Sequence[Cover], rng: np.random.Generator) -> Covered:
-    """Put things in front of a frame: image, labels of the first person and the covered area (S, S) bool."""
+def _cover(frame: Frame, occluders: Sequence[Cover], rng: np.random.Generator) -> Covered:
+    """Apply occluders to a frame: image, labels of the first person and the covered area (S, S) bool."""
     image, cover = frame.image, np.zeros(frame.labels.shape, bool)
     labels = np.where(frame.person > 0, 0, frame.labels).astype(np.uint8)
-    for thing in things:
-        image, labels, area = thing(image, labels, rng)
+    for occluder in occluders:
+        image, labels, area = occluder(image, labels, rng)
         cover |= area
     return image, labels, cover
 
 
 def _at(area: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Look an area (S, S) bool up at places (..., 2) pixels; beyond the border the nearest pixel counts."""
+    """Sample an area (S, S) bool at places (..., 2) in pixels; outside the picture use the nearest pixel."""
     x, y = (np.clip(np.round(places[..., k]), 0, area.shape[1 - k] - 1).astype(int) for k in (0, 1))
     return np.asarray(area[y, x])
 
 
 def _targets(motion: np.ndarray) -> np.ndarray:
-    """Return where each pixel goes: (S, S, 2) pixels."""
+    """Return the place of each pixel's surface in the next frame: (S, S, 2) pixels."""
     rows, columns = np.mgrid[: motion.shape[0], : motion.shape[1]]
     return motion + np.stack([columns, rows], axis=2)
 
@@ -256,7 +257,7 @@ def _parameters(
     }
 
 
-def _facts(place: Posed, moment: Moment, camera: Camera, found: dict[str, np.ndarray]) -> dict[str, Any]:
+def _facts(place: Posed, moment: Moment, camera: Camera, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     yaw, pitch, roll = place.angles
     return {
         "yaw": yaw,
@@ -264,7 +265,7 @@ def _facts(place: Posed, moment: Moment, camera: Camera, found: dict[str, np.nda
         "roll": roll,
         "distance": float(-moment.translation[2]),
         "focal": camera.focal,
-        "visible_points": int(found["visible"].sum()),
-        "covered": float(found["occluder"].mean()),
-        "image_sha256": hashlib.sha256(found["image"].tobytes()).hexdigest(),
+        "visible_points": int(arrays["visible"].sum()),
+        "covered": float(arrays["occluder"].mean()),
+        "image_sha256": hashlib.sha256(arrays["image"].tobytes()).hexdigest(),
     }

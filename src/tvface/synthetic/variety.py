@@ -1,9 +1,9 @@
-"""What sets the people of the training crops apart beyond the show's cast: brows, lids, make-up, proportions.
+"""Additional variety of the people in the training crops: brows, lids, make-up, proportions.
 
-A landmark network that has seen only the generic head's own brows, at the same place over every eye, finds them there
-on everybody. Here the line of the brow is drawn per person, independent of the bone below, and its ten points move
-with it. The means follow the proportions of 300-W as published (the mean shape of dlib's predictor, as in OpenFace's
-template; Apache-2.0); the spreads are chosen, 2-3 mm, to hold both portraits and that mean within two of them.
+A landmark network that has seen only the generic head's brows, at the same place over every eye, predicts them there on
+everyone. Here the line of the brow is drawn per person, independent of the bone below, and its ten points move with it.
+The means follow the proportions of 300-W as published (the mean shape of dlib's predictor, as in OpenFace's template;
+Apache-2.0); the spreads of 2-3 mm keep both portraits and that mean within two standard deviations.
 Outer eye distance = 1: inner eye corners .43, inner brow ends .28, outer ones 1.33, nose .33, mouth .65, chin 1.38
 below the eyes; the neutral generic head has .38, .37, 1.15, .27, .58, 1.25. Its jaw is .05 narrower on either side at
 the height of the mouth.
@@ -38,7 +38,7 @@ PROPORTIONS = {
 
 
 def draw_identity(names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """Draw an identity code: one coefficient for each of the named columns of the head's basis."""
+    """Draw an identity code: one coefficient per named column of the head's basis."""
     table = np.array([PROPORTIONS.get(name, (0.0, SPREAD)) for name in names])
     return rng.normal(table[:, 0], table[:, 1])
 
@@ -64,8 +64,8 @@ def draw_brows(rng: np.random.Generator) -> np.ndarray:
 
 
 def vary(traits: Traits) -> Traits:
-    """Return the looks with own brows, lid creases, lashes, partings and, on some, eye make-up; equal looks give equal
-    results.
+    """Return the looks with varied brows, lid creases, lashes, partings and, on some, eye make-up; equal looks give
+    equal results.
 
     Make-up lies beyond the lids' ends; the eye points stay where the lids meet.
     """

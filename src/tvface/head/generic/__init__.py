@@ -1,4 +1,4 @@
-"""The project's own head, made by formulas in FLAME's format: ``build(settings)``."""
+"""The generic head, built from formulas in FLAME's format: ``build(settings)``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None) -> HeadData:
         The head, in metres, origin between the eyes on the axis of the ears.
 
     Raises:
-        ValueError: more columns are asked for than the head has.
+        ValueError: the settings need more columns than the head has.
     """
     p = parts()
     n_vertices = len(p.position)

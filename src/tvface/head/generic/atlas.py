@@ -23,7 +23,7 @@ from tvface.head.generic.parts import (
 from tvface.head.generic.sculpt import grid, skin
 
 SKIN_FOOT = 0.2  # v of the end of the neck
-MARGIN = 0.008  # the skin keeps away from the border, where sampling mixes in what lies outside the picture
+MARGIN = 0.008  # the skin keeps away from the border, where sampling mixes in texels outside the picture
 _HEIGHTS = np.array([115.0, 60.0, -110.0, -120.0, -172.0])
 _DEPTHS = np.array([0.0, 0.12, 0.78, 0.83, 1.0])
 # left, bottom, width, height of each island in UV
@@ -66,7 +66,7 @@ def uv_map() -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Texels:
-    """What lies at each pixel of an image in UV, arrays (size, size), row 0 at v = 1.
+    """The surface at each pixel of an image in UV, arrays (size, size), row 0 at v = 1.
 
     part: kind of part, -1 outside; x, y, z: neutral position in mm (skin only); theta rad, height mm (skin only);
     above: skin on the upper side of the mouth's slit; a, b: place in [0,1] inside an island, v up (islands only).
@@ -107,7 +107,7 @@ def texels(size: int) -> Texels:
 
 
 def _neutral_at(theta: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Interpolate the neutral skin at grid coordinates; each slit is read from its own side."""
+    """Interpolate the neutral skin at grid coordinates; a slit is read from the side of the texel."""
     g, surface = grid(), skin().position
     columns = np.concatenate([[-np.pi], g.theta])
     c = np.clip(np.searchsorted(columns, theta, "right") - 1, 0, len(columns) - 2)

@@ -1,8 +1,8 @@
 """Identity basis of the generic head: named modes first, then smooth harmonics of the surface.
 
 Each mode is one displacement field (mm) of the neutral surface for a coefficient of 1; coefficients are unit normal.
-Fields are linear in their coefficient and never cut by a threshold, so nothing jumps; around the eyes every field is
-turned into a rigid shift of eyeball and lids plus a slide along the eyeball, so that the lids stay on it.
+Fields are linear in their coefficient and continuous, without thresholds; around the eyes every field is turned into
+a rigid shift of eyeball and lids plus a slide along the eyeball, so that the lids stay on it.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _stay_on_eyes(field: np.ndarray, rest: Skin) -> tuple[np.ndarray, np.ndarray
 
 def _harmonics(rest: Skin, count: int) -> list[tuple[str, np.ndarray]]:
     """Return symmetric smooth fields of rising frequency and falling strength."""
-    found = []
+    harmonics = []
     tall = (115 - rest.height) / 287
     outward = np.stack([np.sin(rest.theta), 0.25 * np.cos(np.pi * tall), np.cos(rest.theta)], 1)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
@@ -140,8 +140,8 @@ def _harmonics(rest: Skin, count: int) -> list[tuple[str, np.ndarray]]:
             field = np.stack([0.5 * np.sin(i * rest.theta) * np.cos(np.pi * j * tall) * fade, 0.8 * wave, 0 * wave], 1)
         field = field / np.sqrt((field**2).sum(1).mean())
         strength = HARMONIC_RMS / (1 + 0.35 * (i**2 + j**2) ** 0.75)
-        found.append((f"harmonic_{'radial' if d == 0 else 'slide'}_{i}_{j}", strength * field))
-    return found
+        harmonics.append((f"harmonic_{'radial' if d == 0 else 'slide'}_{i}_{j}", strength * field))
+    return harmonics
 
 
 def identity_basis(columns: int) -> tuple[np.ndarray, list[str]]:

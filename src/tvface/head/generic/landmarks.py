@@ -45,7 +45,7 @@ def _mirror(points: tuple[tuple[float, float], ...]) -> list[tuple[float, float]
 
 
 class _Surface:
-    """Finds points on the skin and returns them as (face, barycentric)."""
+    """The skin, and points on it as (face, barycentric weights)."""
 
     def __init__(self) -> None:
         p = parts()
@@ -90,7 +90,7 @@ def _join(items: list[Embedding]) -> Embedding:
 
 
 def _at_u(surface: _Surface, g: Grid, row: int, columns: np.ndarray, copies: np.ndarray, u: float) -> Embedding:
-    """Return the point at share ``u`` of a slit's columns, on the given copy."""
+    """Return the point at share ``u`` of a slit's columns, on one of its copies."""
     place = u * (len(columns) - 1)
     k = min(int(place), len(columns) - 2)
     return surface.on_edge(int(copies[row, columns[k]]), int(copies[row, columns[k + 1]]), place - k)
@@ -107,21 +107,21 @@ def static_embedding() -> Embedding:
     """Return faces (51,) and barycentric weights (51,3) of points 17..67; face numbers count from the skin's first."""
     surface, g = _Surface(), grid()
     points = [*_BROW, *_mirror(_BROW), *_RIDGE, *_FOOT, *_mirror(_FOOT)[1:]]
-    found = [surface.frontal(x, y) for x, y in points]
+    embeddings = [surface.frontal(x, y) for x, y in points]
     for slit in (0, 1):
         row, first, last = g.slits[slit]
         columns = np.arange(first, last + 1)
         # image left to right; 300-W goes: left corner, two upper, right corner, two lower from right to left
         order = ((g.above, 0.0), (g.above, 0.34), (g.above, 0.66), (g.above, 1.0), (g.below, 0.66), (g.below, 0.34))
-        found += [_at_u(surface, g, row, columns, copies, u) for copies, u in order]
+        embeddings += [_at_u(surface, g, row, columns, copies, u) for copies, u in order]
     row, first, last = g.slits[2]
     columns = np.arange(first, last + 1)
     right, left = (_at_u(surface, g, row, columns, g.above, u) for u in (0.0, 1.0))
-    found += [right, *(surface.frontal(x, y) for x, y in [*_UPPER_LIP, *_mirror(_UPPER_LIP)[1:]])]
-    found += [left, *(surface.frontal(x, y) for x, y in [*_mirror(_LOWER_LIP), *_LOWER_LIP[1:]])]
-    found += [_at_x(surface, row, columns, g.above, x) for x in (-21.0, *_INNER_LIP[::-1], 21.0)]
-    found += [_at_x(surface, row, columns, g.below, x) for x in _INNER_LIP]
-    return _join(found)
+    embeddings += [right, *(surface.frontal(x, y) for x, y in [*_UPPER_LIP, *_mirror(_UPPER_LIP)[1:]])]
+    embeddings += [left, *(surface.frontal(x, y) for x, y in [*_mirror(_LOWER_LIP), *_LOWER_LIP[1:]])]
+    embeddings += [_at_x(surface, row, columns, g.above, x) for x in (-21.0, *_INNER_LIP[::-1], 21.0)]
+    embeddings += [_at_x(surface, row, columns, g.below, x) for x in _INNER_LIP]
+    return _join(embeddings)
 
 
 def _samples() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -131,11 +131,11 @@ def _samples() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     height = rest.height[surface.faces].mean(1)
     angle = np.degrees(np.abs(rest.theta[surface.faces])).mean(1)
     x = np.abs(surface.corners[:, :, 0]).mean(1)
-    chosen = np.flatnonzero((height < 32) & (height > -113) & (angle < 82) & ((x > 26) | (height < -84)))
+    cheeks = np.flatnonzero((height < 32) & (height > -113) & (angle < 82) & ((x > 26) | (height < -84)))
     steps = 6
     weights = np.array([(i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)], float) / steps
-    faces = np.repeat(chosen, len(weights))
-    bary = np.tile(weights, (len(chosen), 1))
+    faces = np.repeat(cheeks, len(weights))
+    bary = np.tile(weights, (len(cheeks), 1))
     position = np.einsum("fk,fkc->fc", bary, surface.corners[faces])
     return faces, bary, position
 
@@ -145,8 +145,8 @@ def jaw_embedding() -> tuple[Embedding, Embedding]:
 
     At yaw 0 and on the side that turns towards the viewer the points are the 3D jaw. On the far side they follow the
     silhouette as annotators of pictures do: along the ray from the middle of the face through the point, the outermost
-    visible skin, reached within the first twelve degrees. Each half between ear and chin is then divided evenly as it
-    shows at that yaw, which is what the annotators do (see :mod:`tvface.conventions.annotation`).
+    visible skin, reached within the first twelve degrees. Each half between ear and chin is then divided evenly in
+    the picture at that yaw, as annotators do (see :mod:`tvface.conventions.annotation`).
     """
     faces, bary, position = _samples()
     static = np.concatenate([JAW, JAW[-2::-1] * (-1, 1, 1)])

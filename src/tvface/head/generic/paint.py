@@ -83,18 +83,18 @@ def albedo_basis(columns: int, size: int) -> tuple[np.ndarray, list[str]]:
     """Return the basis (columns, size, size, 3) float16 and the names of its columns."""
     t = texels(size)
     r = regions(t)
-    found: list[tuple[str, np.ndarray]] = [
+    named: list[tuple[str, np.ndarray]] = [
         (name, weight[..., None] * np.asarray(colour, float)) for name, weight, colour in _tones(t, r)
     ]
     bare = _bare(t, r)
     for k, (name, wave) in enumerate(_waves(t)):
         tint = ((1.0, 0.92, 0.85), (0.35, -0.15, -0.18), (1.0, 0.95, 0.90))[k % 3]
         strength = 0.014 / (1 + 0.1 * k)
-        found.append((name, strength * (wave * bare)[..., None] * np.array(tint)))
-    if len(found) < columns:
-        raise ValueError(f"the generic head has {len(found)} albedo columns, {columns} were asked for")
-    basis = np.stack([image for _, image in found[:columns]])
-    return basis.astype(np.float16), [name for name, _ in found[:columns]]
+        named.append((name, strength * (wave * bare)[..., None] * np.array(tint)))
+    if len(named) < columns:
+        raise ValueError(f"the generic head has {len(named)} albedo columns, {columns} were asked for")
+    basis = np.stack([image for _, image in named[:columns]])
+    return basis.astype(np.float16), [name for name, _ in named[:columns]]
 
 
 def _bare(t: Texels, r: Regions) -> np.ndarray:
@@ -145,11 +145,11 @@ def _tones(t: Texels, r: Regions) -> list[tuple[str, np.ndarray, tuple[float, fl
 def _waves(t: Texels) -> list[tuple[str, np.ndarray]]:
     tall = (115 - t.height) / 287
     turn = t.theta / np.pi
-    found = []
+    patches = []
     for i in range(7):
         for j in range(9):
             if i + j == 0:
                 continue
             wave = (np.cos if i % 3 else np.sin)(np.pi * i * turn + 0.5 * (i % 3 == 0)) * np.cos(np.pi * j * tall)
-            found.append((i * i + j * j, f"patch_{i}_{j}", wave))
-    return [(name, wave) for _, name, wave in sorted(found, key=lambda item: item[:2])]
+            patches.append((i * i + j * j, f"patch_{i}_{j}", wave))
+    return [(name, wave) for _, name, wave in sorted(patches, key=lambda patch: patch[:2])]

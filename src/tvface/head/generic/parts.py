@@ -1,4 +1,4 @@
-"""The whole mesh of the generic head: skin, eyeballs, mouth bag and teeth, with what each vertex hangs on."""
+"""The mesh of the generic head: skin, eyeballs, mouth bag and teeth, with the part and lip column of each vertex."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TEETH = {TEETH_UPPER: ((4.0, -4.6), (-3.6, -5.0), 0.90), TEETH_LOWER: ((3.0, -6
 class Parts:
     """position (V,3) mm; faces (F,3); part (V,) and face_part (F,) of the kinds above; lips (K,2) skin vertices of the
     two lip rows per mouth column (equal at the corners); lip (V,) column 0..K-1 that a mouth part hangs on, else -1;
-    local (V,2) in [0,1]: place in the part's own island of the UV map (skin: zeros)."""
+    local (V,2) in [0,1]: position in the part's island of the UV map (skin: zeros)."""
 
     position: np.ndarray
     faces: np.ndarray
@@ -59,7 +59,7 @@ def parts() -> Parts:
 
 
 class _Assembly:
-    """The mesh as it grows: the arrays of :class:`Parts`, piece by piece."""
+    """A mesh under construction: the arrays of :class:`Parts`, piece by piece."""
 
     def __init__(self) -> None:
         self.position: list[np.ndarray] = []
@@ -80,7 +80,7 @@ class _Assembly:
         return np.arange(self.count - len(points), self.count)
 
     def join(self, kind: int, faces: np.ndarray) -> None:
-        """Add triangles of vertices that are there."""
+        """Add triangles of existing vertices."""
         self.faces.append(faces)
         self.face_part.append(np.full(len(faces), kind))
 
@@ -106,7 +106,7 @@ def _add_mouth(mesh: _Assembly, upper: np.ndarray, lower: np.ndarray) -> None:
         local = np.stack([across, np.full(columns, height)], 1)
         return mesh.add(kind, points, local, np.arange(columns))
 
-    # The lips' rows are repeated, so that the bag has its own place and colour in the UV map.
+    # The lips' rows are repeated, so that the bag has a separate place and colour in the UV map.
     rim_upper = row(BAG_UPPER, upper, 0.0)
     ring_upper = row(BAG_UPPER, upper + inward * (0, 3, -8), 1 / 3)
     ring_lower = row(BAG_LOWER, lower + inward * (0, -3, -8), 2 / 3)
@@ -125,19 +125,19 @@ def _add_mouth(mesh: _Assembly, upper: np.ndarray, lower: np.ndarray) -> None:
 def carry(field: np.ndarray, eyes: np.ndarray | None = None, teeth: float = 1.0) -> np.ndarray:
     """Extend a displacement of the skin (N,3) to all parts (V,3).
 
-    The bag follows its own lip, the teeth the mean of the lips times ``teeth``, the eyeballs move rigidly by ``eyes``
-    (2,3: right, left; default none).
+    The bag follows its lip, and the teeth follow the mean of the lips times ``teeth``. The eyeballs move rigidly by
+    ``eyes`` (2,3), right and left; None: they stay.
     """
     p = parts()
     out = np.zeros((len(p.position), 3))
     out[: len(field)] = field
     upper, lower = field[p.lips[:, 0]], field[p.lips[:, 1]]
     for kind, source in ((BAG_UPPER, upper), (BAG_LOWER, lower)):
-        chosen = p.part == kind
-        out[chosen] = source[p.lip[chosen]]
+        vertices = p.part == kind
+        out[vertices] = source[p.lip[vertices]]
     for kind in (TEETH_UPPER, TEETH_LOWER):
-        chosen = p.part == kind
-        out[chosen] = teeth * ((upper + lower) / 2)[p.lip[chosen]]
+        vertices = p.part == kind
+        out[vertices] = teeth * ((upper + lower) / 2)[p.lip[vertices]]
     if eyes is not None:
         out[p.part == EYE_RIGHT] = eyes[0]
         out[p.part == EYE_LEFT] = eyes[1]

@@ -1,6 +1,6 @@
 """Regions of the generic head in UV: class labels (zllrunning order) and the soft masks of the face.
 
-``l_`` in the class names is the subject's own left (picture right, x > 0), as in CelebAMask-HQ's label maps.
+``l_`` in the class names is the subject's left (picture right, x > 0), as in CelebAMask-HQ's label maps.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _HAIRLINE = np.array(
 
 @dataclass(frozen=True)
 class Regions:
-    """Soft (0..1) images in UV, (size, size): what the labels, masks and the albedo are painted from."""
+    """Soft (0..1) images in UV, (size, size): the source of labels, masks and albedo."""
 
     brow: np.ndarray
     upper_lip: np.ndarray
@@ -103,7 +103,7 @@ def regions(t: Texels) -> Regions:
 
 
 def label_map(t: Texels) -> np.ndarray:
-    """Return the classes (size, size) uint8 of an image in UV; 0 where nothing lies."""
+    """Return the classes (size, size) uint8 of an image in UV; 0 outside the layout."""
     r = regions(t)
     labels = np.where(t.part == SKIN, SKIN_CLASS, BACKGROUND).astype(np.uint8)
     left = t.x > 0
@@ -125,11 +125,11 @@ def label_map(t: Texels) -> np.ndarray:
 
 
 def masks(t: Texels) -> tuple[np.ndarray, np.ndarray]:
-    """Return the face mask and the same with the eyeballs, (size, size) float32 in [0,1], soft at the border.
+    """Return the face mask without and with the eyeballs, (size, size) float32 in [0,1], soft at the border.
 
-    The face is what a parser calls face: the skin from jaw line to hairline and from ear to ear, without ears and neck.
-    The photometric loss compares inside the parsed face, and a pixel of it that the mask leaves out costs its whole
-    brightness whatever the model does.
+    The face is the parsers' face: the skin from jaw line to hairline and from ear to ear, without ears and neck.
+    The photometric loss compares inside the parsed face. There a pixel outside the mask would cost all its brightness,
+    whatever the model predicts.
     """
     size = t.part.shape[0]
     r = regions(t)

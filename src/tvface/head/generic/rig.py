@@ -38,14 +38,14 @@ def skinning() -> np.ndarray:
     p = parts()
     weights = np.zeros((len(p.position), 5))
     jaw = jaw_weight()
-    chosen = p.part == SKIN
+    skin_vertices = p.part == SKIN
     upright = 1 - smoothstep(-skin().height, 116, 162)  # the neck turns with the head above, with the root below
-    weights[chosen, JAW] = jaw * upright
-    weights[chosen, NECK] = (1 - jaw) * upright
-    weights[chosen, ROOT] = 1 - upright
+    weights[skin_vertices, JAW] = jaw * upright
+    weights[skin_vertices, NECK] = (1 - jaw) * upright
+    weights[skin_vertices, ROOT] = 1 - upright
     for kind, lip in ((BAG_UPPER, p.lips[:, 0]), (BAG_LOWER, p.lips[:, 1])):
-        chosen = p.part == kind
-        weights[chosen] = weights[lip][p.lip[chosen]]
+        bag = p.part == kind
+        weights[bag] = weights[lip][p.lip[bag]]
     weights[p.part == TEETH_UPPER, NECK] = 1
     weights[p.part == TEETH_LOWER, JAW] = 1
     weights[p.part == EYE_LEFT, EYE_L] = 1

@@ -2,7 +2,7 @@
 
 Frame: x to the subject's left, y up, z towards the viewer, origin between the eyes on the ear axis. A cross-section is
 a superellipse whose half axes depend on the row; rows are lifted towards the back, which draws the line of the jaw;
-features are smooth bumps along z; the lids follow the eyeballs. The constants are the project's own.
+features are smooth bumps along z; the lids follow the eyeballs. The constants were set for this project.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.interpolate import PchipInterpolator
 from tvface.head.generic.grid import EAR_SPAN, EYE_CORNERS, MOUTH_CORNER, Grid, make_grid
 
 EYE_CENTRE = np.array([31.3, 0.3, 63.5])  # of the eye on the subject's left
-# Larger than life (12 mm), so that no gap opens beside it in the corners; its front stays where it belongs.
+# Larger than life (12 mm), so that no gap opens beside it in the corners; its front stays in place.
 EYE_RADIUS = 16.0
 LID_RADIUS = 16.8
 UPPER_LID, LOWER_LID = 4.9, 3.6  # heights of the open lids over the slit's row
@@ -140,7 +140,7 @@ def _smooth(table: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def lift(theta: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Return how far (mm) a grid point is raised over its row: the rows under the chin run up to jaw angle and nape."""
+    """Return the height (mm) of a grid point over its row: the rows under the chin run up to jaw angle and nape."""
     angle = np.degrees(np.abs(theta))
     raised = 38 * smoothstep(angle, 12, 85) + 12 * smoothstep(angle, 75, 170)
     return raised * smoothstep(-height, 5, 108) * (1 - 0.75 * smoothstep(-height, 122, 172))
@@ -172,7 +172,10 @@ def grid() -> Grid:
 
 @dataclass(frozen=True)
 class Skin:
-    """The skin of one head: position (N,3) mm, and what features are defined by: height (N,) of the row, theta (N,)."""
+    """The skin of one head.
+
+    position (N,3) mm, and the coordinates that define its features: height (N,) of the row, theta (N,).
+    """
 
     position: np.ndarray
     height: np.ndarray
@@ -265,7 +268,7 @@ def _lids(position: np.ndarray, g: Grid, height: np.ndarray, side: int, upper: f
 
 
 def _corner_depth(position: np.ndarray, g: Grid, side: int) -> np.ndarray:
-    """Return how far z moves so that the corners of the slit lie close to the eyeball."""
+    """Return the shift of z that brings the corners of the slit close to the eyeball."""
     change = np.zeros(len(position))
     slit_row, first, last = g.slits[0] if side < 0 else g.slits[1]
     inner, outer = (last, first) if side < 0 else (first, last)

@@ -1,6 +1,6 @@
 """The human head: MakeHuman's CC0 shapes in the project's format, read from the shipped file: ``build(settings)``.
 
-``python -m tvface.head.human.convert`` makes that file; nothing else reads MakeHuman's own.
+``python -m tvface.head.human.convert`` makes that file; nothing else reads MakeHuman's files.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ _METRES = 1e-3
 
 
 def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = PLACE) -> HeadData:
-    """Make the human head from the shipped file.
+    """Build the human head from the shipped file.
 
     Args:
-        settings: ``uv_size`` is the side of the masks; at least 50 columns of albedo are made.
-        notes: more metadata, e.g. provenance. place: the file.
+        settings: ``uv_size`` is the side of the masks; the head has at least 50 columns of albedo.
+        notes: further metadata, e.g. provenance.
+        place: the file.
 
     Returns:
         The head, in metres. The expression columns are the 52 face units, in the notes ``expression_names``: codes are
@@ -40,7 +41,7 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = 
 
     Raises:
         HeadError: the file is missing or damaged.
-        ValueError: more columns are asked for than the head has.
+        ValueError: the settings need more columns than the head has.
     """
     head = Stored.load(place)
     _need_columns("n_shape", settings.n_shape, len(head.identity))

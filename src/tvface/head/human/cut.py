@@ -25,7 +25,7 @@ LOOP = (
 # A vertex inside each piece of the skin's texture layout: face and scalp, inside of the mouth, lower neck, eye sockets.
 SEED = 5399
 PIECES = {"face": SEED, "bag": 541, "neck": 749, "socket_right": 1107, "socket_left": 7799}
-# First and last helper vertex of MakeHuman's parts. Those of the teeth only carry the own arches along.
+# First and last helper vertex of MakeHuman's parts. The teeth's only carry the new arches along.
 HELPERS = {EYE_LEFT: (14598, 14669), EYE_RIGHT: (14670, 14741), TONGUE: (13380, 13605)}
 OLD_TEETH = {TEETH_UPPER: (15060, 15127), TEETH_LOWER: (14992, 15059)}
 
@@ -35,7 +35,7 @@ class Cut:
     """The head's topology.
 
     source: (V,) vertex of the base mesh, -1 for the teeth. mirror: (V,) an involution. part: (V,) uint8 of the kinds
-    above. quads: (Q,4), outward counter-clockwise; quad_uv: (Q,4) into uv (Vt,2), which are MakeHuman's own and the
+    above. quads: (Q,4), outward counter-clockwise; quad_uv: (Q,4) into uv (Vt,2), MakeHuman's layout and the
     teeth's in [0,1]; island: (Vt,) number of the connected piece of the layout.
     """
 
@@ -48,7 +48,7 @@ class Cut:
     island: np.ndarray
 
     def piece(self, name: str) -> np.ndarray:
-        """Return (Q,) which quads lie in a piece of the layout (:data:`PIECES`)."""
+        """Return (Q,) bool, the quads in a piece of the layout (:data:`PIECES`)."""
         vertex = self.place(PIECES[name])
         label = self.island[self.quad_uv[(self.quads == vertex).any(1)][0, 0]]
         return np.asarray(self.island[self.quad_uv[:, 0]] == label)
@@ -62,25 +62,25 @@ class Cut:
 
     def place(self, source: int) -> int:
         """Return the head's vertex of a vertex of the base mesh."""
-        found = np.flatnonzero(self.source == source)
-        if len(found) != 1:
+        matches = np.flatnonzero(self.source == source)
+        if len(matches) != 1:
             raise WheelError(f"vertex {source} of the base mesh is not part of the head")
-        return int(found[0])
+        return int(matches[0])
 
 
 def cut(base: BaseMesh, mirror: np.ndarray) -> Cut:
-    """Cut the head out of the base mesh, add eyes, tongue and the own teeth."""
+    """Cut the head out of the base mesh, add eyes, tongue and new teeth."""
     head = _flood(base)
     skin = np.unique(head)
     source, part = [skin], [np.full(len(skin), SKIN)]
     quads, quad_uv = [head], [base.quad_uv[_rows(base, head)]]
     for kind, (first, last) in HELPERS.items():
-        own = np.arange(first, last + 1)
-        chosen = np.flatnonzero(np.isin(base.quads, own).all(1))
-        source.append(own)
-        part.append(np.full(len(own), kind))
-        quads.append(base.quads[chosen])
-        quad_uv.append(base.quad_uv[chosen])
+        vertices = np.arange(first, last + 1)
+        rows = np.flatnonzero(np.isin(base.quads, vertices).all(1))
+        source.append(vertices)
+        part.append(np.full(len(vertices), kind))
+        quads.append(base.quads[rows])
+        quad_uv.append(base.quad_uv[rows])
     joined = np.concatenate(source)
     number = np.full(len(base.vertices), -1)
     number[joined] = np.arange(len(joined))
@@ -133,7 +133,7 @@ def _flood(base: BaseMesh) -> np.ndarray:
 
 
 def _rows(base: BaseMesh, quads: np.ndarray) -> np.ndarray:
-    """Return the numbers of the base mesh's faces that are these quads."""
+    """Return the rows of quads in the base mesh's faces."""
     place = {tuple(quad): row for row, quad in enumerate(base.quads.tolist())}
     return np.array([place[tuple(quad)] for quad in quads.tolist()])
 
@@ -142,8 +142,8 @@ def pieces(corners: np.ndarray, count: int) -> tuple[int, np.ndarray]:
     """Return the number of connected pieces of a mesh and the piece (count,) of every vertex."""
     pairs = np.stack([corners, np.roll(corners, -1, 1)], -1).reshape(-1, 2)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    found, label = connected_components(graph, directed=False)
-    return int(found), np.asarray(label)
+    number, label = connected_components(graph, directed=False)
+    return int(number), np.asarray(label)
 
 
 def triangles(quads: np.ndarray, positions: np.ndarray, mirror: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Identity columns: principal components of the drawn people, symmetric and antisymmetric ones apart.
 
 The mean is mirror symmetric, and so is the population (a face and its mirror image are equally likely), so every
-component is either symmetric or antisymmetric; both kinds are computed on their own and merged by variance.
+component is either symmetric or antisymmetric; both kinds are computed separately and merged by variance.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ COLUMNS = 100
 
 @dataclass(frozen=True)
 class Components:
-    """basis (S,V,3) mm per unit normal coefficient, in decreasing variance; sign (S,): 1 symmetric, -1 antisymmetric;
-    codes (N,S) of the people; share: of the variance that the columns hold; residual: rms mm that they leave."""
+    """Identity columns.
+
+    basis (S,V,3) mm per unit normal coefficient, in decreasing variance; sign (S,): 1 symmetric, -1 antisymmetric;
+    codes (N,S) of the people; share: of the variance in the columns; residual: rms error in mm without the rest.
+    """
 
     basis: np.ndarray
     sign: np.ndarray
@@ -46,7 +49,7 @@ def components(heads: np.ndarray, mean: np.ndarray, mirror: np.ndarray, columns:
     flipped = deviation[:, mirror] * (-1, 1, 1)
     count, total = len(heads), float((deviation**2).sum())
     half = np.flatnonzero(np.arange(len(mirror)) <= mirror)
-    found: list[tuple[float, int, np.ndarray]] = []
+    ranked: list[tuple[float, int, np.ndarray]] = []
     for sign in (1, -1):
         part = (0.5 * (deviation + sign * flipped)).reshape(count, -1)
         # The smaller of the two products: people by people.
@@ -58,15 +61,15 @@ def components(heads: np.ndarray, mean: np.ndarray, mirror: np.ndarray, columns:
             # The sign of a component is free: the largest entry of the half that is stored is positive.
             stored = direction[half].ravel()
             direction = direction * np.sign(stored[np.argmax(np.abs(stored))])
-            found.append((float(values[k]), sign, direction))
-    found = sorted(found, key=lambda item: -item[0])[:columns]
-    scale = np.sqrt([value / count for value, _, _ in found])
-    directions = np.stack([direction for _, _, direction in found])
-    codes = deviation.reshape(count, -1) @ directions.reshape(len(found), -1).T / scale
-    held = sum(value for value, _, _ in found)
+            ranked.append((float(values[k]), sign, direction))
+    ranked = sorted(ranked, key=lambda component: -component[0])[:columns]
+    scale = np.sqrt([value / count for value, _, _ in ranked])
+    directions = np.stack([direction for _, _, direction in ranked])
+    codes = deviation.reshape(count, -1) @ directions.reshape(len(ranked), -1).T / scale
+    held = sum(value for value, _, _ in ranked)
     return Components(
         directions * scale[:, None, None],
-        np.array([sign for _, sign, _ in found], np.int8),
+        np.array([sign for _, sign, _ in ranked], np.int8),
         codes,
         held / total,
         float(np.sqrt(max(total - held, 0) / (count * len(mean)))),

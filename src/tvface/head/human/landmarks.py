@@ -27,7 +27,7 @@ SUBDIVISION = 6  # steps along a triangle's edge between the samples of the cont
 
 
 class Surface:
-    """The skin of the mean head in mm, with what finds points on it as (face, barycentric weights)."""
+    """The skin of the mean head in mm, and points on it as (face, barycentric weights)."""
 
     def __init__(self, cut: Cut, rest: np.ndarray, faces: np.ndarray) -> None:
         self.cut, self.rest, self.faces = cut, rest, faces
@@ -40,10 +40,10 @@ class Surface:
         self.outside = face[faces].all(1)
 
     def vertices(self, sources: tuple[int, ...]) -> Embedding:
-        """Return the mean of one or two neighbouring vertices, given as vertices of the base mesh."""
-        own = [self.cut.place(source) for source in sources]
-        face = int(np.flatnonzero(np.all([(self.faces == v).any(1) for v in own], 0) & self.outside)[0])
-        weights = np.isin(self.faces[face], own) / len(own)
+        """Return the mean of one or two neighbouring vertices of the base mesh."""
+        vertices = [self.cut.place(source) for source in sources]
+        face = int(np.flatnonzero(np.all([(self.faces == v).any(1) for v in vertices], 0) & self.outside)[0])
+        weights = np.isin(self.faces[face], vertices) / len(vertices)
         return np.array([face]), weights[None]
 
     def frontal(self, x: float, y: float) -> Embedding:
@@ -81,14 +81,14 @@ def static_embedding(surface: Surface, eye_height: float) -> Embedding:
         return int(cut.source[cut.mirror[cut.place(source)]])
 
     brows = [(x, y + eye_height) for x, y in BROW]
-    found = [surface.frontal(x, y) for x, y in [*brows, *((-x, y) for x, y in reversed(brows))]]
-    found += [surface.vertices(sources) for sources in RIDGE]
-    found += [surface.vertices((source,)) for source in (*FOOT, mirrored(FOOT[1]), mirrored(FOOT[0]))]
-    found += [surface.vertices((source,)) for source in EYE]
+    embeddings = [surface.frontal(x, y) for x, y in [*brows, *((-x, y) for x, y in reversed(brows))]]
+    embeddings += [surface.vertices(sources) for sources in RIDGE]
+    embeddings += [surface.vertices((source,)) for source in (*FOOT, mirrored(FOOT[1]), mirrored(FOOT[0]))]
+    embeddings += [surface.vertices((source,)) for source in EYE]
     # The other eye, from its inner corner outward, then back below.
-    found += [surface.vertices((mirrored(EYE[k]),)) for k in (3, 2, 1, 0, 5, 4)]
-    found += [surface.vertices((source,)) for source in (*OUTER_LIP, *INNER_LIP)]
-    return _join(found)
+    embeddings += [surface.vertices((mirrored(EYE[k]),)) for k in (3, 2, 1, 0, 5, 4)]
+    embeddings += [surface.vertices((source,)) for source in (*OUTER_LIP, *INNER_LIP)]
+    return _join(embeddings)
 
 
 def jaw_embedding(surface: Surface, ears: np.ndarray) -> tuple[Embedding, Embedding]:
@@ -128,20 +128,20 @@ def jaw_embedding(surface: Surface, ears: np.ndarray) -> tuple[Embedding, Embedd
 
 
 def _samples(surface: Surface, ears: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return face, weights and place of dense points on cheeks and jaw: no ears, nose, neck, nothing that looks
-    steeply down."""
+    """Return face, weights and place of dense points on cheeks and jaw: no ears, nose or neck, and no skin
+    that faces steeply down."""
     middle = surface.corners.mean(1)
     jaw = surface.rest[[surface.cut.place(source) for source in JAW]]
-    # From the chin to where the jaw is widest; above, beside the ear, it turns inward again.
+    # From the chin to the widest place of the jaw; above, beside the ear, it turns inward again.
     half = jaw[int(np.abs(jaw[:, 0]).argmax()) :][::-1]
     lowest = np.interp(np.abs(middle[:, 0]), np.abs(half[:, 0]), half[:, 1]) - BELOW_JAW
     aside = (np.abs(middle[:, 0]) > 26) | (middle[:, 1] < jaw[-1, 1] + 27)
-    chosen = surface.outside & ~ears[surface.faces].all(1) & (surface.normal[:, 1] > -np.sin(np.radians(55)))
-    chosen &= (middle[:, 2] > 10) & (middle[:, 1] > lowest) & (middle[:, 1] < 32) & aside
+    cheeks = surface.outside & ~ears[surface.faces].all(1) & (surface.normal[:, 1] > -np.sin(np.radians(55)))
+    cheeks &= (middle[:, 2] > 10) & (middle[:, 1] > lowest) & (middle[:, 1] < 32) & aside
     steps = SUBDIVISION
     weights = np.array([(i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)], float) / steps
-    faces = np.repeat(np.flatnonzero(chosen), len(weights))
-    bary = np.tile(weights, (int(chosen.sum()), 1))
+    faces = np.repeat(np.flatnonzero(cheeks), len(weights))
+    bary = np.tile(weights, (int(cheeks.sum()), 1))
     return faces, bary, np.einsum("fk,fkc->fc", bary, surface.corners[faces])
 
 

@@ -1,4 +1,4 @@
-"""The edges of the lids, and a blink that lays the upper one on the lower one all along.
+"""The edges of the lids, and a blink that closes the upper lid on the lower one along its whole length.
 
 Round an eye the skin consists of rings of 28 vertices; the fourth from the seam between lid and socket is the lids'
 visible edge. MakeHuman's closing unit crosses the edges by up to 2 mm at the outer corner.
@@ -59,7 +59,7 @@ def meeting(field: np.ndarray, cut: Cut, positions: np.ndarray) -> np.ndarray:
     """
     upper, lower = edges(cut, positions)
     x, opened = gap(positions, upper, lower)
-    # Edges move sideways too: the gap at the same x is that of other vertices, so it is solved for.
+    # Edges also move sideways, and other vertices then face each other: the scale has to be solved for.
     scale = np.ones_like(x)
     for _ in range(6):
         moved = positions + field * np.interp(positions[:, 0], x, scale)[:, None]

@@ -1,8 +1,8 @@
-"""Lips that meet: MakeHuman's neutral mouth stands open by one to three millimetres, differently in every person.
+"""Lips that meet: MakeHuman's neutral mouth is open by one to three millimetres, differently in every person.
 
 Round the mouth the skin consists of rings of 38 vertices. The third ring from the seam between skin and mouth is where
 the lips touch. A linear operator moves the two halves of that ring onto one line, and the rings around and behind it
-along with them, less and less. Linear: applied to everybody it takes the gap out of the mean and out of the basis.
+along with them, with decreasing weight. Being linear, it closes the gap in the mean and in the basis alike.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from scipy.sparse import coo_array, csr_array, eye_array
 from tvface.head.human.cut import Cut
 
 CONTACT = 2  # the ring that touches, counted from the seam
-FAR = 99  # ring of what lies further away than nine rings
-OUTER, INNER = 9, 7  # rings outside and inside of the seam at which nothing moves any more
+FAR = 99  # ring of all vertices beyond nine rings
+OUTER, INNER = 9, 7  # rings outside and inside of the seam from which nothing moves
 
 
 def rings(cut: Cut) -> np.ndarray:
@@ -52,7 +52,7 @@ def contact(cut: Cut, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def closing(cut: Cut, positions: np.ndarray) -> csr_array:
     """Return the (V,V) operator that closes the lips of any head of this topology; ``positions`` (V,3) of a mean head
-    say which vertices face each other."""
+    determine which vertices face each other."""
     upper, lower = contact(cut, positions)
     count = len(cut.source)
     to_lower = _between(positions, upper, lower, count)
@@ -83,8 +83,7 @@ def _stack(first: csr_array, second: csr_array) -> csr_array:
 
 
 def _between(positions: np.ndarray, of: np.ndarray, line: np.ndarray, count: int) -> csr_array:
-    """Return (len(of), V) the weights that give, for each of the vertices ``of``, the point of ``line`` above or below
-    it (at its x)."""
+    """Return weights (len(of), V) of the point of ``line`` at the x of each of the vertices ``of``."""
     x = positions[line, 0]
     at = np.clip(positions[of, 0], x[0], x[-1])
     k = np.clip(np.searchsorted(x, at, "right") - 1, 0, len(line) - 2)
@@ -98,7 +97,7 @@ def _between(positions: np.ndarray, of: np.ndarray, line: np.ndarray, count: int
 
 
 def _spread(cut: Cut, moved: np.ndarray, count: int) -> csr_array:
-    """Return (V, len(moved)) how much each vertex follows each vertex of the contact line: its own column of the rings,
+    """Return (V, len(moved)) how much each vertex follows each vertex of the contact line: the column of its rings,
     1 from the seam to the contact line, smoothly 0 at the outermost and innermost ring."""
     ring, near = rings(cut), cut.neighbours()
     follow = np.zeros((count, len(moved)))

@@ -23,7 +23,7 @@ CLOTH_TONE = np.array([0.30, 0.33, 0.38])
 SCLERA_TONE = np.array([0.84, 0.80, 0.77])
 IRIS_TONE = np.array([0.33, 0.24, 0.17])
 IRIS_RADIUS, PUPIL_RADIUS = 5.9, 2.2  # mm
-# Breadths in mm of half an adult arch: incisors, canine, premolars, molars; the arch's own length scales them.
+# Breadths in mm of half an adult arch: incisors, canine, premolars, molars; scaled to the arch's length.
 _UPPER_TEETH = (8.5, 6.5, 7.6, 7.0, 6.8, 10.0, 9.5)
 _LOWER_TEETH = (5.4, 5.9, 6.8, 7.0, 7.1, 11.0, 10.5)
 _SEED = 7
@@ -116,16 +116,16 @@ def albedo_basis(head: Stored, t: Texels, r: Regions, columns: int) -> tuple[np.
     """Return the basis (columns,size,size,3) float16 and the names of its columns.
 
     Raises:
-        ValueError: more columns are asked for than there are.
+        ValueError: the head has fewer columns.
     """
-    found = [(name, weight[..., None] * np.asarray(colour, float)) for name, weight, colour in _tones(head, t, r)]
+    named = [(name, weight[..., None] * np.asarray(colour, float)) for name, weight, colour in _tones(head, t, r)]
     bare = _bare(r)
     for k, (name, wave) in enumerate(_waves(t)):
         tint = ((1.0, 0.92, 0.85), (0.35, -0.15, -0.18), (1.0, 0.95, 0.90))[k % 3]
-        found.append((name, 0.014 / (1 + 0.1 * k) * (wave * bare)[..., None] * np.array(tint)))
-    if len(found) < columns:
-        raise ValueError(f"head.n_texture = {columns}: the human head has {len(found)} albedo columns; lower it")
-    return np.stack([image for _, image in found[:columns]]).astype(np.float16), [name for name, _ in found[:columns]]
+        named.append((name, 0.014 / (1 + 0.1 * k) * (wave * bare)[..., None] * np.array(tint)))
+    if len(named) < columns:
+        raise ValueError(f"head.n_texture = {columns}: the human head has {len(named)} albedo columns; lower it")
+    return np.stack([image for _, image in named[:columns]]).astype(np.float16), [name for name, _ in named[:columns]]
 
 
 def _bare(r: Regions) -> np.ndarray:
@@ -176,10 +176,10 @@ def _tones(head: Stored, t: Texels, r: Regions) -> list[tuple[str, np.ndarray, t
 def _waves(t: Texels) -> list[tuple[str, np.ndarray]]:
     """Return smooth patches over the skin, the coarsest first."""
     tall, turn = (115 - t.y) / 297, t.azimuth / 180
-    found = []
+    patches = []
     for i in range(7):
         for j in range(9):
             if i + j:
                 wave = np.sin(np.pi * i * turn + np.pi / 2 * (i % 3 != 0 or i == 0)) * np.cos(np.pi * j * tall)
-                found.append((i * i + j * j, f"patch_{i}_{j}", wave))
-    return [(name, wave) for _, name, wave in sorted(found, key=lambda item: item[:2])]
+                patches.append((i * i + j * j, f"patch_{i}_{j}", wave))
+    return [(name, wave) for _, name, wave in sorted(patches, key=lambda patch: patch[:2])]

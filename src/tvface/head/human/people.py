@@ -2,7 +2,7 @@
 
 Spread of a slider: :data:`SHARE` x min(:data:`WEIGHT`, cap / its largest displacement), so that no single slider makes
 a caricature; both sides share the draw and differ by a quarter of it. Unpaired targets (round or square heads) are
-drawn with both signs: drawn with one they only add roundness, and the people come out soft.
+drawn with both signs: with one sign they would only add roundness, and the people would look soft.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ YOUNGEST, OLDEST = 25.0, 90.0  # years at MakeHuman's ages .5 and 1
 SHARE, WEIGHT, CLIP = 0.6, 0.35, 2.5
 CAPS = {"head": 3.5, "forehead": 3.5, "chin": 3.5, "asym": 1.0}  # mm of the largest displacement; others:
 CAP = 2.6
-MACRO_SHARE = 0.9  # of the deviations that age, sex, origin and build make
-ONE_SIDED = 0.25  # how far a side leaves the common draw, in spreads
+MACRO_SHARE = 0.9  # of the deviations by age, sex, origin and build
+ONE_SIDED = 0.25  # deviation of one side from the common draw, in spreads
 # Sliders that get less spread than the rest: fat, age and double chin only make faces rounder and softer, and the skull
 # varies enough by sex and stature.
 CALMED = {
@@ -44,7 +44,7 @@ MEANS: dict[str, tuple[float, float]] = {
     "chin-height-incr": (0.22, 0.22),
     "mouth-scale-horiz-incr": (0.08, 0.08),
 }
-# MakeHuman's weight and muscle leave the head as it is: sliders that follow them, by how much per unit of the setting.
+# MakeHuman's weight and muscle do not change the head. These sliders follow them: change per unit of the setting.
 FOLLOWS = {
     "head-fat-incr": ("weight", 0.9),
     "neck-double-incr": ("weight", 0.5),

@@ -1,4 +1,4 @@
-"""Finer triangles where a head's own are large enough to be seen: a bald skull drawn as it is has a polygon's outline.
+"""Finer triangles where a head's triangles are large enough to be visible: a bald skull would have a polygonal outline.
 
 For drawing only: the head's vertices stay where they are and keep their numbers; the middles of long edges are new.
 Source: Boubekeur and Alexa, "Phong tessellation" (SIGGRAPH Asia 2008).
@@ -13,7 +13,7 @@ import numpy as np
 from tvface.head.data import HeadData
 
 LONGEST = 5.0  # mm, edges above it are divided
-CURVATURE = 0.75  # of the way from the flat triangle to the normals' tangent planes; the source's own choice
+CURVATURE = 0.75  # of the way from the flat triangle to the normals' tangent planes; the value of the source
 
 # Divided edges of a triangle as bits 1 (0-1), 2 (1-2), 4 (2-0), to its parts; corners 0..2, middles 3 (0-1), 4, 5.
 _PARTS: dict[int, tuple[tuple[int, int, int], ...]] = {
@@ -30,8 +30,11 @@ _PARTS: dict[int, tuple[tuple[int, int, int], ...]] = {
 
 @dataclass(frozen=True)
 class Refinement:
-    """edges (M,2): vertices between which new ones lie, numbered after the head's own; faces (F2,3); uv (Vt2,2) and
-    uv_faces (F2,3) likewise; parent (F2,): triangle of the head that each one is a part of."""
+    """A subdivision of a head's triangles.
+
+    edges (M,2): vertices between which new ones lie, numbered after the head's vertices; faces (F2,3); uv (Vt2,2) and
+    uv_faces (F2,3) likewise; parent (F2,): triangle of the head that each one is a part of.
+    """
 
     edges: np.ndarray
     faces: np.ndarray
@@ -55,7 +58,7 @@ class Refinement:
 
 
 def refinement(head: HeadData, longest: float = LONGEST) -> Refinement:
-    """Return how to divide the edges of a head that are longer than ``longest`` mm on its mean shape."""
+    """Return the subdivision of a head's edges longer than ``longest`` mm on its mean shape."""
     return _divided(head.faces, head.uv_faces, head.uv, head.v_template * 1000, longest)
 
 

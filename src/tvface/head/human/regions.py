@@ -1,6 +1,6 @@
 """Regions of the human head in its texture layout: class labels (zllrunning order) and the masks of the face.
 
-``l_`` in the class names is the subject's own left (picture right, x > 0), as in CelebAMask-HQ's label maps.
+``l_`` in the class names is the subject's left (picture right, x > 0), as in CelebAMask-HQ's label maps.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _jaw_height(marks: np.ndarray, t: Texels) -> np.ndarray:
 
 
 def label_map(t: Texels, r: Regions) -> np.ndarray:
-    """Return the classes (size,size) uint8; 0 where nothing lies."""
+    """Return the classes (size,size) uint8; 0 outside the layout."""
     labels = np.full(t.part.shape, SKIN_CLASS, np.uint8)
     left = t.x > 0
     for weight, value in (
@@ -145,7 +145,7 @@ def label_map(t: Texels, r: Regions) -> np.ndarray:
 
 
 def masks(t: Texels, r: Regions) -> tuple[np.ndarray, np.ndarray]:
-    """Return the face mask and the same with the eyeballs, (size,size) float32 in [0,1], soft at the border.
+    """Return the face mask without and with the eyeballs, (size,size) float32 in [0,1], soft at the border.
 
     The face is what a parser calls face: the skin from jaw line to hairline and from ear to ear. The slits of lids and
     lips inside it count as inside, or the blur would thin the mask along them.

@@ -47,7 +47,7 @@ def skinning(cut: Cut, bones: Mapping[str, Any], weights: Mapping[str, Any]) -> 
 
 
 def _shares(bone: str, bones: Mapping[str, Any]) -> np.ndarray:
-    """Return (5,) the joints that a bone hangs on: its nearest ancestor that has one."""
+    """Return (5,) the joints of a bone: of its nearest ancestor with a joint."""
     shares = np.zeros(5)
     name = bone
     while name:
@@ -64,8 +64,8 @@ def _shares(bone: str, bones: Mapping[str, Any]) -> np.ndarray:
 
 
 def hinge(old: np.ndarray, moved: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the angle (rad) and the axis' place (y, z) of the turn about x that takes the lower teeth (N,3), as
-    MakeHuman has them, to where the sculpted jawOpen puts them."""
+    """Return the angle (rad) and the axis (y, z) of the turn about x that moves MakeHuman's lower teeth (N,3) to their
+    place under the sculpted jawOpen."""
     a, b = old[:, 1:] - old[:, 1:].mean(0), moved[:, 1:] - moved[:, 1:].mean(0)
     angle = float(np.arctan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum()))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -109,8 +109,8 @@ def joint_regressor(cut: Cut, rest: np.ndarray, places: np.ndarray) -> np.ndarra
         EYE_R: cut.part == EYE_RIGHT,
     }
     rows = np.zeros((5, len(rest)))
-    for joint, chosen in choices.items():
-        members = np.flatnonzero(chosen)
+    for joint, nearby in choices.items():
+        members = np.flatnonzero(nearby)
         rows[joint, members] = _affine_weights(rest[members], places[joint])
     return 0.5 * (rows + rows[[ROOT, NECK, JAW, EYE_R, EYE_L]][:, cut.mirror])
 

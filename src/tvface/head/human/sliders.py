@@ -2,7 +2,7 @@
 
 A macro setting mixes whole-body targets as MakeHuman does (``macro.json``): the factors of gender, age and origin
 multiply; muscle and weight go from a minimum over an average to a maximum; height adds to that. A local slider w moves
-along the second target of its pair for w > 0 and along the first, with |w|, for w < 0. Both are files of their own.
+along the second target of its pair for w > 0 and along the first, with |w|, for w < 0. Each target is a separate file.
 """
 
 from __future__ import annotations
@@ -128,15 +128,15 @@ def _sliders(wheel: Wheel) -> tuple[list[Slider], list[str]]:
             side = name[0] if name[:2] in ("l-", "r-") else ""
             stem, _, end = (name[2:] if side else name).rpartition("-")
             candidates = (("l", "r"),) if folder == "asym" else PAIRS
-            # One stem may stand in two pairs: eye-bag has decr and incr, in and out.
+            # One stem may be in two pairs: eye-bag has decr and incr, in and out.
             pair: tuple[str, ...] = next((pair for pair in candidates if end in pair), ())
             key = (folder, stem, side, pair) if pair else (folder, f"{stem}-{end}", side, ("",))
             ends.setdefault(key, {})[end if pair else ""] = len(files)
             files.append(f"{folder}/{name}")
-    found = []
+    sliders = []
     for (folder, stem, side, pair), by_end in ends.items():
         if set(by_end) != set(pair):
             raise WheelError(f"{folder}/{stem}: the targets {sorted(by_end)} are there, expected {', '.join(pair)}")
         name = f"{stem}-{pair[-1]}" if len(pair) == 2 and folder != "asym" else stem
-        found.append(Slider(name, by_end[pair[-1]], by_end[pair[0]] if len(pair) == 2 else -1, side, folder))
-    return sorted(found, key=lambda slider: (slider.folder, slider.name, slider.side)), files
+        sliders.append(Slider(name, by_end[pair[-1]], by_end[pair[0]] if len(pair) == 2 else -1, side, folder))
+    return sorted(sliders, key=lambda slider: (slider.folder, slider.name, slider.side)), files

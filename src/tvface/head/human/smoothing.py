@@ -1,4 +1,4 @@
-"""Smoothing of displacement fields on the skin: takes out the knots that sculpted face units have beside the mouth.
+"""Smoothing of displacement fields on the skin: it removes the knots of sculpted face units beside the mouth.
 
 Source: implicit diffusion (Desbrun et al., "Implicit fairing of irregular meshes using diffusion and curvature flow",
 SIGGRAPH 1999), of the displacement instead of the position, so that the neutral face keeps its detail.
@@ -14,7 +14,7 @@ from scipy.sparse.linalg import splu
 from tvface.head.human.cut import Cut
 from tvface.head.human.mouth import rings
 
-FIRM_RINGS = 5  # the lips' own rings keep the sculpted movement
+FIRM_RINGS = 5  # the rings of the lips keep the sculpted movement
 GROWTH = 0.45  # smoothing length per millimetre from lips and lids
 
 
@@ -45,7 +45,7 @@ class Smoother:
         self._laplacian, self._area = _cotangents(positions, faces)
 
     def __call__(self, field: np.ndarray, length: float) -> np.ndarray:
-        """Return the field (V,3) with detail below ``length`` mm taken out, less near lips and lids."""
+        """Return the field (V,3) without detail below ``length`` mm, smoothed less near lips and lids."""
         strength = np.minimum(self._reach, length) ** 2
         # (A + S L) d' = A d with S on both sides of L: symmetric, and nothing flows where S is 0.
         root = diags_array(np.sqrt(strength))

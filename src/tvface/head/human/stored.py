@@ -1,4 +1,4 @@
-"""The shipped file of the human head: quantised, one half of what is mirror symmetric, nothing executed on loading."""
+"""The shipped file of the human head: quantised, half of the mirror-symmetric arrays, nothing executed on loading."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _REMEDY = "restore it from the repository, or make it anew: python -m tvface.hea
 
 @dataclass(frozen=True)
 class Stored:
-    """The human head as numbers. V vertices, Q quads, Vt texture places, S identity columns, E units, N people.
+    """The arrays of the human head. V vertices, Q quads, Vt texture places, S identity columns, E units, N people.
 
     template (V,3), identity (S,V,3) per unit normal coefficient, units (E,V,3) at weight 1, corrective (V,3) per unit
     sine of the jaw's turn: mm, float64, mirror symmetric exactly. mirror (V,) involution; part (V,), the kinds of
@@ -108,10 +108,10 @@ class Stored:
         return list(self.notes["units"])
 
     def save(self, path: Path) -> None:
-        """Write the file; the same numbers give the same bytes.
+        """Write the file; equal arrays give equal bytes.
 
         Raises:
-            ValueError: something does not fit its step, or is not mirror symmetric.
+            ValueError: an array exceeds the range of its step, or is not mirror symmetric.
         """
         half = np.flatnonzero(np.arange(len(self.mirror)) <= self.mirror)
         names = self.unit_names

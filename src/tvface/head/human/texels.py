@@ -12,8 +12,8 @@ from tvface.head.human.stored import Stored
 
 @dataclass(frozen=True)
 class Texels:
-    """Arrays (size,size,...), row 0 at v = 1; outside the layout those of the nearest texel, where ``covered`` is
-    false.
+    """Arrays (size,size,...), row 0 at v = 1; outside the layout (``covered`` is false) the values of the nearest
+    texel.
 
     face: triangle; bary: (...,3); x, y, z: mm on the mean head; u, v: place in the layout, v up; part and piece: of
     the triangle (:mod:`tvface.head.human.cut`, ``notes["pieces"]``); lips, ears: masks in [0,1].

@@ -1,6 +1,6 @@
 """The 52 face units (Apple's names) as expression columns: displacements at weight 1, mirror images of each other.
 
-Sources: the sculpted units, made symmetric; the lids close by MakeHuman's own units, which slide along a round lid. The
+Sources: the sculpted units, made symmetric; the lids close by MakeHuman's units, which slide along a round lid. The
 eyeballs stay: their joints turn them. ``jawOpen`` as a column is the straight-line stand-in for tools that know no
 joint; :func:`controls` gives its weight to the jaw's joint instead.
 """
@@ -31,11 +31,11 @@ NAMES = (
 )
 # mm: detail of the movement that is taken out, by the beginning of the name; sculpts of mouth and cheeks have knots.
 SMOOTHING = {"mouth": 6.0, "jaw": 6.0, "cheekPuff": 9.0, "cheekSquint": 5.0, "brow": 3.0, "noseSneer": 3.0}
-GAZE = {"Up": 22.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees that an eye turns at eyeLook... = 1
+GAZE = {"Up": 22.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees of eye rotation at eyeLook... = 1
 
 
 def twin(name: str) -> str:
-    """Return the name of the mirror image of a unit; of itself where it has both sides."""
+    """Return the name of a unit's mirror image; a unit of both sides is its own image."""
     for one, other in (("Left", "Right"), ("Right", "Left")):
         if name.endswith(one):
             return name.removesuffix(one) + other
@@ -65,9 +65,9 @@ def fields(wheel: Wheel, shaper: Shaper, smoother: Smoother, kept: np.ndarray) -
             field = smoother(field, length)
         field[balls] = 0.0
         if name == "tongueOut":
-            field = field + shaper.lifted  # sculpted for the tongue where MakeHuman has it
+            field = field + shaper.lifted  # sculpted for MakeHuman's place of the tongue
         result.append(field)
-    # Exactly: the right half of each pair is the left one mirrored, middle units are their own mirror images.
+    # Exact symmetry: the right unit of a pair is the mirrored left one, middle units are their own mirror images.
     exact = dict(zip(NAMES, result, strict=True))
     for name in NAMES:
         image = exact[name][cut.mirror] * (-1, 1, 1)
@@ -78,7 +78,7 @@ def fields(wheel: Wheel, shaper: Shaper, smoother: Smoother, kept: np.ndarray) -
 
 
 def controls(weights: Mapping[str, float], jaw_angle: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn weights of named units into what the head model takes.
+    """Convert weights of named units into inputs of the head model.
 
     Args:
         weights: name to weight, 0..1; names that are left out are 0. jaw_angle: rad that the jaw turns at jawOpen = 1

@@ -1,4 +1,4 @@
-"""The head's texture layout: MakeHuman's own pieces, the face enlarged by a warp, packed anew without overlap."""
+"""The head's texture layout: MakeHuman's pieces, the face enlarged by a warp, packed anew without overlap."""
 
 from __future__ import annotations
 

