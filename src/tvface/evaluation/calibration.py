@@ -1,10 +1,10 @@
-"""What distances between embeddings mean in this footage: pairs that must be one person's, and two people's.
+"""Calibrate distances between embeddings on a run's footage, by pairs known to show one person or two people.
 
-Nobody has labelled the footage, but much of it labels itself. Boxes of neighbouring sampled frames of one shot that
-cover each other are one person, whatever the embedder thinks (a *stay*); faces of one frame are different people;
-people of different shows are taken to be different ones. What a human has decided (:mod:`tvface.mining.decisions`)
-tells the rest: the same person in two shots, which the footage alone never shows. Tracks themselves are not used for
-pairs of one person: the distance to be judged has made them.
+The footage has no labels, but much of it labels itself. Boxes of neighbouring sampled frames of one shot that
+cover each other are one person, whatever the embedder says (a *stay*); faces of one frame are different people;
+people of different shows count as different. The decisions of a human (:mod:`tvface.mining.decisions`) give what the
+footage alone never shows: the same person in two shots. Tracks are not used for pairs of one person, because the
+distance to be calibrated has formed them.
 """
 
 from __future__ import annotations
@@ -33,21 +33,24 @@ _PAIRS_OF_SHOWS = 20_000
 
 @dataclass
 class Known:
-    """Distances (0..2) known to be of one person's pairs and of two people's, gathered piece by piece."""
+    """Distances (0..2) of pairs known to be one person (``same``) and two people (``different``), in chunks."""
 
     same: list[Distances] = field(default_factory=list)
     different: list[Distances] = field(default_factory=list)
 
     def arrays(self) -> tuple[Distances, Distances]:
-        """Return all distances of the one kind and of the other."""
+        """Return all distances of pairs of one person, (S,), and of two people, (D,)."""
         nothing = [np.zeros(0)]
         return np.concatenate([*self.same, *nothing]), np.concatenate([*self.different, *nothing])
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A threshold beside the one in use: ``accepted`` parts of the pairs of one person that they join, ``false`` of
-    two people's, both in 0..1, each (now, suggested)."""
+    """A suggested threshold beside the one in use.
+
+    ``accepted`` and ``false`` are the shares, 0..1, of the pairs of one person and of two people that the thresholds
+    join, each as (now, suggested).
+    """
 
     now: float
     suggested: float
@@ -59,12 +62,13 @@ class Choice:
 def choose(known: Known, now: float, false_accepts: float) -> Choice:
     """Suggest a threshold from known pairs.
 
-    Where the two kinds lie apart it is the middle between the distance that 99 % of one person's pairs need and the one
-    that lets ``false_accepts`` of two people's pass; where they overlap, the latter.
+    It is the middle between the distance that 99 % of the pairs of one person need and the largest one that joins at
+    most ``false_accepts`` of the pairs of two people; where the two kinds overlap, it is the latter.
 
     Args:
+        known: distances of both kinds of pairs.
         now: the threshold in use.
-        false_accepts: part of the pairs of two people that may be joined, 0..1; of fewer than its inverse, none is.
+        false_accepts: share of the pairs of two people that may be joined, 0..1; of fewer pairs than its inverse, none.
 
     Raises:
         ValueError: one of the two kinds has no pair.
@@ -81,9 +85,9 @@ def choose(known: Known, now: float, false_accepts: float) -> Choice:
 
 
 def stays(frame: NDArray[np.integer], shot: NDArray[np.integer], boxes: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Follow faces by place alone, as long as there is no doubt.
+    """Follow faces by position alone, as long as there is no doubt.
 
-    A face is the one of the sampled frame before, of the same shot, whose box it covers to at least
+    A face continues the one in the sampled frame before, of the same shot, whose box it covers to at least
     :data:`STAYS_OVERLAP` (intersection over union), if no other box touches either of the two.
 
     Args:
@@ -92,7 +96,7 @@ def stays(frame: NDArray[np.integer], shot: NDArray[np.integer], boxes: NDArray[
     Returns:
         (N,) number of each face's stay, from 0 in order of first appearance.
     """
-    found = np.full(len(frame), -1, np.int64)
+    stay = np.full(len(frame), -1, np.int64)
     total = 0
     rows_of = {int(number): np.flatnonzero(frame == number) for number in np.unique(frame)}
     for number, rows in rows_of.items():
@@ -102,11 +106,11 @@ def stays(frame: NDArray[np.integer], shot: NDArray[np.integer], boxes: NDArray[
         alone = ((overlap > 0).sum(0) == 1)[None] & ((overlap > 0).sum(1) == 1)[:, None]
         for row, one in zip(rows, (overlap >= STAYS_OVERLAP) & alone, strict=True):
             if one.any():
-                found[row] = found[before[int(one.argmax())]]
+                stay[row] = stay[before[int(one.argmax())]]
             else:
-                found[row] = total
+                stay[row] = total
                 total += 1
-    return found
+    return stay
 
 
 class Calibration:
@@ -132,7 +136,7 @@ class Calibration:
         boxes: NDArray[np.floating],
         embeddings: NDArray[np.float32],
     ) -> None:
-        """Take the faces of an episode: (N,), (N,), (N, 4) in pixels and (N, D) of unit length, by ascending frame."""
+        """Add the faces of an episode: (N,), (N,), (N, 4) in pixels and (N, D) of unit length, by ascending frame."""
         stay = stays(frame, shot, boxes)
         members = [np.flatnonzero(stay == number) for number in range(int(stay.max(initial=-1)) + 1)]
         for rows in members:
@@ -143,8 +147,8 @@ class Calibration:
             if len(rows) >= self._min_faces
         }
         self._beside_each_other(frame, stay, embeddings, means)
-        chosen = self._random.permutation(sorted(means))[:_TRACKS_OF_AN_EPISODE]
-        self._means.setdefault(show, []).extend(means[int(number)] for number in chosen)
+        drawn = self._random.permutation(sorted(means))[:_TRACKS_OF_AN_EPISODE]
+        self._means.setdefault(show, []).extend(means[int(number)] for number in drawn)
 
     def _one_person(self, faces: NDArray[np.float32]) -> None:
         count = len(faces)
@@ -194,10 +198,11 @@ class Calibration:
             self.people.different.append(_apart(one[drawn // len(other)], other[drawn % len(other)]))
 
     def add_decisions(self, decided: Decisions, means: Mapping[Track, NDArray[np.float32]]) -> None:
-        """Take what a human decided about the tracks of a show.
+        """Add the decisions of a human about the tracks of a show.
 
         Args:
-            means: unit mean of every track that stands in a decision (:meth:`Decisions.tracks`).
+            decided: the decisions.
+            means: unit mean of every track in a decision (:meth:`Decisions.tracks`).
         """
         known = sorted(decided.tracks())
         first, second = np.triu_indices(len(known), 1)

@@ -1,7 +1,7 @@
-"""Judge the data half against ground truth: cuts, detections, tracks, people, mixed sequences.
+"""Compare the data half with ground truth: cuts, detections, tracks, people, mixed sequences.
 
-All functions work on the rows of manifests (pandas frames) and return plain numbers with the number of samples
-they are made of, so that the report can show both.
+All functions work on the rows of manifests (pandas frames) and return plain numbers with their number of
+samples, so that the report can show both.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Ratio:
 
     @property
     def value(self) -> float | None:
+        """``hits / total``; None without samples."""
         return self.hits / self.total if self.total else None
 
     def __add__(self, other: Ratio) -> Ratio:
@@ -33,7 +34,7 @@ def cut_scores(frames: pd.DataFrame, truth: pd.DataFrame) -> tuple[Ratio, Ratio]
     """Return (precision, recall) of hard cuts of one episode.
 
     A predicted cut lies between two sampled frames k-1 and k; it is right if a true cut's first frame lies in
-    (source_frame[k-1], source_frame[k]]. A true cut is found if it lies in the interval of a predicted one.
+    (source_frame[k-1], source_frame[k]]. A true cut counts as recalled if it lies in the interval of a predicted one.
 
     Args:
         frames: rows of the ``frames`` manifest of the episode.
@@ -47,8 +48,8 @@ def cut_scores(frames: pd.DataFrame, truth: pd.DataFrame) -> tuple[Ratio, Ratio]
     change = np.flatnonzero(predicted[1:] != predicted[:-1])
     intervals = [(source[k], source[k + 1]) for k in change]
     right = sum(any(low < cut <= high for cut in true_cuts) for low, high in intervals)
-    found = sum(any(low < cut <= high for low, high in intervals) for cut in true_cuts)
-    return Ratio(right, len(intervals)), Ratio(found, len(true_cuts))
+    recalled = sum(any(low < cut <= high for low, high in intervals) for cut in true_cuts)
+    return Ratio(right, len(intervals)), Ratio(recalled, len(true_cuts))
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:

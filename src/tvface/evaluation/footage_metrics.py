@@ -1,6 +1,6 @@
-"""Put the numbers of the data half in the table: cuts, detections, tracks, people, sequences.
+"""Metrics of the data half for the table: cuts, detections, tracks, people, sequences.
 
-The frames hold the rows of the manifests of all episodes.
+Every data frame here holds the manifest rows of all episodes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def cut_metrics(table: MetricTable, frames: pd.DataFrame, true_frames: pd.DataFr
     """Add precision and recall of the cuts of all episodes."""
     precision, recall = Ratio(0, 0), Ratio(0, 0)
     for episode, sampled in frames.groupby("episode"):
-        right, found = cut_scores(sampled, true_frames[true_frames["episode"] == episode])
-        precision, recall = precision + right, recall + found
+        episode_precision, episode_recall = cut_scores(sampled, true_frames[true_frames["episode"] == episode])
+        precision, recall = precision + episode_precision, recall + episode_recall
     table.add_ratio(metrics.CUT_PRECISION, precision)
     table.add_ratio(metrics.CUT_RECALL, recall)
 
@@ -72,7 +72,7 @@ def track_metrics(table: MetricTable, faces: pd.DataFrame, matched: pd.DataFrame
 def people_metrics(
     table: MetricTable, faces: pd.DataFrame, matched: pd.DataFrame, identities: pd.DataFrame, embedder: str
 ) -> None:
-    """Add how well the people of a show are told apart."""
+    """Add how well the clusters of tracks separate the people of a show."""
     paired = matched[matched["face"].notna()]
     named = identities[["episode", "track", "person"]]
     people = _detected(faces, paired).merge(named, on=["episode", "track"], how="left")["person"]

@@ -39,7 +39,7 @@ def procrustes(source: np.ndarray, target: np.ndarray, *, scale: bool, weights: 
 
     source, target: (..., N, 3) corresponding points, N >= 3, any one unit. weights: (..., N) >= 0. Reflections are not
     allowed. Computed in float64. Raises ValueError for shapes that differ, fewer than three points, values that are not
-    finite, or a source whose points all coincide when a scale is wanted.
+    finite, or, with ``scale``, a source whose points all coincide.
     Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
@@ -123,11 +123,11 @@ def point_to_mesh(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -
     for octave in np.unique(octaves):
         members = np.flatnonzero(octaves == octave)
         reach = best + radii[members].max()
-        found = cKDTree(centres[members]).query_ball_point(points, reach)
-        counts = np.fromiter((len(near) for near in found), np.int64, len(found))
+        candidates = cKDTree(centres[members]).query_ball_point(points, reach)
+        counts = np.fromiter((len(near) for near in candidates), np.int64, len(candidates))
         owner = np.repeat(np.arange(len(points)), counts)
         triangle = (
-            members[np.concatenate([np.asarray(near, np.int64) for near in found])] if len(owner) else members[:0]
+            members[np.concatenate([np.asarray(near, np.int64) for near in candidates])] if len(owner) else members[:0]
         )
         for start in range(0, len(owner), _PAIRS_PER_CHUNK):
             part = slice(start, start + _PAIRS_PER_CHUNK)

@@ -1,4 +1,4 @@
-"""Judge landmarks and masks of the crops against the embedded show's ground truth."""
+"""Compare landmarks and masks of the crops with the ground truth of the embedded show."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def true_points(crops: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     transform = np.stack(joined["transform"].to_list()).reshape(-1, 2, 3).astype(float)
     true = apply_transform(transform, np.stack(joined["true_picture"].to_list()).reshape(-1, 68, 2).astype(float))
     name = "points68" if "points68" in joined else "points5"
-    own = np.stack(joined[name].to_list()).reshape(len(joined), -1, 2).astype(float)
-    distance = np.linalg.norm(true.mean(1) - own.mean(1), axis=-1)
+    predicted = np.stack(joined[name].to_list()).reshape(len(joined), -1, 2).astype(float)
+    distance = np.linalg.norm(true.mean(1) - predicted.mean(1), axis=-1)
     joined = joined.assign(true68=list(true), distance=distance)
     return joined.loc[joined.groupby("crop")["distance"].idxmin()].reset_index(drop=True)
 
@@ -86,14 +86,14 @@ def mask_metrics(
         if (row.episode, row.source_frame) not in addresses.index:
             continue
         picture = _labels(*addresses.loc[(row.episode, row.source_frame)])
-        own = _labels(row.labels_file, row.labels_offset, row.labels_length)
+        predicted = _labels(row.labels_file, row.labels_offset, row.labels_length)
         transform = np.asarray(row.transform, float).reshape(2, 3)
-        true = cv2.warpAffine(picture, transform, own.shape[::-1], flags=cv2.INTER_NEAREST)
-        overlaps.append(mask_iou(in_classes(own, classes), in_classes(true, classes)))
-        counts += confusion(own, true)
+        true = cv2.warpAffine(picture, transform, predicted.shape[::-1], flags=cv2.INTER_NEAREST)
+        overlaps.append(mask_iou(in_classes(predicted, classes), in_classes(true, classes)))
+        counts += confusion(predicted, true)
     if not overlaps:
         return
-    faces = [value for value in overlaps if np.isfinite(value)]  # the others hold no face, neither found nor true
+    faces = [value for value in overlaps if np.isfinite(value)]  # the others hold neither a predicted nor a true face
     mean, worst = (float(np.mean(faces)), min(faces)) if faces else (None, None)
     table.add(metrics.FACE_IOU, mean, len(faces), backend)
     table.add(metrics.FACE_IOU_WORST, worst, len(faces), backend)

@@ -1,8 +1,8 @@
-"""Judge reconstructed codes: against the landmarks of the pipeline, and against the embedded show's truth.
+"""Compare reconstructed codes with the landmarks of the pipeline and with the truth of the embedded show.
 
-Frames: predictions live in the crop's pixels (x right, y down, depth towards the camera, all in pixels of the
-crop). A true vertex is brought there by the show's perspective camera and the crop's transform; its depth is scaled
-as the crop scales lengths at the head's distance.
+Convention: crop pixels, x right, y down, depth towards the camera in the same unit. The perspective camera of the show
+and the transform of the crop map a true vertex to them; its depth is scaled as the crop scales lengths at the head's
+distance.
 """
 
 from __future__ import annotations
@@ -94,20 +94,20 @@ def geometry_metrics(
         return
     model = HeadModel(head, len(rows["shape"].iloc[0]), len(rows["expression"].iloc[0])).eval()
     truth_model = HeadModel(head, len(rows["true_shape"].iloc[0]), len(rows["true_expression"].iloc[0])).eval()
-    chosen = face_vertices(head)
+    face = face_vertices(head)
     with torch.inference_mode():
-        own = predicted_vertices(model, rows, size)[:, chosen].astype(float)
+        predicted = predicted_vertices(model, rows, size)[:, face].astype(float)
         true, metres = true_vertices(truth_model, rows, pictures)
-        true, metres = true[:, chosen], metres[:, chosen]
-        neutral = _neutral(model, rows, "shape")[:, chosen]
-        true_neutral = _neutral(truth_model, rows, "true_shape")[:, chosen]
-    # Depth is only defined up to a shift under an orthographic camera; x and y are judged where they lie.
-    shifted = own.copy()
-    shifted[..., 2] += (true[..., 2] - own[..., 2]).mean(1, keepdims=True)
+        true, metres = true[:, face], metres[:, face]
+        neutral = _neutral(model, rows, "shape")[:, face]
+        true_neutral = _neutral(truth_model, rows, "true_shape")[:, face]
+    # An orthographic camera defines depth only up to a shift; x and y are compared without a shift.
+    shifted = predicted.copy()
+    shifted[..., 2] += (true[..., 2] - predicted[..., 2]).mean(1, keepdims=True)
     eyes = eye_distance(np.stack(rows["true68"].to_list()))
     posed = 100 * np.linalg.norm(shifted - true, axis=-1).mean(1) / eyes
     table.add(metrics.POSED_ERROR, posed.mean(), len(posed), subject)
-    upright = own * np.array([1.0, -1.0, 1.0])  # a picture's y points down: without the flip it is a mirror image
+    upright = predicted * np.array([1.0, -1.0, 1.0])  # y points down in a picture; unflipped it is a mirror image
     aligned = [1000 * _error(a, b) for a, b in zip(upright, metres, strict=True)]
     table.add(metrics.ALIGNED_ERROR, float(np.mean(aligned)), len(aligned), subject)
     shapes = [1000 * _error(a, b) for a, b in zip(neutral, true_neutral, strict=True)]
@@ -115,7 +115,7 @@ def geometry_metrics(
 
 
 def point_metrics(table: MetricTable, rows: pd.DataFrame, subject: str, truth: bool) -> None:
-    """Add reprojection error and jitter; ``truth`` chooses between ``true68`` and the pipeline's ``landmarks68``."""
+    """Add reprojection error and jitter; the reference is ``true68`` (``truth``) or the pipeline's ``landmarks68``."""
     if rows.empty:
         return
     points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2).astype(float)

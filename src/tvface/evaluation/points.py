@@ -32,7 +32,7 @@ def jitter(points: np.ndarray, truth: np.ndarray | None = None) -> float:
 
 
 def temporal_noise(points: np.ndarray) -> float:
-    """Return how far points lie from where they should be because of noise from frame to frame, in the points' unit.
+    """Return the root mean square error of points due to noise from frame to frame, in the points' unit.
 
     The root of the mean squared length of the second differences over time, over the root of 6: the second difference
     of white noise has 6 times its variance, and motion of constant speed falls out. Motion that speeds up or slows down
@@ -48,7 +48,7 @@ def temporal_noise(points: np.ndarray) -> float:
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> list[tuple[float, float, int]]:
-    """Compare probabilities with what came true (a reliability diagram's numbers).
+    """Compare probabilities with outcomes (the numbers of a reliability diagram).
 
     Args:
         confidence: probabilities in 0..1, any shape; right: bool of the same shape.
@@ -61,9 +61,9 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> lis
     place = np.clip((probability * bins).astype(int), 0, bins - 1)
     rows = []
     for index in range(bins):
-        chosen = place == index
-        count = int(chosen.sum())
-        mean, part = (probability[chosen].mean(), hit[chosen].mean()) if count else (np.nan, np.nan)
+        in_bin = place == index
+        count = int(in_bin.sum())
+        mean, part = (probability[in_bin].mean(), hit[in_bin].mean()) if count else (np.nan, np.nan)
         rows.append((float(mean), float(part), count))
     return rows
 

@@ -1,4 +1,4 @@
-"""Turn of a head from its 68 points, by a fit of the generic head: whether a profile is drawn as a profile."""
+"""Head angles from 68 points by a fit of the generic head, to test whether drawn profiles are profiles."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rigid_points() -> tuple[Array, Array]:
 
 
 def head_angles(points: NDArray[np.floating]) -> Array:
-    """Return yaw, pitch and roll in degrees of each face, (N, 3): those under which the generic head fits best.
+    """Return yaw, pitch and roll in degrees of each face, (N, 3): the angles at which the generic head fits best.
 
     Rotation, scale, shift and 25 modes of identity are fitted in scaled orthographic projection by robust least
     squares. Yaw is positive to the picture's right, pitch positive looks down, roll positive tilts the crown to the
@@ -52,17 +52,17 @@ def head_angles(points: NDArray[np.floating]) -> Array:
     array = np.asarray(points, np.float64)
     if array.ndim != 3 or array.shape[1:] != (68, 2):
         raise ValueError(f"head_angles wants points (N, 68, 2), not {array.shape}")
-    chosen = array[:, RIGID] * (1, -1)
-    chosen = chosen - chosen.mean(1, keepdims=True)
-    size = np.sqrt((chosen**2).sum((1, 2)))
+    rigid = array[:, RIGID] * (1, -1)
+    rigid = rigid - rigid.mean(1, keepdims=True)
+    size = np.sqrt((rigid**2).sum((1, 2)))
     if not np.isfinite(size).all() or (size == 0).any():
         raise ValueError("head_angles wants finite points that lie apart")
-    return np.array([_fit(face) for face in chosen]).reshape(-1, 3)
+    return np.array([_fit(face) for face in rigid]).reshape(-1, 3)
 
 
 def _fit(face: Array) -> Array:
     head, modes = rigid_points()
-    # The closed form (affine camera, made a rotation) is the start; it is exact where the face is the head itself.
+    # The closed form (affine camera, projected to a rotation) is the start; it is exact for the generic head itself.
     affine = np.linalg.lstsq(head, face, rcond=None)[0].T
     u, singular, v = np.linalg.svd(affine, full_matrices=False)
     rows, scale = u @ v, singular.mean()

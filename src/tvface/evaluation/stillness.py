@@ -1,4 +1,4 @@
-"""Find where a face is still, so that what its points do there is noise."""
+"""Find where a face is still: the motion of its points there is noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def face_motion(before: Image, after: Image, flow: FlowBackend) -> float:
 
     Args:
         before, after: (S, S, 3) uint8 RGB cut with ONE transform, so that motion in the picture is motion here.
-        flow: backend.
+        flow: optical flow backend.
 
     Raises:
         ValueError: pictures of other shapes.
@@ -25,8 +25,8 @@ def face_motion(before: Image, after: Image, flow: FlowBackend) -> float:
         raise ValueError(f"face_motion wants two square pictures of one size, not {before.shape} and {after.shape}")
     side = len(before)
     middle = slice(side // 4, side - side // 4)
-    found = flow.flow(before[None], after[None])[0, :, middle, middle]
-    return float(np.hypot(found[0], found[1]).mean()) / side
+    vectors = flow.flow(before[None], after[None])[0, :, middle, middle]
+    return float(np.hypot(vectors[0], vectors[1]).mean()) / side
 
 
 def stillest_run(motion: NDArray[np.floating], frames: int) -> tuple[int, float] | None:

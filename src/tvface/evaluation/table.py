@@ -20,9 +20,9 @@ class MetricTable:
         """Add one number; a value that is not finite is stored as undefined.
 
         Args:
-            metric: what it is.
+            metric: its name, unit and description.
             value: in the metric's unit.
-            samples: how many observations it is made of.
+            samples: number of observations behind it.
             subject: what is judged: a backend, a model with its weights or phase, or everything.
         """
         defined = value is not None and np.isfinite(value)

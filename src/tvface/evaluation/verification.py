@@ -1,4 +1,4 @@
-"""How well distances tell pairs of one person from pairs of two."""
+"""Verification metrics: how well distances separate pairs of one person from pairs of two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.metrics import auc, roc_curve
 
 @dataclass(frozen=True)
 class Verification:
-    """Figures over pairs: ``area`` under the ROC curve and ``true_accepts`` at 1 % false ones in 0..1, higher is
+    """Metrics over pairs: ``area`` under the ROC curve and ``true_accepts`` at 1 % false ones in 0..1, higher is
     better; ``equal_error`` rate in 0..1, lower is better; ``same`` and ``different`` pairs counted."""
 
     area: float
@@ -22,7 +22,7 @@ class Verification:
 
 
 def verify(same: NDArray[np.floating], different: NDArray[np.floating], false_accepts: float = 0.01) -> Verification:
-    """Judge the distances of pairs of one person, (S,), against those of pairs of two, (D,).
+    """Compare the distances of pairs of one person, (S,), with those of pairs of two, (D,).
 
     Pairs up to a threshold are accepted.
 
@@ -31,13 +31,13 @@ def verify(same: NDArray[np.floating], different: NDArray[np.floating], false_ac
     """
     if not len(same) or not len(different):
         raise ValueError(f"{len(same)} pairs of one person and {len(different)} of two; both are needed")
-    right = np.concatenate([np.ones(len(same), bool), np.zeros(len(different), bool)])
-    accepted, found, _ = roc_curve(right, -np.concatenate([same, different]), drop_intermediate=False)
-    crossing = int(np.argmin(np.abs(1 - found - accepted)))
+    one_person = np.concatenate([np.ones(len(same), bool), np.zeros(len(different), bool)])
+    false_rate, true_rate, _ = roc_curve(one_person, -np.concatenate([same, different]), drop_intermediate=False)
+    crossing = int(np.argmin(np.abs(1 - true_rate - false_rate)))
     return Verification(
-        area=float(auc(accepted, found)),
-        equal_error=float((1 - found[crossing] + accepted[crossing]) / 2),
-        true_accepts=float(found[accepted <= false_accepts].max()),
+        area=float(auc(false_rate, true_rate)),
+        equal_error=float((1 - true_rate[crossing] + false_rate[crossing]) / 2),
+        true_accepts=float(true_rate[false_rate <= false_accepts].max()),
         same=len(same),
         different=len(different),
     )
@@ -57,6 +57,6 @@ def pairs(
     distance = np.sqrt(np.maximum(2 - 2 * (x @ x.T), 0))
     first, second = np.triu_indices(len(x), 1)
     one = person[first] == person[second]
-    wanted = apart[first] != apart[second]
+    separate = apart[first] != apart[second]
     distances = distance[first, second].astype(np.float64)
-    return distances[one & wanted], distances[~one]
+    return distances[one & separate], distances[~one]

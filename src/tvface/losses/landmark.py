@@ -15,7 +15,7 @@ _HEAVIER = {
 
 def _weights() -> tuple[float, ...]:
     weights = [1.0] * 68
-    for weight, points in _HEAVIER.items():  # those of weight 3 stand last and win
+    for weight, points in _HEAVIER.items():  # weight 3 is last and overrides the others
         for point in points:
             weights[point] = weight
     return tuple(weights)

@@ -10,7 +10,7 @@ BIAS = 1.0
 DISTANCE_EPS = 1e-5
 
 RECOMPUTE_FROM = 32 * 32
-"""Places per map from which the pairs are recomputed for the gradient instead of kept.
+"""Number of places per map from which on the pairs are recomputed for the gradient instead of kept.
 
 At 64 x 64 places one image compares 4096 x 4096 pairs, a third of a gigabyte with its intermediate results.
 """
@@ -30,7 +30,7 @@ def mrf_loss(predicted: tuple[torch.Tensor, torch.Tensor], target: tuple[torch.T
 
 
 def mrf_term(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """For every place of the target: how exclusively some place of the prediction resembles it.
+    """Return how exclusively some place of the prediction resembles each place of the target.
 
     Images are taken one by one, to bound memory.
 
@@ -49,7 +49,7 @@ def mrf_term(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def _one_image(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """The term of one image; both arguments are (C, places)."""
+    """Return the term of one image; both arguments are (C, places)."""
     mean = target.mean(dim=0, keepdim=True)
     cosine = _unit(predicted - mean).T @ _unit(target - mean)  # (places of the prediction, places of the target)
     distance = (1 - cosine) / 2

@@ -1,7 +1,7 @@
-"""The table of losses: a row per term says which function it is, of what, in which phases. Imports nothing heavy.
+"""The table of losses: a row per term names its function, inputs and phases. This module imports nothing heavy.
 
-The workflow reads names, phases and networks here before torch is needed, so a row names its function in words. The
-digest of a stage's code (:mod:`tvface.dag.code`) follows these words as it follows imports.
+The workflow reads names, phases and networks here and does not need torch for it, so a row gives its function as text.
+The digest of a stage's code (:mod:`tvface.dag.code`) follows this text as it follows imports.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _DETAIL = ("detail",)
 class Term:
     """One term of the loss of a phase.
 
-    ``name`` is that of its weight in the settings of its ``phases`` (``loss_weights``), and of its rows in the curve.
+    ``name`` names its weight in the settings of its ``phases`` (``loss_weights``), and its rows in the curve.
     ``function`` is ``module:function``; it returns a scalar, its mean or its sum over the batch (``reduction``), of the
     inputs that ``takes`` names in the order of its arguments: attributes of
     :class:`tvface.training.loss_inputs.CoarseInputs` or, in the detail phase, of
     :class:`~tvface.training.loss_inputs.DetailInputs`. ``network`` is the asset of the registry whose features these
-    inputs are. ``times`` is another term whose weight multiplies this one as well.
+    inputs are. ``times`` is another term whose weight also multiplies this one.
     """
 
     name: str
@@ -41,25 +41,24 @@ class Term:
         return function
 
 
-# In the order in which a phase computes them, adds them up and names them. Means and sums are those of DECA's
-# ``trainer.py``.
+# A phase computes and adds up its terms in this order. Means and sums are the same as in DECA's ``trainer.py``.
 TERMS = (
     Term(
         "landmark",
         "tvface.losses.landmark:landmark_loss",
-        ("geometry.landmarks2d", "wanted_landmarks"),
+        ("geometry.landmarks2d", "target_landmarks"),
         _COARSE,
     ),
     Term(
         "eye",
         "tvface.losses.eye:eye_loss",
-        ("geometry.landmarks2d", "wanted_landmarks"),
+        ("geometry.landmarks2d", "target_landmarks"),
         _COARSE,
     ),
     Term(
         "lip",
         "tvface.losses.lip:lip_loss",
-        ("geometry.landmarks2d", "wanted_landmarks"),
+        ("geometry.landmarks2d", "target_landmarks"),
         _COARSE,
     ),
     Term(
@@ -71,7 +70,7 @@ TERMS = (
     Term(
         "identity",
         "tvface.losses.identity:identity_loss",
-        ("face_features", "wanted_features"),
+        ("face_features", "target_features"),
         _COARSE,
         network="vggface2",
     ),
@@ -105,14 +104,14 @@ TERMS = (
     Term(
         "photometric_detail",
         "tvface.losses.detail_photometric:detail_photometric_loss",
-        ("texture", "wanted_texture", "seen"),
+        ("texture", "target_texture", "seen"),
         _DETAIL,
     ),
     # DECA weighs this term with the photometric weight as well (2 x 0.05).
     Term(
         "mrf",
         "tvface.losses.mrf:mrf_loss",
-        ("texture_maps", "wanted_maps"),
+        ("texture_maps", "target_maps"),
         _DETAIL,
         reduction="sum",
         network="vgg19",

@@ -89,7 +89,7 @@ def judge(faces: pd.DataFrame, settings: Sequences, track_distance: float) -> fl
     Args:
         faces: with the columns of :func:`score`, ``person`` and ``embedding``.
         settings: the limits.
-        track_distance: from the mean embedding of its track, above which a face is another person's.
+        track_distance: largest distance of an embedding from the mean of its track; a face beyond it is another person.
     """
     reason = np.full(len(faces), "", object)
     for name, broken in _rules(faces, settings):
@@ -156,7 +156,7 @@ def find_sequences(faces: pd.DataFrame, settings: Sequences, pair_distance: floa
 def without_repeats(
     faces: pd.DataFrame, sequences: list[NDArray[np.int64]], settings: Sequences
 ) -> list[NDArray[np.int64]]:
-    """Drop recaps, then what exceeds the caps; the faces of dropped sequences get the reason."""
+    """Drop recaps, then the sequences beyond the caps; the faces of dropped sequences get the reason."""
 
     def first(column: str) -> list[Any]:
         return [faces.loc[rows[0], column] for rows in sequences]

@@ -1,4 +1,4 @@
-"""Choice of sequences among the valid faces of one person, and of the sequences to keep."""
+"""Select sequences among the valid faces of one person, and the sequences to keep."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def choose(chain: Chain, settings: Sequences, pair_distance: float) -> tuple[lis
     one begins one face later. After a sequence the search goes on behind its last face.
 
     Returns:
-        the sequences as positions in the chain, and per face ``used`` or the reason why it is in none.
+        The sequences as positions in the chain, and per face ``used`` or the reason why it is in no sequence.
     """
     count = len(chain.frame)
     reasons = ["remainder"] * count

@@ -34,7 +34,7 @@ class CropPath:
         Args:
             frame: source frame inside the track.
             size: side of the crop.
-            scale: picture pixels per pixel of the sampled frames in which the boxes were found.
+            scale: picture pixels per pixel of the sampled frames in which the boxes were detected.
         """
         x, y = (float(np.interp(frame, self.frames, self.centres[:, axis])) * scale for axis in range(2))
         return square_transform((x, y), float(np.interp(frame, self.frames, self.sides)) * scale, size)

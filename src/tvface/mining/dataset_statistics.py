@@ -1,4 +1,4 @@
-"""The numbers of a dataset: what each part holds, and where sequences were lost."""
+"""Statistics of a dataset: the size of each part, and the sequences dropped on the way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def dataset_statistics(
     dropped: Mapping[str, int],
     repeated: int,
 ) -> dict[str, Any]:
-    """Count what the dataset holds, and what was lost on the way to it.
+    """Count the contents of the dataset and what the stages before it dropped.
 
     Args:
         settings: of the dataset.
@@ -33,7 +33,7 @@ def dataset_statistics(
         repeated: sequences that repeat another episode.
 
     Returns:
-        What ``dataset.json`` holds; ``remarks`` are sentences for the log and the report.
+        The content of ``dataset.json``; ``remarks`` are sentences for the log and the report.
     """
     kept = sequences[sequences["split"].notna()]
     per_split = {part: int((kept["split"] == part).sum()) for part in PARTS}

@@ -1,8 +1,8 @@
-"""What a human decided about the people of a show: a small text file that the clustering obeys.
+"""Decisions of a human about the people of a show: a small text file that overrides the clustering.
 
 One decision per line, columns separated by tabs, ``#`` starts a comment. A track is written ``episode:track``, as under
-the pictures of the contact sheets; it stands for the person it is part of, so a decision holds when the clustering of
-everybody else changes.
+the pictures of the contact sheets. It stands for the person it is part of, so a decision stays valid when other people
+are clustered in another way.
 
     same    castle_s01e01:12    castle_s02e07:3    # one person: merge
     apart   castle_s01e01:12    castle_s01e01:40   # two people: split
@@ -27,12 +27,12 @@ DROPPED = "-"  # person of dropped tracks
 
 
 class DecisionError(ValueError):
-    """A decision cannot be obeyed; the message names file, line and the way out."""
+    """A decision cannot be followed; the message names file, line and remedy."""
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """Decisions in the order of the file; ``lines`` tells where each stands, for messages."""
+    """Decisions in the order of the file; each ends with its line number, for messages."""
 
     path: Path
     same: tuple[tuple[Track, Track, int], ...] = ()
@@ -122,22 +122,22 @@ class Constraints:
 
     @classmethod
     def none(cls) -> Constraints:
-        """Return those of a show about which nothing was decided."""
+        """Return the constraints of a show without decisions."""
         return cls(Decisions(Path()), {})
 
     @property
     def count(self) -> int:
-        """How many lines were obeyed."""
+        """Number of decisions."""
         return len(self.same) + len(self.apart) + len(self.names) + len(self.drop)
 
     def named(self, person: NDArray[np.int32]) -> dict[int, str]:
-        """Return the names given to people, by their numbers.
+        """Return the decided names by number of the person.
 
         Args:
             person: (N,) of the show's tracks, as clustered under these constraints.
 
         Raises:
-            DecisionError: `same` lines have joined what an `apart` line splits, or one person has two names.
+            DecisionError: `same` lines join the tracks of an `apart` line, or one person has two names.
         """
         for (first, second), (a, b, number) in zip(self.apart, self._decisions.apart, strict=True):
             if person[first] == person[second]:
@@ -145,15 +145,15 @@ class Constraints:
                     f"{self.path}:{number}: {_written(a)} and {_written(b)} are to be apart, but `same` lines join "
                     "their people; remove one of them"
                 )
-        given: dict[int, tuple[str, int]] = {}
+        names: dict[int, tuple[str, int]] = {}
         for track, name, number in self._decisions.names:
-            before = given.setdefault(int(person[self._rows[track]]), (name, number))
+            before = names.setdefault(int(person[self._rows[track]]), (name, number))
             if before[0] != name:
                 raise DecisionError(
                     f"{self.path}:{number}: {_written(track)} is named {name!r}, but line {before[1]} names the same "
                     f"person {before[0]!r}; split them with `apart`, or remove one of the lines"
                 )
-        return {number: name for number, (name, _) in given.items()}
+        return {number: name for number, (name, _) in names.items()}
 
     def _row(self, track: Track, number: int) -> int:
         if track not in self._rows:

@@ -1,4 +1,4 @@
-"""Which sequences are complete and good enough for the dataset: the join of crops, landmarks and masks."""
+"""Join crops, landmarks and masks; keep the sequences that are complete and good enough for the dataset."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _KEY = ["sequence", "position"]
 def join(
     sequences: Manifest, landmarks: Manifest, masks: Manifest, settings: Dataset
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Keep the sequences that have landmarks and masks at every position, good enough ones by the settings.
+    """Keep the sequences that have landmarks and masks at every position, all good enough by the settings.
 
-    A single poor crop takes its sequence along: one with a hole is of no use to the temporal model. A sequence with
-    several faults counts for the first.
+    A single poor crop drops its whole sequence, because the temporal model needs neighbouring frames. A sequence with
+    several faults counts under the first.
 
     Returns:
         Rows with the columns of ``DATASET_SHARD`` except flow, and the number of dropped crops by reason.
 
     Raises:
-        ManifestError: landmarks or masks hold crops that the sequences do not, so they are of another run.
+        ManifestError: landmarks or masks hold crops that the sequences manifest lacks: they are of another run.
     """
     dropped: Counter[str] = Counter()
     keep = _complete(sequences, {"landmarks": landmarks, "masks": masks}, dropped)
@@ -42,7 +42,7 @@ def join(
 
 
 def _complete(sequences: Manifest, others: dict[str, Manifest], dropped: Counter[str]) -> pd.DataFrame:
-    """Return the crops of the sequences that have a row of every other manifest at every position."""
+    """Return the crops of the sequences that have a row in every other manifest at every position."""
     keep = sequences.rows
     for what, other in others.items():
         extra = other.rows.merge(sequences.rows[_KEY], on=_KEY, how="left", indicator=True)
@@ -51,7 +51,7 @@ def _complete(sequences: Manifest, others: dict[str, Manifest], dropped: Counter
             raise ManifestError(
                 f"{other.path}: {first} is not in {sequences.path}; the two are of different runs: run {what} again"
             )
-        there = keep[_KEY].merge(other.rows[_KEY].assign(found=1), on=_KEY, how="left")["found"].notna().to_numpy()
+        there = keep[_KEY].merge(other.rows[_KEY].assign(there=1), on=_KEY, how="left")["there"].notna().to_numpy()
         share = pd.Series(there.astype(float), index=keep.index).groupby(keep["sequence"]).transform("mean")
         dropped[f"sequence without {what}"] += int((share == 0).sum())
         dropped[f"sequence with {what} at some frames only"] += int(((share > 0) & (share < 1)).sum())

@@ -12,8 +12,8 @@ from tvface.settings.data import Sequences
 def movement(before: NDArray[np.floating], after: NDArray[np.floating]) -> tuple[float, float]:
     """Return (shift, deformation) between two sets of five points, in units of the mean eye distance.
 
-    Both are relative to the means of the points, so that a camera that pans over a photograph moves nothing. Shift is
-    the mean displacement that is left; deformation what is left after the best similarity (rotation, scale) as well.
+    Both are relative to the means of the points, so that a pan over a photograph gives no motion. Shift is
+    the remaining mean displacement; deformation what remains after the best similarity (rotation, scale) as well.
 
     Args:
         before, after: (5, 2) points in pixels: eye, eye, nose, mouth corner, mouth corner.
@@ -28,10 +28,10 @@ def movement(before: NDArray[np.floating], after: NDArray[np.floating]) -> tuple
 
 
 def lively(shifts: NDArray[np.floating], deformations: NDArray[np.floating], settings: Sequences) -> str | None:
-    """Judge the pairs of one sequence: None if the face moves as wanted, else the reason ``still`` or ``restless``.
+    """Judge the pairs of one sequence: None if the face moves enough, else the reason ``still`` or ``restless``.
 
     Args:
-        shifts, deformations: of the pairs inside shots, from :func:`movement`; without any the face is still.
+        shifts, deformations: of the pairs inside shots, from :func:`movement`; without pairs the face is still.
     """
     if len(shifts) == 0:
         return "still"

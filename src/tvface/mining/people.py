@@ -110,7 +110,7 @@ def people(
                 never[local[first], local[second]] = never[local[second], local[first]] = True
         local[solid] = cluster(means, never, threshold)[local[solid]]
     local[~solid] = total + np.arange(int((~solid).sum()))
-    # Last, so that whoever was clustered with one of the two tracks comes along.
+    # Last, so that the tracks clustered with one of the two are joined as well.
     merged = joined(int(local.max(initial=-1)) + 1, [(int(local[first]), int(local[second])) for first, second in same])
     return in_order(merged[local])
 
@@ -146,9 +146,9 @@ def names_from_gallery(
     for number in np.unique(person):
         mean = unit(embeddings[person == number].mean(0))
         pairs += [(float(np.linalg.norm(mean - face)), int(number), name) for name, face in sorted(gallery.items())]
-    chosen: dict[int, str] = {}
+    names: dict[int, str] = {}
     for distance, number, name in sorted(pairs):
-        taken = [other for other, its in chosen.items() if its == name]
-        if distance <= threshold and number not in chosen and not apart[number, taken].any():
-            chosen[number] = name
-    return chosen
+        taken = [other for other, its_name in names.items() if its_name == name]
+        if distance <= threshold and number not in names and not apart[number, taken].any():
+            names[number] = name
+    return names

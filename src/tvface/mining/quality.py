@@ -52,7 +52,7 @@ def pose(points5: NDArray[np.floating]) -> Array:
 def crowded(
     frame: NDArray[np.integer], scores: NDArray[np.floating], areas: NDArray[np.floating], settings: Sequences
 ) -> NDArray[np.bool_]:
-    """Return which faces share their frame with another one that is sure and large enough to count as a character."""
+    """Return which faces share their frame with another face whose score and size make it a character of its own."""
     result = np.zeros(len(frame), bool)
     for number in np.unique(frame):
         members = np.flatnonzero(frame == number)

@@ -2,8 +2,8 @@
 
 At 3 frames/s people and cameras move far between neighbours, so colour and luma distances alone cannot tell a cut
 from motion: in dark footage a head that leaves the picture changes both as much as a cut does. After a cut, though,
-hardly any part of the picture is found again near its old place by normalised cross-correlation. A cut is where the
-change of colour and the part that is not found again add up to enough; luma is measured and recorded only.
+hardly any part of the picture has a match near its old place by normalised cross-correlation. A cut is where the change
+of colour and the unmatched part of the picture add up to the threshold; luma is measured and recorded only.
 
 Two set-ups of one defocused room change less than a head that leaves the picture. Their cut still stands alone among
 quiet neighbours, as the motion of a head does not: a smaller change of both kinds is a cut if it is prominent.
@@ -22,7 +22,7 @@ from tvface.settings.data import Shots
 
 WIDTH, HEIGHT = 64, 36
 _BLOCK, _SEARCH = 12, 5  # thumbnail pixels: blocks of 1/5 of the width that may have moved by 1/13 of it
-_MATCHED = 0.8  # correlation at which a block counts as found again
+_MATCHED = 0.8  # correlation from which on a block counts as matched
 _BAR = 24.0  # luma (0..255) that letterbox bars stay under
 Array = NDArray[np.float32]
 
@@ -85,7 +85,7 @@ def structure_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> flo
     """
     # The square root brings dark regions to a contrast that the texture test can see.
     planes = [np.sqrt(plane.astype(np.float32) * 255) for plane in (before, after)]
-    found = total = 0
+    matched = total = 0
     for template, other in (planes, planes[::-1]):
         padded = cv2.copyMakeBorder(other, _SEARCH, _SEARCH, _SEARCH, _SEARCH, cv2.BORDER_REFLECT)
         for y in range(0, HEIGHT - _BLOCK + 1, _BLOCK // 2):
@@ -96,8 +96,8 @@ def structure_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> flo
                 window = padded[y : y + _BLOCK + 2 * _SEARCH, x : x + _BLOCK + 2 * _SEARCH]
                 total += 1
                 if window.std() >= 0.5:  # correlation with a flat window is 0 / 0
-                    found += bool(cv2.matchTemplate(window, block, cv2.TM_CCOEFF_NORMED).max() >= _MATCHED)
-    return 1 - found / total if total else 0.0
+                    matched += bool(cv2.matchTemplate(window, block, cv2.TM_CCOEFF_NORMED).max() >= _MATCHED)
+    return 1 - matched / total if total else 0.0
 
 
 def find_shots(
@@ -155,12 +155,12 @@ class _Clip:
         return colours, brightness, structure_change(self.grey[a], self.grey[b])
 
     def differ(self, colours: float, structure: float) -> bool:
-        """Whether these distances are those of two shots."""
+        """Return whether frames at these distances belong to two shots."""
         return colours + structure >= self.settings.cut
 
 
 def _join_flashes(clip: _Clip, cut: NDArray[np.bool_], state: NDArray[np.object_]) -> None:
-    """Take back the two cuts around a frame whose neighbours look alike; the frame is a flash."""
+    """Remove the two cuts around a frame whose neighbours look alike; the frame is a flash."""
     for k in range(1, len(cut) - 1):
         if not (cut[k] and cut[k + 1]):
             continue
@@ -178,7 +178,7 @@ def _join_dissolves(clip: _Clip, cut: NDArray[np.bool_], state: NDArray[np.objec
                 continue
             colours, _, structure = clip.measures(k, k + span)
             if colours > clip.settings.dissolve and clip.differ(colours, structure):
-                # Two mixtures far apart may have passed for a cut; the dissolve has one, in its middle.
+                # Two mixtures far apart may have counted as a cut; the dissolve has one cut, in its middle.
                 cut[k + 1 : k + span + 1] = False
                 cut[k + (span + 1) // 2] = True
                 state[k + 1 : k + span] = "dissolve"
@@ -188,21 +188,21 @@ def _prominent(colours: Array, structure: Array, settings: Shots) -> NDArray[np.
     """Find quiet cuts: both kinds of change together exceed ``quiet`` and stand far above the frames around them.
 
     One neighbour may be as large (another cut nearby); a clip's first frames, with fewer than three neighbours, have
-    nothing to stand out from.
+    no cut of this kind.
     """
     total = colours + structure
-    found = np.zeros(len(total), bool)
+    cuts = np.zeros(len(total), bool)
     for k in range(1, len(total)):
         around = np.sort(np.concatenate([total[max(1, k - 5) : k], total[k + 1 : k + 6]]))
         if len(around) < 3:
             continue
-        found[k] = (
+        cuts[k] = (
             colours[k] >= settings.quiet_histogram
             and structure[k] >= settings.quiet_structure
             and total[k] >= settings.quiet
             and total[k] >= settings.prominence * around[-2]
         )
-    return found
+    return cuts
 
 
 def _largest_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
@@ -211,13 +211,13 @@ def _largest_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
 
 
 def _is_blend(frames: NDArray[np.uint8]) -> bool:
-    """Whether the inner frames are mixtures of the outer two, in order: a dissolve and not a pan."""
+    """Return whether the inner frames are mixtures of the outer two, in order: a dissolve and not a pan."""
     first, last = frames[0].astype(np.float32).ravel(), frames[-1].astype(np.float32).ravel()
     change = last - first
     size = float(np.linalg.norm(change))
     if size == 0:
         return False
-    before = 0.15  # under it the frame is the first one with some motion
+    before = 0.15  # below this share the frame is the first one with some motion
     for frame in frames[1:-1]:
         moved = frame.astype(np.float32).ravel() - first
         share = float(moved @ change) / size**2

@@ -1,4 +1,4 @@
-"""What the label stages share: the pictures they look at, which reach beyond the crop, and the device."""
+"""Inputs that the label stages share: pictures of a region around each crop, paths and the device."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def path_of(inputs: Mapping[str, object], name: str) -> Path:
     """Return one input path.
 
     Raises:
-        KeyError: the rule does not give it.
+        KeyError: the rule lacks this input.
     """
     if name not in inputs:
         raise KeyError(f"this stage needs the input '{name}' and was given {', '.join(inputs)}; add it to its rule")

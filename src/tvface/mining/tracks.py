@@ -1,4 +1,4 @@
-"""Linking of faces into tracks inside shots, by place and by looks."""
+"""Link faces into tracks inside shots, by position and appearance."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def link(
         if shot[faces[0]] != current_shot:
             current_shot, alive = int(shot[faces[0]]), []
         alive = [track for track in alive if number - track.frame <= settings.max_gap]
-        chosen = _assign(alive, int(number), places[faces], looks[faces], settings, distance)
-        for face, track in zip(faces, chosen, strict=True):
+        assigned = _assign(alive, int(number), places[faces], looks[faces], settings, distance)
+        for face, track in zip(faces, assigned, strict=True):
             if track is None:
                 track = _Track(total, int(number), places[face], looks[face].copy())
                 alive.append(track)
@@ -87,15 +87,15 @@ def _assign(
     last = np.stack([track.box for track in alive])
     overlap = iou(boxes, last)
     moved = centre_shift(boxes, last)
-    # Someone lost for some frames may have walked on; the gate widens with the time out of sight.
+    # A person may move on while undetected; the gate widens with the time since the last detection.
     steps = np.sqrt([frame - track.frame for track in alive])[None]
     looks = np.linalg.norm(embeddings[:, None] - np.stack([track.centroid for track in alive])[None], axis=-1)
     near = (overlap >= settings.iou) | (moved <= settings.shift * steps) | ((moved <= 2) & (looks <= 0.6 * distance))
     areas, areas_last = area(boxes)[:, None], area(last)[None]
     alike = (looks <= distance) & (np.maximum(areas, areas_last) <= 4 * np.minimum(areas, areas_last))
     cost = np.where(near & alike, looks / max(distance, 1e-9) + (1 - overlap) + np.minimum(moved, 2), _FORBIDDEN)
-    chosen: list[_Track | None] = [None] * len(boxes)
+    assigned: list[_Track | None] = [None] * len(boxes)
     for row, column in zip(*linear_sum_assignment(cost), strict=True):
         if cost[row, column] < _FORBIDDEN:
-            chosen[row] = alive[column]
-    return chosen
+            assigned[row] = alive[column]
+    return assigned

@@ -1,4 +1,4 @@
-"""The thresholds of identity beside what the footage itself says about them: a table, histograms of distances."""
+"""Thresholds of identity compared with suggestions from the footage: a table and histograms of distances."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLUMNS = ["episode", "frame", "shot", "x0", "y0", "x1", "y1", "track", "embedd
 
 @dataclass(frozen=True)
 class Line:
-    """One setting: its dotted name, the threshold in use, the known pairs, and the choice (None: pairs are lacking)."""
+    """One setting: its dotted name, the threshold in use, the known pairs, and the choice (None: pairs are missing)."""
 
     setting: str
     now: float
@@ -44,15 +44,15 @@ def calibrate(settings: Settings, shows: Sequence[str], false_accepts: float) ->
         false_accepts: part of the pairs of two people that a threshold may join, 0..1.
 
     Raises:
-        SettingsError: the stage has not run, or all of the footage shows no face.
-        DecisionError: a decision names a track that is not there.
+        SettingsError: the stage has not run, or it detected no face.
+        DecisionError: a decision names an unknown track.
     """
-    found = Calibration(settings.identities.min_faces, settings.seed)
+    calibration = Calibration(settings.identities.min_faces, settings.seed)
     faces = 0
     for show in shows:
-        given = decisions(settings, show)
-        decided = read_decisions(given[0]) if given else None
-        wanted = decided.tracks() if decided is not None else set()
+        decision_files = decisions(settings, show)
+        decided = read_decisions(decision_files[0]) if decision_files else None
+        decided_tracks = decided.tracks() if decided is not None else set()
         means: dict[Track, np.ndarray] = {}
         tracks: dict[Track, int] = {}
         paths = face_manifests(settings, show)
@@ -64,26 +64,29 @@ def calibrate(settings: Settings, shows: Sequence[str], false_accepts: float) ->
             faces += len(rows)
             embeddings = np.stack(rows["embedding"].to_list()).astype(np.float32)
             places = rows[["x0", "y0", "x1", "y1"]].to_numpy(np.float64)
-            found.add(show, rows["frame"].to_numpy(), rows["shot"].to_numpy(), places, embeddings)
+            calibration.add(show, rows["frame"].to_numpy(), rows["shot"].to_numpy(), places, embeddings)
             episode = str(rows["episode"].iloc[0])
             for number, members in rows.reset_index(drop=True).groupby("track").groups.items():
                 track = (episode, int(number))
                 tracks[track] = len(tracks)
-                if track in wanted:
+                if track in decided_tracks:
                     means[track] = unit(embeddings[members].mean(0))
         if decided is not None:
-            Constraints(decided, tracks)  # tells tracks that are not there
-            found.add_decisions(decided, means)
+            Constraints(decided, tracks)  # raises for unknown tracks
+            calibration.add_decisions(decided, means)
     if not faces:
         raise SettingsError("calibrate: no face was found in this footage; there is nothing to compare")
-    found.add_shows()
+    calibration.add_shows()
     embedder = embedders.distances(settings.faces.embedder)
     lines = (
-        ("faces.tracks.distance", settings.faces.tracks.distance, embedder.track_distance, found.tracks),
-        ("identities.threshold", settings.identities.threshold, embedder.person_distance, found.people),
-        ("sequences.pair_distance", settings.sequences.pair_distance, embedder.pair_distance, found.pairs),
+        ("faces.tracks.distance", settings.faces.tracks.distance, embedder.track_distance, calibration.tracks),
+        ("identities.threshold", settings.identities.threshold, embedder.person_distance, calibration.people),
+        ("sequences.pair_distance", settings.sequences.pair_distance, embedder.pair_distance, calibration.pairs),
     )
-    return [_line(name, own if chosen is None else chosen, known, false_accepts) for name, chosen, own, known in lines]
+    return [
+        _line(name, default if threshold is None else threshold, known, false_accepts)
+        for name, threshold, default, known in lines
+    ]
 
 
 def _line(setting: str, now: float, known: Known, false_accepts: float) -> Line:
@@ -92,8 +95,11 @@ def _line(setting: str, now: float, known: Known, false_accepts: float) -> Line:
 
 
 def table(lines: Sequence[Line]) -> pd.DataFrame:
-    """Return a row per setting: pairs of one and of two people, how well distances tell them apart, and what the
-    threshold in use and the suggested one join of either [%]; nothing where pairs of a kind are lacking."""
+    """Return a row per setting.
+
+    It holds the number of pairs of one and of two people, how well distances separate them, and the share of either
+    kind that the threshold in use and the suggested one join [%]. Without pairs of both kinds only the numbers.
+    """
     rows = []
     for line in lines:
         same, different = (len(kind) for kind in line.known.arrays())
@@ -109,11 +115,11 @@ def table(lines: Sequence[Line]) -> pd.DataFrame:
 
 def snippet(lines: Sequence[Line]) -> str:
     """Return the suggested thresholds as YAML for a configuration file."""
-    chosen: dict[str, Any] = {}
+    suggested: dict[str, Any] = {}
     for line in lines:
         if line.choice is not None:
-            chosen = merge(chosen, nested(line.setting, round(line.choice.suggested, 3)))
-    return yaml.safe_dump(chosen, sort_keys=False) if chosen else ""
+            suggested = merge(suggested, nested(line.setting, round(line.choice.suggested, 3)))
+    return yaml.safe_dump(suggested, sort_keys=False) if suggested else ""
 
 
 def write_histograms(lines: Sequence[Line], path: Path) -> None:

@@ -54,7 +54,7 @@ def _terms(axis: Axes, rows: pd.DataFrame, model: str) -> None:
 
 def _plot(axis: Axes, line: pd.DataFrame, label: str, **style: Any) -> None:
     line = line.sort_values("step")
-    # A line through one point is nothing.
+    # A line through a single point is invisible, so it gets a marker.
     axis.plot(line["step"], line["value"], label=label, marker="." if len(line) == 1 else "", **style)
 
 

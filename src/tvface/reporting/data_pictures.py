@@ -1,7 +1,7 @@
-"""Pictures of the data half: what each stage saw and decided.
+"""Pictures of the data half: the input and the result of each stage.
 
 Every function takes manifest rows and returns one RGB picture (H, W, 3) uint8, or None where there is nothing to show.
-Rows are chosen evenly over their order, so that the same run gives the same picture.
+Rows are evenly spaced in their order, so that the same run gives the same picture.
 """
 
 from __future__ import annotations
@@ -25,29 +25,31 @@ def evenly(rows: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def storyboard(frames: pd.DataFrame, count: int) -> Image | None:
-    """The first sampled frame of each shot."""
+    """Return the first sampled frame of each shot."""
     first = frames.sort_values(["episode", "frame"]).drop_duplicates(["episode", "shot"])
-    chosen = evenly(first, count)
-    if chosen.empty:
+    shown = evenly(first, count)
+    if shown.empty:
         return None
-    captions = [f"{row.episode}\nshot {row.shot}, scene {row.scene}, {row.time_s:.1f} s" for row in chosen.itertuples()]
-    return drawing.contact_sheet([_stored(row) for row in chosen.itertuples()], captions, columns=4, cell=(272, 153))
+    captions = [f"{row.episode}\nshot {row.shot}, scene {row.scene}, {row.time_s:.1f} s" for row in shown.itertuples()]
+    return drawing.contact_sheet([_stored(row) for row in shown.itertuples()], captions, columns=4, cell=(272, 153))
 
 
 def detections(frames: pd.DataFrame, faces: pd.DataFrame, people: pd.DataFrame, count: int) -> Image | None:
-    """Frames with boxes and five points, coloured and named by person."""
+    """Return frames with boxes and five points, coloured and named by person."""
     named = faces.merge(people[["episode", "track", "person"]], on=["episode", "track"], how="left")
     counts = named.groupby(["episode", "frame"]).size().rename("faces").reset_index()
-    # A third shows several faces, for whether people are told apart; what one kind lacks the other fills.
+    # A third of the pictures shows several faces, to compare people; if one kind has too few, the other fills up.
     several, single = counts[counts["faces"] > 1], counts[counts["faces"] == 1]
-    wanted = min(len(several), max(-(-count // 3), count - len(single)))
-    chosen = pd.concat([evenly(several, wanted), evenly(single, count - wanted)]).sort_values(["episode", "frame"])
-    if chosen.empty:
+    crowded = min(len(several), max(-(-count // 3), count - len(single)))
+    shown_frames = pd.concat([evenly(several, crowded), evenly(single, count - crowded)]).sort_values(
+        ["episode", "frame"]
+    )
+    if shown_frames.empty:
         return None
     colours = {person: drawing.distinct_colour(i) for i, person in enumerate(sorted(named["person"].dropna().unique()))}
     pictures, captions = [], []
     stored = frames.set_index(["episode", "frame"])
-    for row in chosen.itertuples():
+    for row in shown_frames.itertuples():
         shown = named[(named["episode"] == row.episode) & (named["frame"] == row.frame)]
         frame = stored.loc[(row.episode, row.frame)]
         picture = read_image(frame["image_file"], int(frame["image_offset"]), int(frame["image_length"]))
@@ -68,15 +70,15 @@ def detections(frames: pd.DataFrame, faces: pd.DataFrame, people: pd.DataFrame, 
 def cast(
     frames: pd.DataFrame, faces: pd.DataFrame, people: pd.DataFrame, count: int, per_person: int = 10
 ) -> Image | None:
-    """One row of faces per person, most seen first."""
+    """Return one row of faces per person, most seen first."""
     named = faces.merge(people[["episode", "track", "person"]], on=["episode", "track"], how="left")
     order = named.groupby(["show", "person"]).size().sort_values(ascending=False, kind="stable").index[:count]
     several = named["show"].nunique() > 1
     pictures, captions = [], []
     for show, person in order:
         rows = named[(named["show"] == show) & (named["person"] == person)]
-        chosen = evenly(rows.sort_values(["episode", "frame"]), per_person)
-        cells = [face_cut(frames, row) for row in chosen.itertuples()]
+        shown = evenly(rows.sort_values(["episode", "frame"]), per_person)
+        cells = [face_cut(frames, row) for row in shown.itertuples()]
         pictures += cells + [np.full((8, 8, 3), 255, np.uint8)] * (per_person - len(cells))
         of_show = f"{show}\n" if several else ""
         captions += [f"{of_show}{person} ({len(rows)})" if i == 0 else "" for i in range(per_person)]
@@ -94,35 +96,35 @@ def face_cut(frames: pd.DataFrame, row: object, margin: float = 0.25) -> Image:
 
 
 def sequences(rows: pd.DataFrame, count: int) -> Image | None:
-    """One row of crops per sequence."""
+    """Return one row of crops per sequence."""
     names = evenly(rows[["sequence", "person"]].drop_duplicates("sequence"), count)
     if names.empty:
         return None
     length = int(rows.groupby("sequence").size().max())
     pictures, captions = [], []
     for name, person in names.itertuples(index=False):
-        chosen = rows[rows["sequence"] == name].sort_values("position")
-        pictures += [_stored(row) for row in chosen.itertuples()]
+        shown = rows[rows["sequence"] == name].sort_values("position")
+        pictures += [_stored(row) for row in shown.itertuples()]
         captions += [f"{name}, {person}" if i == 0 else "" for i in range(length)]
     return drawing.contact_sheet(pictures, captions, columns=length, cell=(108, 108))
 
 
 def rejected(frames: pd.DataFrame, faces: pd.DataFrame, candidates: pd.DataFrame, per_reason: int = 8) -> Image | None:
-    """Faces that are in no sequence, a row per reason."""
+    """Return faces that are in no sequence, a row per reason."""
     dropped = candidates[candidates["reason"] != "used"].merge(
         faces[["episode", "frame", "face", "x0", "y0", "x1", "y1"]], on=["episode", "frame", "face"]
     )
     pictures, captions = [], []
     for reason, rows in dropped.groupby("reason"):
-        chosen = evenly(rows, per_reason)
-        cells = [face_cut(frames, row) for row in chosen.itertuples()]
+        shown = evenly(rows, per_reason)
+        cells = [face_cut(frames, row) for row in shown.itertuples()]
         pictures += cells + [np.full((8, 8, 3), 255, np.uint8)] * (per_reason - len(cells))
         captions += [f"{reason} ({len(rows)})" if i == 0 else "" for i in range(per_reason)]
     return drawing.contact_sheet(pictures, captions, columns=per_reason, cell=(124, 124)) if pictures else None
 
 
 def landmarks(crops: pd.DataFrame, points: pd.DataFrame, count: int) -> Image | None:
-    """Crops with their 68 points."""
+    """Return crops with their 68 points."""
     located = points[["sequence", "position", "points68", "score"]]
     rows = evenly(crops.merge(located, on=["sequence", "position"], suffixes=("_detector", "")), count)
     if rows.empty:
@@ -136,7 +138,7 @@ def landmarks(crops: pd.DataFrame, points: pd.DataFrame, count: int) -> Image | 
 
 
 def masks(crops: pd.DataFrame, parsed: pd.DataFrame, count: int) -> Image | None:
-    """Crops with their classes, and a legend."""
+    """Return crops with their classes, and a legend."""
     rows = evenly(crops.merge(parsed.drop(columns="episode"), on=["sequence", "position"]), count)
     if rows.empty:
         return None
@@ -151,7 +153,7 @@ def masks(crops: pd.DataFrame, parsed: pd.DataFrame, count: int) -> Image | None
 
 
 def flow(dataset: pd.DataFrame, count: int) -> Image | None:
-    """Crops of sequences under the colour-coded flow to their next frame (hue = direction, strength = length)."""
+    """Return crops of sequences above the colour-coded flow to the next frame (hue: direction, strength: length)."""
     names = evenly(dataset[["sequence"]].drop_duplicates(), count)["sequence"]
     pictures, captions = [], []
     for name in names:

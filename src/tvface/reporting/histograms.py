@@ -19,7 +19,7 @@ BINS = 60
 
 @dataclass(frozen=True)
 class Score:
-    """A score: its column, the range drawn, and the settings that cut it (attributes of the block given when drawn)."""
+    """A score: its column, the range drawn, and the settings that are its thresholds (attributes of their block)."""
 
     column: str
     low: float
@@ -40,7 +40,7 @@ class Histograms:
         self.dropped = {score.column: np.zeros(BINS, np.int64) for score in scores}
 
     def add(self, rows: pd.DataFrame, used: NDArray[np.bool_]) -> None:
-        """Count the rows that hold a score; a column that the table lacks is left alone."""
+        """Count the rows that hold a score; a column that the table lacks is skipped."""
         for score in self.scores:
             if score.column not in rows:
                 continue

@@ -33,13 +33,17 @@ VIDEO_RATE = 3.0
 
 
 class Album(Protocol):
-    """Where figures go (``tvface.stages.render.Album``)."""
+    """Destination of the figures (``tvface.stages.render.Album``)."""
 
     folder: Path
 
-    def picture(self, stage: str, name: str, image: np.ndarray | None, caption: str) -> None: ...
+    def picture(self, stage: str, name: str, image: np.ndarray | None, caption: str) -> None:
+        """Store one picture, (H, W, 3) uint8 RGB; None adds nothing."""
+        ...
 
-    def add(self, stage: str, path: Path, kind: str, caption: str) -> None: ...
+    def add(self, stage: str, path: Path, kind: str, caption: str) -> None:
+        """Add the row of a file that is in the folder already."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Views:
 
 
 def draw_models(album: Album, settings: Settings, inputs: Mapping[str, object]) -> None:
-    """Add a figure and a side-by-side video per chosen sequence.
+    """Add a figure and a side-by-side video of some sequences, evenly spaced over all.
 
     Args:
         inputs: ``dataset``, ``head``, lists ``reconstruct`` and ``weights`` (detail phase, one per model).
@@ -64,17 +68,17 @@ def draw_models(album: Album, settings: Settings, inputs: Mapping[str, object]) 
     head = HeadData.load(inputs["head"])  # type: ignore[arg-type]
     models = {spec.model: (path, spec) for path, spec in _specs(inputs["weights"])}  # type: ignore[arg-type]
     names = sorted(rows["sequence"].unique())
-    chosen = [names[i] for i in _spread(len(names), settings.render.sequences)]
+    shown = [names[i] for i in _spread(len(names), settings.render.sequences)]
     tile = settings.render.tile
-    views: dict[str, dict[str, Views]] = {name: {} for name in chosen}
+    views: dict[str, dict[str, Views]] = {name: {} for name in shown}
     for kind, (path, spec) in models.items():
         model = FaceModel(spec, head)
         model.load_weights(load_weights(path, spec))
-        for name in chosen:
-            own = rows[(rows["model"] == kind) & (rows["sequence"] == name)].sort_values("position")
-            if len(own):
-                views[name][kind] = model_views(model, own, _crops(dataset, name), tile)
-    for number, name in enumerate(chosen):
+        for name in shown:
+            of_model = rows[(rows["model"] == kind) & (rows["sequence"] == name)].sort_values("position")
+            if len(of_model):
+                views[name][kind] = model_views(model, of_model, _crops(dataset, name), tile)
+    for number, name in enumerate(shown):
         crops = _crops(dataset, name)
         columns = _spread(len(crops), settings.render.columns)
         caption = f"Sequence {name}: input, landmarks, coarse shape, detail shape and rendering of each model."

@@ -1,6 +1,6 @@
 """Contact sheets of the people of a show, one file each, for a human to accept, merge, split or drop.
 
-Under every face stands its track, ``episode:track``, which is what the lines of ``identities.decisions`` take.
+The caption of every face is its track, ``episode:track``, as the lines of ``identities.decisions`` name it.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _FACE = ["episode", "frame", "face", "track", "x0", "y0", "x1", "y1", "score"]
 
 
 def write_people(settings: Settings, show: str, out: Path, per_person: int = 24, min_faces: int = 1) -> Iterator[Path]:
-    """Write ``<person>.jpg`` for everybody of a show, most seen first, and ``people.tsv`` that counts them.
+    """Write ``<person>.jpg`` for every person of a show, most seen first, and ``people.tsv`` with their counts.
 
-    Tracks are shown evenly over the show, each by its most certain face, the longest tracks of a person with fewer
-    tracks than ``per_person`` by more.
+    The tracks on a sheet are evenly spaced over the show, each with its most certain face. Tracks of a person with few
+    tracks show more faces.
 
     Args:
         settings: of the run whose stage ``identities`` is done.
         show: as in ``tvface episodes``.
-        out: folder, made if absent.
+        out: folder, created if missing.
         per_person: most faces on a sheet.
         min_faces: people with fewer faces get no sheet.
 
     Yields:
-        The files, when they are there.
+        Each file once it is written.
 
     Raises:
         SettingsError: the stage has not run.
@@ -70,7 +70,7 @@ def write_people(settings: Settings, show: str, out: Path, per_person: int = 24,
 
 
 class _ShowFaces:
-    """Frames and faces of the episodes of a show; every person's sheet asks for them again."""
+    """Frames and faces of the episodes of a show, kept in memory for the sheets of all people."""
 
     def __init__(self, settings: Settings, faces_of: Mapping[str, Path]) -> None:
         self._settings, self._faces_of = settings, faces_of
@@ -119,5 +119,5 @@ def _shown(faces: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def _file_name(person: str) -> str:
-    """Return a name without what file systems do not take."""
+    """Return a name without characters that file systems refuse."""
     return "".join(letter if letter.isalnum() or letter in "-_ " else "_" for letter in person) or "_"

@@ -1,4 +1,4 @@
-"""What came of every episode, and how its faces score: counts, drops by reason, histograms beside the thresholds.
+"""Quality of every episode: counts, drops by reason, and histograms of the face scores beside the thresholds.
 
 Manifests are read one episode at a time and a few columns wide, so a thousand episodes cost no more memory than one.
 """
@@ -72,11 +72,12 @@ class Quality:
         self.faces.add(faces, used)
 
     def table(self, most: int = 40) -> pd.DataFrame:
-        """Return a row per show (episode ``all``) and one per episode; of very many those with the fewest faces used
-        per frame, which want to be looked at first.
+        """Return a row per show (episode ``all``) and one per episode.
+
+        Of more than ``most`` episodes the table holds those with the fewest used faces per frame.
 
         Args:
-            most: episodes listed.
+            most: largest number of episodes listed.
         """
         rows = pd.DataFrame(self._episodes)
         if rows.empty:
@@ -103,7 +104,7 @@ def collect(frames: Sequence[Path], candidates: Sequence[Path]) -> Quality:
         frames: manifests ``<episode>.parquet`` of ``frames``; candidates: ``<episode>.candidates.parquet``.
 
     Raises:
-        ValueError: an episode has the one and not the other.
+        ValueError: an episode has one manifest and not the other.
     """
     of_episode: Mapping[str, Path] = {path.name.removesuffix(".candidates.parquet"): path for path in candidates}
     names = {path.name.removesuffix(".parquet") for path in frames}
@@ -121,9 +122,9 @@ def label_scores(landmarks: Sequence[Path], masks: Sequence[Path], kept: set[str
     Args:
         landmarks, masks: manifests of all episodes; kept: the sequences in the dataset.
     """
-    found = Histograms(LABELS)
+    histograms = Histograms(LABELS)
     for paths, columns in ((landmarks, ["score", "instability"]), (masks, ["face"])):
         for path in paths:
             rows = pq.read_table(path, columns=["sequence", *columns]).to_pandas()
-            found.add(rows, rows["sequence"].isin(kept).to_numpy(bool))
-    return found
+            histograms.add(rows, rows["sequence"].isin(kept).to_numpy(bool))
+    return histograms

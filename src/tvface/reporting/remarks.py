@@ -1,4 +1,4 @@
-"""What a reader of the report must not miss."""
+"""Notes at the top of the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STAND_INS = ("compact", "appearance", "dis")
 
 
 def remarks(settings: Settings, statistics: Mapping[str, Any]) -> list[str]:
-    """Say what a reader must not miss: switched-off losses, stand-ins for licensed parts, an empty dataset.
+    """Return the notes: switched-off losses, stand-ins for licensed parts, an empty dataset.
 
     Args:
         settings: of the run.
@@ -51,6 +51,6 @@ def _backends(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 
 def unreadable(manifests: list[dict[str, Any]]) -> list[str]:
-    """Name the episodes that ``frames.unreadable: skip`` left out, with the reason of each."""
-    lost = {item["name"]: item["provenance"]["notes"].get("unreadable") for item in manifests}
+    """Return a note per episode that ``frames.unreadable: skip`` left out, with the reason."""
+    lost = {manifest["name"]: manifest["provenance"]["notes"].get("unreadable") for manifest in manifests}
     return [f"Episode {name} is left out of everything: {reason}" for name, reason in lost.items() if reason]

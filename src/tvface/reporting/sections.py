@@ -1,4 +1,4 @@
-"""What the report's page shows: a section per stage, the headline, the versions; plain values for the template."""
+"""Content of the report's page as plain values for the template: sections of the stages, headline and versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tvface.dag.stages import STAGES
 from tvface.manifests.base import METADATA_KEY
 from tvface.settings import merge
 
-# What a reader wants to know first, in data-flow order: (stage, metric).
+# The metrics at the top of the page, in the order of the data flow: (stage, metric).
 HEADLINE = (
     ("frames", "cut_recall"),
     ("faces", "recall_frontal"),
@@ -32,15 +32,15 @@ HEADLINE = (
 
 def manifests_by_stage(paths: Sequence[str | Path]) -> dict[str, list[dict[str, Any]]]:
     """Group manifests by stage; only the metadata is read, so a thousand episodes cost seconds."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_stage: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(map(str, paths)):
         metadata = pq.read_metadata(path)
         provenance = json.loads(metadata.metadata[METADATA_KEY])
         name = _name(Path(path), provenance["stage"])
-        found.setdefault(provenance["stage"], []).append(
+        by_stage.setdefault(provenance["stage"], []).append(
             {"name": name, "rows": metadata.num_rows, "provenance": provenance}
         )
-    return found
+    return by_stage
 
 
 def _name(path: Path, stage: str) -> str:
@@ -51,16 +51,16 @@ def _name(path: Path, stage: str) -> str:
 
 
 def versions(manifests: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return the versions of the libraries that made the run; groups of rules may have environments of their own."""
-    found: dict[str, set[str]] = {}
-    for item in manifests:
-        for library, version in item["provenance"]["versions"].items():
-            found.setdefault(library, set()).add(version)
-    return {library: ", ".join(sorted(versions)) for library, versions in sorted(found.items())}
+    """Return the versions of the libraries that made the run; groups of rules may have separate environments."""
+    by_library: dict[str, set[str]] = {}
+    for manifest in manifests:
+        for library, version in manifest["provenance"]["versions"].items():
+            by_library.setdefault(library, set()).add(version)
+    return {library: ", ".join(sorted(versions)) for library, versions in sorted(by_library.items())}
 
 
 def section(name: str, manifests: list[dict[str, Any]], metrics: pd.DataFrame, figures: pd.DataFrame) -> dict[str, Any]:
-    """Return what the page shows of one stage.
+    """Return the section of one stage.
 
     Args:
         name: of the stage.
@@ -69,17 +69,17 @@ def section(name: str, manifests: list[dict[str, Any]], metrics: pd.DataFrame, f
     """
     dropped: Counter[str] = Counter()
     weights: dict[str, str] = {}
-    # What the manifests were made with; jobs of one stage may have read different settings (models, phases).
+    # Settings that the jobs of the stage read; they may differ between jobs (models, phases).
     recorded: dict[str, Any] = {}
-    for item in manifests:
-        dropped.update(item["provenance"]["dropped"])
-        weights.update(item["provenance"]["weights"])
-        recorded = merge(recorded, item["provenance"]["settings"])
+    for manifest in manifests:
+        dropped.update(manifest["provenance"]["dropped"])
+        weights.update(manifest["provenance"]["weights"])
+        recorded = merge(recorded, manifest["provenance"]["settings"])
     rows = metrics[metrics["stage"] == name]
     return {
         "name": name,
         "about": STAGES[name].about.capitalize() + ".",
-        "backends": sorted({item["provenance"]["backend"] for item in manifests} - {""}),
+        "backends": sorted({manifest["provenance"]["backend"] for manifest in manifests} - {""}),
         "weights": weights,
         "counts": _counts(manifests),
         "dropped": dict(sorted(dropped.items())),
@@ -101,8 +101,12 @@ def section(name: str, manifests: list[dict[str, Any]], metrics: pd.DataFrame, f
 def _counts(manifests: list[dict[str, Any]], most: int = 12) -> list[dict[str, Any]]:
     """Return a line per manifest, or, where there are many, the largest and the sum."""
     lines = [
-        {"manifest": item["name"], "rows": item["rows"], "dropped": sum(item["provenance"]["dropped"].values())}
-        for item in manifests
+        {
+            "manifest": manifest["name"],
+            "rows": manifest["rows"],
+            "dropped": sum(manifest["provenance"]["dropped"].values()),
+        }
+        for manifest in manifests
     ]
     if len(lines) <= most:
         return lines
@@ -131,7 +135,7 @@ def _number(value: float | None) -> str:
 
 
 def headline(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of the metrics that a reader wants to know first."""
+    """Return the rows of the metrics in :data:`HEADLINE`."""
     lines = []
     for stage, metric in HEADLINE:
         rows = metrics[(metrics["stage"] == stage) & (metrics["metric"] == metric)]
@@ -140,7 +144,7 @@ def headline(metrics: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def subtitle(statistics: Mapping[str, Any]) -> str:
-    """Return the page's second title: how many sequences there are, and in which parts."""
+    """Return the page's subtitle: the number of sequences in all and in each part."""
     splits = statistics.get("sequences_per_split", {})
     parts = ", ".join(f"{count} {name}" for name, count in splits.items())
     return f"{statistics.get('sequences', 0)} sequences ({parts})" if parts else "no sequences"

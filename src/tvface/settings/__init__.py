@@ -87,9 +87,9 @@ def parse_settings(mapping: Mapping[str, Any]) -> Settings:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one block: YAML libraries keep the last one and say nothing.
+    """Refuses a key that occurs twice in one block: YAML libraries silently keep the last one.
 
-    DECA's own ``deca_detail.yml`` lost its batch size that way.
+    DECA's ``deca_detail.yml`` lost its batch size that way.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -1,6 +1,6 @@
-"""Typed, frozen settings parsed from YAML: an unknown key or a wrong value is an error that says where.
+"""Typed, frozen settings parsed from YAML: an unknown key or a wrong value is an error that names the setting.
 
-Each block of ``config.yaml`` is one frozen dataclass whose fields are made by :func:`option`. ``parse`` turns
+Each block of ``config.yaml`` is one frozen dataclass whose fields :func:`option` declares. ``parse`` turns
 a nested mapping into such a dataclass; ``json_schema`` turns the dataclass into the schema against which
 Snakemake validates the same mapping.
 """
@@ -20,11 +20,11 @@ READABLE = "_readable"
 
 
 ELSEWHERE = "ELSEWHERE"
-"""Class attribute of a settings class: what to say of keys that are not its own (any more), by key."""
+"""Class attribute of a settings class: hints for keys that it lacks, such as moved ones, by key."""
 
 
 class SettingsError(ValueError):
-    """A setting is unknown, of the wrong type or out of range; the message names it and says what is valid."""
+    """A setting is unknown, of the wrong type or out of range; the message names it and what is valid."""
 
 
 def option(
@@ -69,7 +69,7 @@ def parse(kind: type[T], mapping: Mapping[str, Any] | None, where: str = "") -> 
 
 
 def _hint(kind: type, key: str, valid: list[str]) -> str:
-    """Say what an unknown key may have meant."""
+    """Return a hint about an unknown key: its place, similar names or all names."""
     elsewhere = getattr(kind, ELSEWHERE, {}).get(key)
     if elsewhere:
         return f"{elsewhere}; valid here: {', '.join(sorted(valid))}"
@@ -99,12 +99,12 @@ def _convert(hint: Any, value: Any, path: str, metadata: Mapping[str, Any]) -> A
         if not isinstance(value, list | tuple):
             raise SettingsError(f"{path}: expected a list, got {value!r}")
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return tuple(_convert(arguments[0], item, f"{path}[{i}]", metadata) for i, item in enumerate(value))
+            return tuple(_convert(arguments[0], element, f"{path}[{i}]", metadata) for i, element in enumerate(value))
         if len(value) != len(arguments):
             raise SettingsError(f"{path}: expected {len(arguments)} values, got {len(value)}")
         return tuple(
-            _convert(kind, item, f"{path}[{i}]", metadata)
-            for i, (kind, item) in enumerate(zip(arguments, value, strict=True))
+            _convert(kind, element, f"{path}[{i}]", metadata)
+            for i, (kind, element) in enumerate(zip(arguments, value, strict=True))
         )
     if dataclasses.is_dataclass(hint):
         if isinstance(value, hint):  # type: ignore[arg-type]
@@ -145,13 +145,13 @@ def _scalar(hint: Any, value: Any, path: str, metadata: Mapping[str, Any]) -> An
 def as_mapping(value: Any) -> Any:
     """Turn settings back into plain dicts, lists and scalars, in field order (for provenance and digests).
 
-    Of a view (:mod:`tvface.settings.view`) only what it holds.
+    A view (:mod:`tvface.settings.view`) gives only the settings that it holds.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = getattr(type(value), READABLE, tuple(field.name for field in dataclasses.fields(value)))
         return {name: as_mapping(getattr(value, name)) for name in names}
     if isinstance(value, tuple | list):
-        return [as_mapping(item) for item in value]
+        return [as_mapping(element) for element in value]
     return value
 
 

@@ -66,7 +66,7 @@ def scalar_text(value: Any) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, list):
-        return f"[{', '.join(scalar_text(item) for item in value)}]"
+        return f"[{', '.join(scalar_text(element) for element in value)}]"
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
 
 

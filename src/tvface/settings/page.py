@@ -1,4 +1,4 @@
-"""``docs/settings.md``: every setting in a table, made from the settings classes."""
+"""``docs/settings.md``: every setting in a table, generated from the settings classes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def settings_page(settings: Settings, name: str) -> str:
     """Return the page in Markdown.
 
     Args:
-        settings: a configuration; its values stand in the last column.
+        settings: a configuration; the last column shows its values.
         name: of that configuration.
     """
     blocks = list(_blocks(settings, Settings(), "", Settings.__doc__ or ""))
@@ -93,7 +93,7 @@ def _blocks(settings: Any, defaults: Any, where: str, doc: str) -> Iterator[Bloc
 
 
 def _row(name: str, metadata: Mapping[str, Any], hint: Any, default: Any, value: Any) -> Row:
-    texts = [scalar_text(as_mapping(item)) for item in (default, value)]
+    texts = [scalar_text(as_mapping(setting)) for setting in (default, value)]
     return Row(name, metadata["doc"], metadata.get("unit") or "", _values_of(hint, metadata), *texts)
 
 

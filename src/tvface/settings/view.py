@@ -1,7 +1,7 @@
 """A view of the settings: it holds some of them, and reading another one is an error instead of a silent dependency.
 
 A view is an instance of the same dataclass, nested blocks too, so it goes wherever settings go. Blocks that it holds
-whole are the blocks themselves. It can be pickled, compared and hashed, and ``as_mapping`` gives what it holds.
+whole are the blocks themselves. It can be pickled, compared and hashed; ``as_mapping`` gives what it holds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def leaves(kind: Any, prefix: str = "") -> tuple[str, ...]:
 
 
 def matching(kind: type, key: str) -> tuple[str, ...]:
-    """Return the settings that a key stands for: itself, all of a block, or with ``block.*`` those directly in it.
+    """Return the settings that a key names: one setting, all of a block, or with ``block.*`` those directly in it.
 
     Raises:
         SettingsError: there is no such setting.
@@ -44,12 +44,12 @@ def matching(kind: type, key: str) -> tuple[str, ...]:
     everything = leaves(kind)
     if key.endswith(".*"):
         block = key.removesuffix("*")
-        found = tuple(name for name in everything if name.startswith(block) and "." not in name.removeprefix(block))
+        names = tuple(name for name in everything if name.startswith(block) and "." not in name.removeprefix(block))
     else:
-        found = tuple(name for name in everything if name == key or name.startswith(f"{key}."))
-    if not found:
+        names = tuple(name for name in everything if name == key or name.startswith(f"{key}."))
+    if not names:
         raise SettingsError(f"there is no setting '{key}'")
-    return found
+    return names
 
 
 def view(settings: T, names: Iterable[str], reader: str, remedy: str) -> T:
@@ -58,8 +58,8 @@ def view(settings: T, names: Iterable[str], reader: str, remedy: str) -> T:
     Args:
         settings: a settings dataclass, or a view of one that holds all the names.
         names: dotted names of single settings, as :func:`leaves` gives them.
-        reader: who may read these, for the message about another one: "stage render".
-        remedy: how to let it read another one, for the same message.
+        reader: reader of the view, for the message about a setting that is not readable: "stage render".
+        remedy: how to make another setting readable, for the same message.
 
     Raises:
         UndeclaredSetting: ``settings`` is a view that lacks one of the names.
@@ -78,14 +78,16 @@ def _narrowed(block: T, names: frozenset[str], prefix: str, reader: str, remedy:
             values[field.name] = getattr(block, field.name)
         elif any(name.startswith(f"{path}.") for name in names):
             values[field.name] = _narrowed(getattr(block, field.name), names, f"{path}.", reader, remedy)
-    made: T = _made(kind, tuple(values), prefix, reader, remedy, values)
-    return made
+    narrowed: T = _instance(kind, tuple(values), prefix, reader, remedy, values)
+    return narrowed
 
 
-def _made(kind: Any, readable: tuple[str, ...], prefix: str, reader: str, remedy: str, values: dict[str, Any]) -> Any:
-    made: Any = object.__new__(_view_class(kind, readable, prefix, reader, remedy))
-    vars(made).update(values)
-    return made
+def _instance(
+    kind: Any, readable: tuple[str, ...], prefix: str, reader: str, remedy: str, values: dict[str, Any]
+) -> Any:
+    instance: Any = object.__new__(_view_class(kind, readable, prefix, reader, remedy))
+    vars(instance).update(values)
+    return instance
 
 
 @functools.cache
@@ -95,27 +97,27 @@ def _view_class(kind: Any, readable: tuple[str, ...], prefix: str, reader: str, 
         for field in dataclasses.fields(kind)
         if field.name not in readable
     }
-    made_from = {"_kind": kind, READABLE: readable, "_made_from": (prefix, reader, remedy)}
-    return type(kind.__name__, (_View, kind), {**hidden, **made_from, "__doc__": kind.__doc__})
+    attributes = {"_kind": kind, READABLE: readable, "_origin": (prefix, reader, remedy), "__doc__": kind.__doc__}
+    return type(kind.__name__, (_View, kind), {**hidden, **attributes})
 
 
 class _Hidden:
     """Stands for a setting that a view lacks. The instance has no value of this name, so reading it comes here."""
 
     def __init__(self, path: str, reader: str, remedy: str) -> None:
-        self._told = f"{reader} reads the setting '{path}', which is not declared for it; {remedy}"
+        self._message = f"{reader} reads the setting '{path}', which is not declared for it; {remedy}"
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        raise UndeclaredSetting(self._told)
+        raise UndeclaredSetting(self._message)
 
 
 class _View:
-    """What the class of a view has before that of its block: the block's own methods would read every field."""
+    """Methods of views; they override the methods of the block, which would read every field."""
 
     _kind: type
-    _made_from: tuple[str, str, str]
+    _origin: tuple[str, str, str]
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
@@ -128,4 +130,4 @@ class _View:
         return f"{self._kind.__qualname__}({held}, ...)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made, (self._kind, getattr(type(self), READABLE), *self._made_from, dict(vars(self)))
+        return _instance, (self._kind, getattr(type(self), READABLE), *self._origin, dict(vars(self)))

@@ -1,11 +1,11 @@
-"""Stage ``archive``: take the wanted episodes out of TVQA's split archive, in one pass, into one store per episode.
+"""Stage ``archive``: extract episodes from TVQA's split archive, in one pass, into one store per episode.
 
-The parts are read as one stream (parts -> gzip -> tar) and checked against their published md5 sums on the way; the
-frames of the clips on the sample sheet go straight into ``archive/<episode>.tar``, as the archive held them, with
-their places in ``archive/<episode>.parquet``. Nothing else is written, and nothing by the names in the archive.
+The parts are read as one stream (parts -> gzip -> tar) and checked against their published md5 sums on the way. The
+frames of the clips on the sample sheet go unchanged into ``archive/<episode>.tar``, with their places in
+``archive/<episode>.parquet``. Nothing else is written, and no path in the archive becomes a path on the disk.
 
-A gzip stream has no entry but its start. An interrupted pass is therefore read again from the first part, but what it
-finished is kept: an episode is finished when all its clips have come and every part they lay in has the right md5.
+A gzip stream can only be read from its start. After an interruption the next pass begins again with the first part, but
+it keeps the finished episodes: those whose clips are all read, from parts that all have the right md5.
 The stores are not declared to Snakemake, which would delete them all when a pass is interrupted.
 """
 
@@ -40,7 +40,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """Write the stores of all episodes whose clips lie in the archive, and the manifest of these clips.
 
     Args:
-        inputs: ``parts``, the files of the archive, for the order of jobs; which ones they are says ``archive``.
+        inputs: ``parts``, the files of the archive, for the order of the jobs; the setting ``archive`` locates
+            them.
         outputs: ``manifest`` (:data:`ARCHIVE`).
 
     Raises:
@@ -56,7 +57,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     parts, folder = find_parts(settings.archive), Path(settings.results) / "archive"
     contents = read_archive(parts, folder, episodes)
     tables = [(episode, read(folder / f"{episode.name}.parquet", STORED)) for episode in episodes]
-    dropped, notes = _told(contents, episodes)
+    dropped, notes = _drops_and_notes(contents, episodes)
     for _, stored in tables:
         dropped.update(stored.dropped)
     table = pd.DataFrame([row for episode, stored in tables for row in _clip_rows(episode, stored.rows)])
@@ -66,15 +67,15 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
 
 def read_archive(parts: Sequence[Part], folder: Path, episodes: Sequence[Episode]) -> Manifest:
-    """Read the archive to its end, unless an earlier pass has and these episodes are finished; return its contents.
+    """Read the archive to its end and return its contents, unless an earlier pass has finished these episodes.
 
     Args:
         parts: from :func:`find_parts`.
-        folder: of stores and contents.
-        episodes: to be written; without any the pass only checks and lists.
+        folder: of the stores and of ``contents.parquet``.
+        episodes: to be written; with none the pass only checks and lists.
 
     Returns:
-        the manifest ``contents.parquet`` (:data:`CONTENTS`) of the folder.
+        The manifest ``contents.parquet`` (:data:`CONTENTS`) of the folder.
     """
     archive = identity(parts)
     missing = [episode for episode in episodes if not is_finished(folder, episode, archive)]
@@ -83,16 +84,17 @@ def read_archive(parts: Sequence[Part], folder: Path, episodes: Sequence[Episode
     if known is not None and not missing:
         log.info("%s has been read: %d episodes are there", parts[0].path.parent, len(episodes))
         return known
-    if missing and known is not None and not {clip for one in missing for clip in one.clips} & set(known.rows["clip"]):
-        raise _nothing_wanted(parts, set(known.rows["clip"]))
+    clips = {clip for episode in missing for clip in episode.clips}
+    if missing and known is not None and not clips & set(known.rows["clip"]):
+        raise _no_clip_of_the_sheet(parts, set(known.rows["clip"]))
     if any(part.md5 is None for part in parts):
         log.warning("%s has no list of md5 sums: damage shows only where it breaks gzip", parts[0].path.parent)
     log.info("%d of %d episodes are to be taken out", len(missing), len(episodes))
     reading = _Pass()
     with PartStream(parts) as stream, Stores(folder, missing, archive) as stores:
         reading.read(stream, stores, len(missing))
-        found = not missing or any(stores.wants(clip) for clip in reading.frames)
-        if found:
+        complete = not missing or any(stores.wants(clip) for clip in reading.frames)
+        if complete:
             stores.publish_rest()
         md5 = {part.path.name: part.md5 for part in stream.checked}
     rows = [(clip, count, reading.bytes[clip]) for clip, count in reading.frames.items()]
@@ -103,22 +105,23 @@ def read_archive(parts: Sequence[Part], folder: Path, episodes: Sequence[Episode
         notes={"md5": md5, "refused": reading.refused[:_NAMED], "late": dict(stores.late.most_common(_NAMED))},
     )
     write(path, CONTENTS, pd.DataFrame(rows, columns=CONTENTS.arrow.names), recorded)
-    if not found:
-        raise _nothing_wanted(parts, set(reading.frames))
+    if not complete:
+        raise _no_clip_of_the_sheet(parts, set(reading.frames))
     return read(path, CONTENTS)
 
 
 class _Pass:
-    """What one reading of the archive finds: frames and bytes of every clip, and the members refused."""
+    """One reading of the archive: frames and bytes of every clip, and the members refused."""
 
     def __init__(self) -> None:
         self.frames: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
         self.refused: list[str] = []
 
-    def read(self, stream: PartStream, stores: Stores, wanted: int) -> None:
+    def read(self, stream: PartStream, stores: Stores, episodes: int) -> None:
+        """Read the stream to its end into the stores of ``episodes`` episodes."""
         clip = ""
-        with ByteProgress("archive", stream.total) as told:
+        with ByteProgress("archive", stream.total) as bar:
             try:
                 for member in members(stream, self._refuse):
                     here = member.path[-2] if len(member.path) > 1 else ""
@@ -128,9 +131,9 @@ class _Pass:
                         clip = here
                     if parse_clip(here) is not None:
                         self._take(here, member, stores)
-                    told.at(stream.consumed, f"{stores.published} of {wanted} episodes")
+                    bar.at(stream.consumed, f"{stores.published} of {episodes} episodes")
                 stores.leave(clip, stream.consumed)
-            finally:  # also where a part is damaged: what lies before it is good
+            finally:  # also after a damaged part: the episodes before it are good
                 stores.publish(stream.verified)
 
     def _take(self, clip: str, member: Member, stores: Stores) -> None:
@@ -153,29 +156,29 @@ def _known_contents(path: Path, archive: str) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        found = read(path, CONTENTS)
+        contents = read(path, CONTENTS)
     except ManifestError as error:
         log.warning("%s; the archive is read again", error)
         return None
-    return found if found.provenance["settings"] == {"archive": archive} else None
+    return contents if contents.provenance["settings"] == {"archive": archive} else None
 
 
-def _nothing_wanted(parts: Sequence[Part], clips: Iterable[str]) -> ArchiveError:
-    shows = sorted({found[0] for found in map(parse_clip, clips) if found is not None})
+def _no_clip_of_the_sheet(parts: Sequence[Part], clips: Iterable[str]) -> ArchiveError:
+    shows = sorted({parsed[0] for parsed in map(parse_clip, clips) if parsed is not None})
     return ArchiveError(
         f"archive: {parts[0].path.parent} holds none of the clips on the sample sheet, but clips of "
         f"{', '.join(shows) or 'no show'}; write the sheet again with `tvface index`"
     )
 
 
-def _told(contents: Manifest, episodes: Sequence[Episode]) -> tuple[Counter[str], dict[str, Any]]:
-    """Drops and notes of the manifest: what the archive holds of these shows that is not on the sheet."""
-    wanted = {clip for episode in episodes for clip in episode.clips}
-    shows = {found[0] for found in map(parse_clip, wanted) if found is not None}
+def _drops_and_notes(contents: Manifest, episodes: Sequence[Episode]) -> tuple[Counter[str], dict[str, Any]]:
+    """Return drops and notes for the manifest: clips of these shows that are not on the sheet, and clips missing."""
+    listed = {clip for episode in episodes for clip in episode.clips}
+    shows = {parsed[0] for parsed in map(parse_clip, listed) if parsed is not None}
     other = sorted(
-        clip for clip in contents.rows["clip"] if clip not in wanted and (parse_clip(clip) or ("",))[0] in shows
+        clip for clip in contents.rows["clip"] if clip not in listed and (parse_clip(clip) or ("",))[0] in shows
     )
-    missing = sorted(wanted - set(contents.rows["clip"]))
+    missing = sorted(listed - set(contents.rows["clip"]))
     if other:
         log.warning("%d clips of these shows are not on the sheet, e.g. %s", len(other), ", ".join(other[:5]))
     if missing:

@@ -27,16 +27,17 @@ RECAP = "recap of another episode"
 
 @stage_run("dataset")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
-    """Join one episode (``shard`` given), or put all episodes together (``shard`` empty).
+    """Join one episode, named by ``shard``, or put all episodes together (``shard`` empty).
 
     Args:
-        inputs: of a shard ``sequences``, ``landmarks``, ``masks`` (one manifest each; further names are files they
-            refer to); of the whole ``manifests`` (list of shards).
-        outputs: of a shard ``manifest`` and ``flow`` (tar); of the whole ``manifest`` and ``statistics`` (JSON).
+        inputs: for an episode ``sequences``, ``landmarks``, ``masks`` (one manifest each; further names are files they
+            refer to); for the whole dataset ``manifests`` (one per episode).
+        outputs: for an episode ``manifest`` and ``flow`` (tar); for the whole dataset ``manifest`` and ``statistics``
+            (JSON).
 
     Raises:
-        ManifestError: a parent breaks its contract, or a label row has no crop.
-        MissingAsset: the flow backend's weights are absent.
+        ManifestError: an input manifest breaks its contract, or a label row has no crop.
+        MissingAsset: the weights of the flow backend are missing.
         SettingsError: the parts of the split leave nothing to train on.
     """
     if shard:

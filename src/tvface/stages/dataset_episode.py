@@ -67,8 +67,11 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str) -> Non
 
 
 class _StoredFlow(NamedTuple):
-    """Where the flow of each sequence is: (file, offset, length); mean length of its vectors in px per sequence that
-    has a pair inside a shot, and the largest."""
+    """The flow of the sequences: places in the tar and statistics.
+
+    ``places`` holds (file, offset, length) by sequence, ``means`` the mean length of the vectors in pixels of each
+    sequence that has a pair inside a shot, and ``largest`` the largest length.
+    """
 
     places: dict[str, tuple[str, int, int]]
     means: list[float]
@@ -94,6 +97,6 @@ def _store_flow(rows: pd.DataFrame, backend: FlowBackend, flow: Flow, tar: TarWr
 
 
 def _device(settings: Settings) -> str:
-    from tvface.runtime.device import torch_device  # torch is slow to import, and only running the stage needs it
+    from tvface.runtime.device import torch_device  # here, because torch is slow to import
 
     return str(torch_device(settings.device))

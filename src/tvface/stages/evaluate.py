@@ -1,7 +1,7 @@
 """Stage ``evaluate``: one table of numbers for every stage.
 
-With the embedded show's truth, every stage is judged against it. Without truth (real footage), the models are judged
-against the landmarks of the pipeline, and what needs truth is absent from the table.
+Every stage is compared with the ground truth of the embedded show. Real footage has no truth: then the models are
+compared with the landmarks of the pipeline, and the table has no metrics that need truth.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 def _judge_data(
     table: MetricTable, settings: Settings, inputs: Paths, frames: pd.DataFrame, truth: pd.DataFrame
 ) -> None:
-    """Judge the stages from the frames to the masks against the embedded show's truth."""
+    """Add the metrics of the stages from ``frames`` to ``masks``, which need the truth of the embedded show."""
     faces = read_all(inputs["faces"], FACES)
     crops = read_all(inputs["sequences"], SEQUENCES)
     true_frames = read_all(inputs["truth_frames"], TRUTH_FRAMES)
@@ -83,13 +83,14 @@ def _judge_models(
     truth: pd.DataFrame | None,
     head: HeadData,
 ) -> None:
+    """Add the metrics of every reconstruction, by model and weights."""
     size = settings.sequences.image_size
     pictures = frames.set_index(["episode", "frame"])[["width", "height"]]
-    wanted = dataset[["sequence", "position", "episode", "frame", "source_frame", "transform", "points68"]]
-    wanted = wanted.rename(columns={"points68": "landmarks68"})
+    crops = dataset[["sequence", "position", "episode", "frame", "source_frame", "transform", "points68"]]
+    crops = crops.rename(columns={"points68": "landmarks68"})
     for (model, weights), rows in reconstructed.groupby(["model", "weights"]):
         subject = f"{model}, {weights}"
-        joined = rows.drop(columns="episode").merge(wanted, on=["sequence", "position"])
+        joined = rows.drop(columns="episode").merge(crops, on=["sequence", "position"])
         models.point_metrics(table, joined, subject, truth=False)
         models.consistency_metric(table, joined, subject)
         if truth is None:

@@ -35,31 +35,35 @@ log = logger("faces")
 def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
     """Write the faces manifest of episode ``shard``.
 
-    Only frames in state ``valid`` are searched. Faces under ``faces.min_score`` or without any part in the picture
-    are dropped and counted.
+    Only frames in state ``valid`` are searched. Faces with a score below ``faces.min_score`` and faces outside the
+    picture are dropped and counted.
 
     Args:
-        inputs: ``frames``, the frame manifest (its pictures are read from where it says).
+        inputs: ``frames``, the frame manifest (its pictures are read from the places in its rows).
         outputs: ``manifest`` (:data:`FACES`).
     """
-    chosen = settings.faces
+    face_settings, track_settings = settings.faces, settings.faces.tracks
     torch.set_num_threads(max(1, threads))
     device = torch_device(settings.device)
-    detector = detectors.create(chosen.detector, chosen, device)
-    embedder = embedders.create(chosen.embedder, chosen, device)
+    detector = detectors.create(face_settings.detector, face_settings, device)
+    embedder = embedders.create(face_settings.embedder, face_settings, device)
     frames = read(inputs["frames"], FRAMES).rows
     dropped: Counter[str] = Counter()
     dropped.update(f"frame_{state}" for state in frames["state"] if state != "valid")
     valid = frames[frames["state"] == "valid"]
     rows: list[dict[str, Any]] = []
-    for batch in progress(list(_batches(valid, chosen.batch)), f"faces of {shard}"):
+    for batch in progress(list(_batches(valid, face_settings.batch)), f"faces of {shard}"):
         images = [read_image(*place) for place in zip(*(batch[name] for name in _PLACE), strict=True)]
-        found = [
-            _kept(d, image, chosen.min_score, dropped) for d, image in zip(detector.detect(images), images, strict=True)
+        detections = [
+            _kept(faces, image, face_settings.min_score, dropped)
+            for faces, image in zip(detector.detect(images), images, strict=True)
         ]
-        crops = [_crops(image, faces, embedder, chosen.margin) for image, faces in zip(images, found, strict=True)]
+        crops = [
+            _crops(image, faces, embedder, face_settings.margin)
+            for image, faces in zip(images, detections, strict=True)
+        ]
         embedded = iter(embedder.embed(np.concatenate(crops)))
-        for frame, faces in zip(batch[list(_FROM_FRAMES)].to_dict("records"), found, strict=True):
+        for frame, faces in zip(batch[list(_FROM_FRAMES)].to_dict("records"), detections, strict=True):
             for index in range(len(faces.boxes)):
                 rows.append(_row(frame, faces, index, next(embedded)))
     table = pd.DataFrame(rows) if rows else FACES.empty()
@@ -68,15 +72,15 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         table["shot"].to_numpy(np.int64),
         table[["x0", "y0", "x1", "y1"]].to_numpy(np.float64),
         np.stack(table["embedding"].to_list()) if rows else np.zeros((0, embedder.dimension)),
-        chosen.tracks,
-        chosen.tracks.distance if chosen.tracks.distance is not None else embedder.track_distance,
+        track_settings,
+        embedder.track_distance if track_settings.distance is None else track_settings.distance,
     )
     recorded = provenance(
         "faces",
         settings,
         inputs,
         dropped=+dropped,
-        backend=f"{chosen.detector}, {chosen.embedder}",
+        backend=f"{face_settings.detector}, {face_settings.embedder}",
         weights={**detector.weights, **embedder.weights},
         notes={"frames_searched": len(valid), "tracks": int(table["track"].nunique())},
     )
@@ -85,25 +89,26 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
 
 def _batches(frames: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
-    """Runs of up to ``size`` neighbouring frames of one picture size."""
+    """Yield runs of up to ``size`` neighbouring frames of one picture size."""
     key = list(zip(frames["width"], frames["height"], strict=True))
     start = 0
-    for _, run_ in itertools.groupby(key):
-        end = start + len(list(run_))
+    for _, same_size in itertools.groupby(key):
+        end = start + len(list(same_size))
         for first in range(start, end, size):
             yield frames.iloc[first : min(first + size, end)]
         start = end
 
 
-def _kept(found: Detections, image: Image, min_score: float, dropped: Counter[str]) -> Detections:
+def _kept(detections: Detections, image: Image, min_score: float, dropped: Counter[str]) -> Detections:
+    """Return the detections with a high enough score and a part in the picture; count the others."""
     height, width = image.shape[:2]
-    low = found.scores < min_score
-    visible = np.minimum(found.boxes[:, 2:], (width, height)) - np.maximum(found.boxes[:, :2], 0)
+    low = detections.scores < min_score
+    visible = np.minimum(detections.boxes[:, 2:], (width, height)) - np.maximum(detections.boxes[:, :2], 0)
     outside = ~low & (visible < 1).any(1)
     dropped["score"] += int(low.sum())
     dropped["outside"] += int(outside.sum())
     keep = ~low & ~outside
-    return Detections(found.boxes[keep], found.scores[keep], found.points[keep])
+    return Detections(detections.boxes[keep], detections.scores[keep], detections.points[keep])
 
 
 def _crops(image: Image, faces: Detections, embedder: Embedder, margin: int) -> np.ndarray:

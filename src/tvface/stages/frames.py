@@ -43,7 +43,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
     Args:
         inputs: ``source``: the video file, the episode's TVQA clip folders, or the manifest of the archive stage, which
-            says that the episode's store is there.
+            shows that the episode's store is there.
         outputs: ``manifest`` (:data:`FRAMES`) and ``store`` (tar of JPEGs).
 
     Raises:
@@ -79,7 +79,7 @@ def _sources(inputs: Paths, episode: Episode) -> list[Path]:
     source = inputs["source"]
     sources = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
     if episode.kind == "archive":
-        # The manifest of all clips changes with every episode; this one's own does not.
+        # The manifest of all clips changes with every episode; that of the episode does not.
         return [sources[0].parent / "archive" / f"{episode.name}.parquet"]
     return sources
 
@@ -87,7 +87,7 @@ def _sources(inputs: Paths, episode: Episode) -> list[Path]:
 def _sampled(
     episode: Episode, sources: list[Path], settings: Frames, store: TarWriter, dropped: Counter[str], threads: int
 ) -> list[pd.DataFrame]:
-    """Return the rows of each clip of an episode; pictures go to the store, what is lost is counted.
+    """Return the rows of each clip of an episode; pictures go to the store, and dropped frames are counted.
 
     Raises:
         MediaError: there is no picture at all.
@@ -146,7 +146,7 @@ def _video(
 
 
 def _folder(folder: Path, dropped: Counter[str]) -> dict[int, Place]:
-    """Where the numbered pictures of a TVQA clip folder are: {number: (file, offset, length)}."""
+    """Return where the numbered pictures of a TVQA clip folder are: {number: (file, offset, length)}."""
     if not folder.is_dir():
         raise MediaError(f"{folder}: no such folder; was it moved after the run was planned?")
     numbered: dict[int, Place] = {}
@@ -155,13 +155,13 @@ def _folder(folder: Path, dropped: Counter[str]) -> dict[int, Place]:
         if match is None or int(match[1]) == 0 or int(match[1]) in numbered:
             dropped["not_a_frame"] += 1
             continue
-        # A link that leads nowhere is no hole: reading it tells.
+        # A broken link is not a missing frame: reading it fails, and the frame counts as unreadable.
         numbered[int(match[1])] = (project_path(path), 0, path.stat().st_size if path.exists() else 0)
     return numbered
 
 
 def _stored(rows: pd.DataFrame) -> dict[int, Place]:
-    """The same of the frames of one clip in a store of the archive stage."""
+    """Return the same for one clip in a store of the archive stage."""
     places = zip(rows["image_file"], rows["image_offset"], rows["image_length"], strict=True)
     return {int(number): place for number, place in zip(rows["source_frame"], places, strict=True)}
 
@@ -169,13 +169,13 @@ def _stored(rows: pd.DataFrame) -> dict[int, Place]:
 def _pictures(
     clip: str, numbered: dict[int, Place], settings: Frames, store: TarWriter, dropped: Counter[str]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of one TVQA clip; ``frame`` counts from the clip's start and leaves out what is missing or skipped."""
+    """Yield the rows of one TVQA clip; ``frame`` counts from its start, and missing or skipped frames leave gaps."""
     if numbered:
         dropped["missing"] += max(numbered) - len(numbered)
     step = TVQA_FPS / min(settings.fps, TVQA_FPS)
-    wanted = {int(index * step + 0.5) + 1: index for index in range(int(max(numbered, default=0) / step) + 1)}
+    sampled = {int(index * step + 0.5) + 1: index for index in range(int(max(numbered, default=0) / step) + 1)}
     for number in progress(sorted(numbered), f"frames of {clip}"):
-        if number not in wanted:
+        if number not in sampled:
             continue
         place = numbered[number]
         try:
@@ -191,7 +191,7 @@ def _pictures(
         small = shrink(image, settings.long_side)
         if small is not image:
             place = store.add(f"{clip}/{number:05d}.jpg", encode_jpeg(small, settings.jpeg_quality))
-        yield _row(wanted[number], number, (number - 1) / TVQA_FPS, small, place)
+        yield _row(sampled[number], number, (number - 1) / TVQA_FPS, small, place)
 
 
 def _row(index: int, source_frame: int, time: float, image: Image, place: tuple[str, int, int]) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _row(index: int, source_frame: int, time: float, image: Image, place: tuple[
 
 
 def _finished(rows: list[dict[str, Any]], clip: str, before: list[pd.DataFrame], settings: Frames) -> pd.DataFrame:
-    """Add shots, scenes and states to the rows of a clip, numbered on from the clips before."""
+    """Return the rows of a clip with shots, scenes and states, whose numbers go on from the clips before."""
     thumbnails = np.stack([row.pop("thumbnail") for row in rows]) if rows else np.zeros((0, 36, 64, 3), np.uint8)
     table = pd.DataFrame(rows, columns=[name for name in FRAMES.arrow.names if name not in ("show", "episode")])
     times = table["time_s"].to_numpy(np.float64)

@@ -1,9 +1,9 @@
-"""Stage ``head``: the head model every later stage reads.
+"""Stage ``head``: the head model that later stages read.
 
 Reads: nothing (``head.model: generic``), the shipped file (``human``), or the user's FLAME and DECA's data files
 (``flame``), named in the settings.
-Writes: ``head`` (npz, see :class:`tvface.head.data.HeadData`); provenance (settings, digest of the code, digests of the
-files read, library versions) stands in its metadata. Drops nothing.
+Writes: ``head`` (npz, see :class:`tvface.head.data.HeadData`) with the provenance in its metadata (settings, digest of
+the code, digests of the files read, library versions). Drops nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         shard, threads: not used.
 
     Raises:
-        HeadError: a file is missing or is not what it should be.
+        HeadError: a file is missing or has other content than expected.
     """
     sources = [need.path for need in needs(settings.head)]
     record = provenance("head", settings, {"sources": sources}, backend=settings.head.model)

@@ -1,4 +1,4 @@
-"""Stage ``identities``: cluster the tracks of one show into people, named after a cast gallery if there is one."""
+"""Stage ``identities``: cluster the tracks of one show into people, named from a cast gallery if there is one."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """Write the identities manifest of show ``shard``.
 
     Args:
-        inputs: ``faces``, the face manifests of the show's episodes; ``decisions``, the file of what a human decided,
-            or an empty list.
+        inputs: ``faces``, the face manifests of the show's episodes; ``decisions``, the file of the decisions
+            of a human, or an empty list.
         outputs: ``manifest`` (:data:`IDENTITIES`): one row per track.
 
     Raises:
         SettingsError: ``identities.cast`` names no gallery of this show.
-        DecisionError: a decision cannot be obeyed.
+        DecisionError: a decision cannot be followed.
     """
-    chosen = settings.identities
+    person_settings = settings.identities
     distances = embedders.distances(settings.faces.embedder)
-    threshold = chosen.threshold if chosen.threshold is not None else distances.person_distance
+    threshold = distances.person_distance if person_settings.threshold is None else person_settings.threshold
     paths = [inputs["faces"]] if isinstance(inputs["faces"], str | Path) else inputs["faces"]
     columns = ["show", "episode", "frame", "track", "embedding"]
     # Only means of tracks are kept: the faces of a whole show would not fit.
@@ -57,11 +57,12 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         episode = tracks["number"].to_numpy(np.int64)
         decided = _decided(inputs, tracks)
         counted = tracks["faces"].to_numpy().copy()
-        counted[decided.drop] = 0  # they pull nobody towards them
-        person = people(means, episode, counted, together, threshold, chosen.min_faces, decided.same, decided.apart)
+        counted[decided.drop] = 0  # tracks that a human dropped do not shape a person
+        min_faces = person_settings.min_faces
+        person = people(means, episode, counted, together, threshold, min_faces, decided.same, decided.apart)
         names = {int(number): f"p{number:03d}" for number in np.unique(person)}
-        if chosen.cast is not None:
-            gallery = _gallery(Path(chosen.cast), shard, settings)
+        if person_settings.cast is not None:
+            gallery = _gallery(Path(person_settings.cast), shard, settings)
             named = names_from_gallery(person, means, gallery, _apart(person, episode, together), threshold)
             names |= named
             notes["named"] = len(named)
@@ -79,8 +80,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
 
 def _decided(inputs: Paths, tracks: pd.DataFrame) -> Constraints:
-    given = inputs.get("decisions") or []
-    paths = [given] if isinstance(given, str | Path) else list(given)
+    decisions = inputs.get("decisions") or []
+    paths = [decisions] if isinstance(decisions, str | Path) else list(decisions)
     if not paths:
         return Constraints.none()
     rows = {(row.episode, int(row.track)): index for index, row in enumerate(tracks.itertuples())}
@@ -88,8 +89,8 @@ def _decided(inputs: Paths, tracks: pd.DataFrame) -> Constraints:
 
 
 def _tracks(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per track: number of faces and mean embedding."""
-    made = [
+    """Return one row per track: number of faces and mean embedding."""
+    track_rows = [
         {
             "show": group["show"].iloc[0],
             "episode": group["episode"].iloc[0],
@@ -99,7 +100,7 @@ def _tracks(rows: pd.DataFrame) -> pd.DataFrame:
         }
         for track, group in rows.groupby("track", sort=True)
     ]
-    return pd.DataFrame(made, columns=["show", "episode", "track", "faces", "embedding"])
+    return pd.DataFrame(track_rows, columns=["show", "episode", "track", "faces", "embedding"])
 
 
 def _to_person(person: NDArray[np.object_], means: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -123,14 +124,14 @@ def _apart(
 
 def _gallery(folder: Path, show: str, settings: Settings) -> dict[str, NDArray[np.float32]]:
     """Embed the largest face of every picture in ``<folder>/<show>/<name>/`` and average per name."""
-    place = folder / show
-    if not place.is_dir():
-        raise SettingsError(f"identities.cast: {place} is not a folder; put pictures at {place}/<name>/*.jpg")
+    cast = folder / show
+    if not cast.is_dir():
+        raise SettingsError(f"identities.cast: {cast} is not a folder; put pictures at {cast}/<name>/*.jpg")
     detector = detectors.create(settings.faces.detector, settings.faces)
     embedder = embedders.create(settings.faces.embedder, settings.faces)
     gallery = {}
-    for person in sorted(path for path in place.iterdir() if path.is_dir()):
-        found = []
+    for person in sorted(path for path in cast.iterdir() if path.is_dir()):
+        embeddings = []
         for picture in sorted(path for path in person.iterdir() if path.suffix.lower() in _PICTURES):
             image = read_image(picture)
             faces = detector.detect([image])[0]
@@ -143,8 +144,8 @@ def _gallery(folder: Path, show: str, settings: Settings) -> dict[str, NDArray[n
                 if aligned
                 else box_crop(image, faces.boxes[0], settings.faces.margin)
             )
-            found.append(embedder.embed(crop[None])[0])
-        if not found:
+            embeddings.append(embedder.embed(crop[None])[0])
+        if not embeddings:
             raise SettingsError(f"identities.cast: no picture in {person} shows a face; add one or remove the folder")
-        gallery[person.name] = unit(np.mean(found, axis=0))
+        gallery[person.name] = unit(np.mean(embeddings, axis=0))
     return gallery

@@ -2,7 +2,7 @@
 
 Reads the sequences manifest and, for what lies beyond the crop, the frames manifest with its pictures.
 Writes one row per crop: points in crop pixels, the confidence of each, their mean, and how much the points depend on
-the box. Drops nothing: stage ``dataset`` decides by these scores, so that a threshold costs no second look.
+the box. Drops nothing: stage ``dataset`` decides by these scores, so that another threshold needs no new landmarks.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         outputs: ``manifest``.
     """
     torch.set_num_threads(threads)
-    own = settings.landmarks
+    landmark_settings = settings.landmarks
     sequences = manifests.read(path_of(inputs, "sequences"), SEQUENCES).rows
     frames = manifests.read(path_of(inputs, "frames"), FRAMES).rows
-    landmarker = landmarkers.create(own.backend, own, device(settings))
+    landmarker = landmarkers.create(landmark_settings.backend, landmark_settings, device(settings))
     rows = _locate(settings, landmarker, sequences, frames, shard)
     logger("landmarks").info(
         "%s: %d crops with %s, mean confidence %.2f",
         shard,
         len(rows),
-        own.backend,
+        landmark_settings.backend,
         rows["score"].mean() if len(rows) else float("nan"),
     )
     record = provenance(
         "landmarks",
         settings,
         inputs,
-        backend=own.backend,
+        backend=landmark_settings.backend,
         weights=landmarker.weights,
         notes={"precision": landmarker.precision},
     )
@@ -62,20 +62,20 @@ def _locate(
     frames: pd.DataFrame,
     shard: str,
 ) -> pd.DataFrame:
-    own = settings.landmarks
+    landmark_settings = settings.landmarks
     if sequences.empty:
         return LANDMARKS.empty()
-    around = Surroundings(sequences, frames, own.context)
+    around = Surroundings(sequences, frames, landmark_settings.context)
     boxes = np.stack(sequences["box"].to_list()).astype(np.float32) + around.pad
     points = np.zeros((len(sequences), 68, 2), np.float32)
     confidence = np.zeros((len(sequences), 68), np.float32)
     instability = np.full(len(sequences), np.nan, np.float32)
-    for start in progress(range(0, len(sequences), own.batch), f"landmarks {shard}"):
-        part = slice(start, min(start + own.batch, len(sequences)))
+    for start in progress(range(0, len(sequences), landmark_settings.batch), f"landmarks {shard}"):
+        part = slice(start, min(start + landmark_settings.batch, len(sequences)))
         crops = around.batch(part.start, part.stop)
         points[part], confidence[part] = landmarker.locate(crops, boxes[part])
-        if own.check_shift is not None:
-            instability[part] = landmarker.instability(crops, boxes[part], points[part], own.check_shift)
+        if landmark_settings.check_shift is not None:
+            instability[part] = landmarker.instability(crops, boxes[part], points[part], landmark_settings.check_shift)
     points -= around.pad
     return sequences[["episode", "sequence", "position"]].assign(
         points68=list(points.reshape(len(points), -1)),

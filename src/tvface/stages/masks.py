@@ -1,9 +1,9 @@
 """Label every pixel of every crop with one of 19 classes.
 
 Reads the sequences manifest and the frames manifest with its pictures: the parser sees a region ``masks.context``
-times as wide as the crop, because hair, chin and neck tell it where the face is, and the crop's part is kept.
-Writes one 8-bit PNG per crop in a tar, and per row the pixels of each class and the face mask's part of the crop.
-Drops nothing: stage ``dataset`` decides by these numbers.
+times as wide as the crop, because hair, chin and neck show it where the face is. Only the crop's part of the labels is
+kept. Writes one 8-bit PNG per crop in a tar, and per row the pixels of each class and the share of the crop that the
+face mask covers. Drops nothing: stage ``dataset`` decides by these numbers.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         outputs: ``manifest``, ``labels`` (the tar).
     """
     torch.set_num_threads(threads)
-    own = settings.masks
+    mask_settings = settings.masks
     sequences = manifests.read(path_of(inputs, "sequences"), SEQUENCES).rows
     frames = manifests.read(path_of(inputs, "frames"), FRAMES).rows
-    parser = parsers.create(own.backend, own, device(settings))
-    kept: list[dict[str, object]] = []
+    parser = parsers.create(mask_settings.backend, mask_settings, device(settings))
+    table_rows: list[dict[str, object]] = []
     with TarWriter(outputs["labels"]) as tar:
         for rows, labels in _batches(settings, parser, sequences, frames, shard):
-            cover = face_mask(labels, own.classes).mean((1, 2))
-            for row, label, part in zip(rows.itertuples(), labels, cover, strict=True):
+            shares = face_mask(labels, mask_settings.classes).mean((1, 2))
+            for row, label, share in zip(rows.itertuples(), labels, shares, strict=True):
                 file, offset, length = tar.add(f"{row.sequence}/{row.position:03d}.png", encode_png(label))
-                kept.append(
+                table_rows.append(
                     {
                         "episode": row.episode,
                         "sequence": row.sequence,
@@ -59,16 +59,16 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
                         "labels_offset": offset,
                         "labels_length": length,
                         "pixels": np.bincount(label.ravel(), minlength=len(CLASSES)),
-                        "face": part,
+                        "face": share,
                     }
                 )
-    table = pd.DataFrame(kept) if kept else MASKS.empty()
-    logger("masks").info("%s: %d crops with %s", shard, len(table), own.backend)
+    table = pd.DataFrame(table_rows) if table_rows else MASKS.empty()
+    logger("masks").info("%s: %d crops with %s", shard, len(table), mask_settings.backend)
     record = provenance(
         "masks",
         settings,
         inputs,
-        backend=own.backend,
+        backend=mask_settings.backend,
         weights=parser.weights,
         notes={"precision": parser.precision},
     )

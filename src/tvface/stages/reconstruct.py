@@ -50,7 +50,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
     Raises:
         SettingsError: no such split.
-        WeightsError: the weights are absent, damaged or of another model.
+        WeightsError: the weights are missing, damaged or of another model.
     """
     torch.set_num_threads(threads)
     footage = _footage(inputs["dataset"], settings.reconstruct.split)
@@ -92,7 +92,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
 
 def _footage(dataset: Path, split: str) -> pd.DataFrame:
-    """Return the rows of a split, or of all."""
+    """Return the rows of one split, or of ``all``."""
     if split not in (*PARTS, "all"):
         raise SettingsError(f"reconstruct.split: '{split}' is not one of {', '.join((*PARTS, 'all'))}")
     rows = read(dataset, DATASET).rows
@@ -103,7 +103,7 @@ def _footage(dataset: Path, split: str) -> pd.DataFrame:
 
 
 class _Face(NamedTuple):
-    """Whose face a sequence shows."""
+    """The face that a sequence shows."""
 
     episode: str
     track: int
@@ -147,8 +147,9 @@ def _rows(
 
 
 def _mesh_limit(settings: Settings, clips: int) -> int:
-    most = settings.reconstruct.meshes
-    return clips if most is None else most
+    """Return how many sequences get meshes."""
+    limit = settings.reconstruct.meshes
+    return clips if limit is None else limit
 
 
 def _store_meshes(

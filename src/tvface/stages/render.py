@@ -1,7 +1,7 @@
 """Stage ``render``: the figures of the paper, pictures of every stage, training curves, side-by-side videos.
 
 Reads manifests, trained weights and the head; writes PNG and MP4 files into ``outputs['pictures']`` and a manifest that
-names them with captions. Pictures of the data half come from a few episodes, chosen evenly, so that a show of four
+lists them with captions. Pictures of the data half come from a few evenly spaced episodes, so that a show of four
 hundred episodes costs no more than one of four.
 """
 
@@ -37,7 +37,7 @@ from tvface.settings import Settings
 # Pictures of the data half show at most this many episodes.
 EPISODES_SHOWN = 4
 
-# Of the pictures and tables of the data half, by stage and name.
+# Captions of the pictures and tables of the data half, by stage and name.
 CAPTIONS = {
     ("frames", "shots"): "The first frame of each shot.",
     ("faces", "detections"): "Detected faces with score and person.",
@@ -62,7 +62,7 @@ class Album:
         self._rows: list[dict[str, object]] = []
 
     def picture(self, stage: str, name: str, image: np.ndarray | None, caption: str) -> None:
-        """Store one PNG; None (nothing to show) is said in the log and leaves no row."""
+        """Store one PNG; None (nothing to show) is logged and adds no row."""
         if image is None:
             logger("render").info("%s: nothing to show for '%s'", stage, name)
             return
@@ -77,7 +77,7 @@ class Album:
         self.add(stage, path, "table", caption)
 
     def add(self, stage: str, path: Path, kind: str, caption: str) -> None:
-        """Record a file that lies in the folder already."""
+        """Add the row of a file that is in the folder already."""
         order = sum(row["stage"] == stage for row in self._rows)
         self._rows.append(
             {"stage": stage, "order": order, "kind": kind, "file": project_path(path), "caption": caption}
@@ -99,7 +99,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """
     folder = Path(outputs["pictures"])
     if folder.exists():
-        shutil.rmtree(folder)  # figures of an earlier run with other episodes must not stay
+        shutil.rmtree(folder)  # it may hold figures of an earlier run with other episodes
     folder.mkdir(parents=True)
     album = Album(folder)
     _draw_data(album, settings, inputs)

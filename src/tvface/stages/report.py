@@ -1,7 +1,7 @@
 """Stage ``report``: one self-contained HTML page.
 
 Reads every manifest of the run (counts of rows, dropped rows by reason, backends, weights), the metrics and the
-pictures of ``render``; writes one file that needs nothing beside it. A stage without a manifest in ``inputs`` has no
+pictures of ``render``; writes one HTML file with all pictures inside. A stage without a manifest in ``inputs`` has no
 section: the rule decides what belongs to the run.
 """
 
@@ -45,7 +45,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         notes=[*unreadable(by_stage.get("frames", [])), *remarks(settings, statistics)],
         headline=headline(metrics),
         sections=sections,
-        versions=versions(item for manifests in by_stage.values() for item in manifests),
+        versions=versions(manifest for manifests in by_stage.values() for manifest in manifests),
     )
     with atomic(outputs["page"]) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -29,7 +29,7 @@ from tvface.settings import Settings
 from tvface.settings.data import Sequences
 
 _JPEG_QUALITY = 98
-# What a row of a crop takes over from its face.
+# Columns that a row of a crop copies from its face.
 _OF_FACE = (
     *("show", "episode", "clip", "frame", "source_frame", "time_s", "shot", "scene", "track", "person"),
     *("score", "side", "inside", "aspect", "pose"),
@@ -46,19 +46,19 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
         outputs: ``manifest`` (:data:`SEQUENCES`), ``candidates`` (:data:`CANDIDATES`: every face with its scores and
             the reason why it is in no sequence), ``crops`` (tar of pictures).
     """
-    chosen = settings.sequences
+    sequence_settings = settings.sequences
     track_distance, pair_distance = _distances(settings)
     faces = _faces(inputs)
-    score(faces, chosen, shard)
-    blurred = judge(faces, chosen, track_distance)
-    sequences = without_repeats(faces, find_sequences(faces, chosen, pair_distance), chosen)
+    score(faces, sequence_settings, shard)
+    blurred = judge(faces, sequence_settings, track_distance)
+    sequences = without_repeats(faces, find_sequences(faces, sequence_settings, pair_distance), sequence_settings)
     faces["sequence"] = None
     rows: list[dict[str, Any]] = []
     with TarWriter(outputs["crops"]) as crops:
         for number, members in enumerate(progress(sequences, f"crops of {shard}")):
             name = f"{shard}.{number:03d}"
             faces.loc[members, "sequence"] = name
-            rows += _cut(faces.loc[members], name, chosen, crops)
+            rows += _cut(faces.loc[members], name, sequence_settings, crops)
     dropped = Counter(faces.loc[faces["reason"] != "used", "reason"])
     notes = {"sequences": len(sequences), "faces": len(faces), "blurred_below": blurred}
     recorded = provenance("sequences", settings, inputs, dropped=dropped, backend=settings.faces.embedder, notes=notes)
@@ -73,7 +73,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 def _distances(settings: Settings) -> tuple[float, float]:
     """Return the largest distances of embeddings inside a track and between neighbours of a sequence.
 
-    Where the settings name none it is the embedder's.
+    Null settings stand for the distances of the embedder.
     """
     embedder = embedders.distances(settings.faces.embedder)
     in_track, of_pair = settings.faces.tracks.distance, settings.sequences.pair_distance
@@ -84,7 +84,7 @@ def _distances(settings: Settings) -> tuple[float, float]:
 
 
 def _faces(inputs: Paths) -> pd.DataFrame:
-    """Faces of the episode in order, with the person and where the picture is."""
+    """Return the faces of the episode in order, with the person and the place of the picture."""
     faces = read(inputs["faces"], FACES).rows
     frames = read(inputs["frames"], FRAMES).rows[["episode", "frame", *PLACE]]
     identities = read(inputs["identities"], IDENTITIES).rows[["episode", "track", "person"]]
@@ -99,7 +99,7 @@ def _faces(inputs: Paths) -> pd.DataFrame:
 
 
 def _cut(faces: pd.DataFrame, name: str, settings: Sequences, crops: TarWriter) -> list[dict[str, Any]]:
-    """Cut the crops of one sequence, with one side for all, and return its rows."""
+    """Cut the crops of one sequence, all with the same side, and return its rows."""
     size = settings.image_size
     frame, shot = faces["frame"].to_numpy(np.int64), faces["shot"].to_numpy(np.int64)
     squares = [quality.crop_square(box, settings) for box in faces[BOX].to_numpy(np.float64)]

@@ -1,7 +1,7 @@
 """Stage ``synth``: one episode of the embedded show, with exact ground truth.
 
 Writes the video, the truth per video frame (shot, scene, label map) and per face (points, visibility, pose, codes,
-camera, light; the vertices follow from the codes and the generic head). Nothing is read: the show is a function of its
+camera, light; the vertices follow from the codes and the generic head). It reads nothing: the show is a function of its
 settings and the seed.
 """
 

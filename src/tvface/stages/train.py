@@ -47,7 +47,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
     Args:
         inputs: ``dataset`` (manifest), ``head`` (npz), ``initial`` (weights of the phase before, as a path or a list
-            of at most one; absent or empty for the first phase). Others are files that these refer to.
+            of at most one; absent or empty for the first phase). Other names are files that these refer to.
         outputs: ``manifest`` (curve) and ``weights`` (safetensors). Checkpoints go to ``checkpoints/`` beside them.
         shard: ``deca/pretrain`` and the like.
         threads: threads of the CPU's arithmetic.
@@ -55,8 +55,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     Raises:
         DataError: no training sequence, or sequences shorter than the window.
         SettingsError: steps and epochs contradict each other.
-        MissingAsset: a loss term or the warm start needs weights that are absent.
-        CheckpointError: published weights to start from do not fit the settings' sizes.
+        MissingAsset: weights that a loss term or the warm start needs are missing.
+        CheckpointError: the published weights of the warm start do not fit the sizes in the settings.
         TrainingDiverged: a loss or gradient is not finite.
     """
     model, _, phase = shard.partition("/")
@@ -86,14 +86,14 @@ def _train_in_process(
 
 def _fabric(settings: Settings) -> Fabric:
     device, devices, train = torch_device(settings.device), settings.train.devices, settings.train
-    # Inside a Slurm job Fabric would count Slurm's tasks; the processes here are its own.
+    # Inside a Slurm job Fabric would use Slurm's tasks; here Fabric spawns its own processes.
     plugins: list[Any] = [LightningEnvironment()]
     if train.precision == "bf16-mixed":
         plugins.append(NetworksInBfloat16(device))
     return Fabric(
         accelerator=device.type,
         devices=devices,
-        # Processes are spawned and not started by running the command again: a Snakemake script has none.
+        # Processes are spawned: a Snakemake script has no command that Fabric could run again.
         strategy="ddp_spawn" if devices > 1 else "auto",
         precision=None if train.precision == "bf16-mixed" else train.precision,
         plugins=plugins,
@@ -112,6 +112,7 @@ class _Job:
 
     @property
     def shard(self) -> str:
+        """``<model>/<phase>``."""
         return f"{self.model}/{self.phase}"
 
     @property
@@ -123,7 +124,7 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Start:
-    """Published weights that the first phase starts from: files by setting, digests by file, and what was loaded."""
+    """Published weights of the warm start: files by setting, digests by file, and a report per file loaded."""
 
     files: Mapping[str, list[tuple[Asset, Path]]]
     digests: Mapping[str, str]
@@ -155,7 +156,7 @@ def _train(fabric: Fabric, job: _Job) -> None:
     if fabric.is_global_zero:
         notes = {
             "steps": steps,
-            "sequences": {part: len(items) for part, items in clips.items()},
+            "sequences": {part: len(sequences) for part, sequences in clips.items()},
             "terms": list(task.terms),
             "terms_switched_off": list(task.off),
             "parameters_trained": sum(parameter.numel() for parameter in task.trained()),
@@ -171,7 +172,7 @@ def _clips(job: _Job) -> dict[str, list[Clip]]:
     """Return the clips of the parts ``train`` and ``validation`` of the dataset.
 
     Raises:
-        DataError: none is for training.
+        DataError: the dataset has no training sequence.
     """
     train = job.settings.train
     rows = read(job.inputs["dataset"], DATASET).rows
@@ -194,10 +195,10 @@ def _clips(job: _Job) -> dict[str, list[Clip]]:
 
 
 def _model(job: _Job) -> tuple[FaceModel, _Start]:
-    """Return the model as the phase begins: with the weights of the phase before, or started from published ones.
+    """Return the model at the start of the phase: with the weights of the phase before, or with published ones.
 
     Raises:
-        SettingsError: the statistics of a start are to be kept, and there is none.
+        SettingsError: ``train.batch_norm`` is "frozen", and no warm start gives statistics.
     """
     settings, train = job.settings, job.settings.train
     spec = ModelSpec.of(job.model, train, settings.head, settings.seed)
@@ -206,7 +207,7 @@ def _model(job: _Job) -> tuple[FaceModel, _Start]:
     if initial is not None:
         face_model.load_weights(load_weights(initial, spec))
     files = starts(settings, job.model) if job.phase == PHASES[0] else {}
-    # Before they are loaded: what is not the published file is refused.
+    # Digests come first: they refuse a file that is not the published one.
     digests = {name: value for rows in files.values() for name, value in assets.digests(rows).items()}
     reports = published.warm_start(face_model, {name: rows[0][1] for name, rows in files.items()})
     if train.batch_norm == "frozen" and job.phase == PHASES[0] and not files.keys() & {"features", "deca", "resnet50"}:
@@ -236,7 +237,7 @@ def _sampler(job: _Job, clips: Sequence[Clip], fabric: Fabric) -> Sampler:
 
 
 def _store(job: _Job, start: _Start, processes: int) -> CheckpointStore:
-    """Return the folder of this training's checkpoints, beside its weights."""
+    """Return the store of the checkpoints, a folder beside the weights."""
     shaped_by = [*known_files(job.inputs), *(path for files in start.files.values() for _, path in files)]
     return CheckpointStore(
         Path(job.outputs["weights"]).parent / "checkpoints",
@@ -255,9 +256,9 @@ def _write_curve(job: _Job, curve: Curve, digests: Mapping[str, str], notes: Map
 
 
 def initial_weights(inputs: Paths) -> Path | None:
-    """Return the weights a phase starts from, or None: ``initial`` is a path, or a list of none or one."""
-    given = inputs.get("initial") or []
-    paths = [given] if isinstance(given, str | Path) else list(given)
+    """Return the weights a phase starts from, or None; the input ``initial`` is a path or a list of at most one."""
+    initial = inputs.get("initial") or []
+    paths = [initial] if isinstance(initial, str | Path) else list(initial)
     return Path(paths[0]) if paths else None
 
 
@@ -276,15 +277,15 @@ def steps_of(phase: Phase, sampler: Sampler, where: str) -> int:
 
 
 def known_files(inputs: Paths) -> list[Path]:
-    """Return the inputs whose content shapes the training; the stores are known by the dataset that refers to them."""
+    """Return the inputs whose content shapes the training; the dataset's digest covers the stores that it refers to."""
     initial = initial_weights(inputs)
     return [Path(inputs["dataset"]), Path(inputs["head"]), *([initial] if initial else [])]
 
 
 def _fingerprint(job: _Job, files: Sequence[str | Path], processes: int) -> str:
-    """Stand for all that shapes the run except its length, so that a longer run goes on from a shorter one.
+    """Return a digest of everything that shapes the run except its length, so that a longer run resumes a shorter one.
 
-    A schedule that falls to zero at the end is shaped by the length.
+    A schedule that falls to zero at the end depends on the length, so there the length counts.
     """
     shaping = json.loads(json.dumps(stage_settings("train", job.settings, job.shard)))
     if shaping["train"][job.phase]["schedule"] == "constant":

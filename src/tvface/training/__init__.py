@@ -1,1 +1,1 @@
-"""training"""
+"""Training: phases and their losses, sampling, checkpoints and the loop."""

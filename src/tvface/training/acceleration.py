@@ -1,4 +1,4 @@
-"""What makes a training faster and keeps its mathematics: memory format, TF32, compilation; shared statistics."""
+"""Faster training with the same mathematics: memory format, TF32, compilation; shared batch statistics."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tvface.settings.model import Train
 
 
 def accelerate(model: FaceModel, settings: Train, device: torch.device, processes: int = 1) -> dict[str, str]:
-    """Prepare a model, and torch's arithmetic in this process, for training on a device. Names of weights stay.
+    """Prepare a model, and torch's arithmetic in this process, for training on a device; the weights keep their names.
 
     Args:
         model: changed in place.
         settings: ``tf32``, ``precision`` and ``compile``.
         device: on a GPU the encoders keep their channels last, which its matrix units want; on a CPU that is slower.
-        processes: with several of them on GPUs batch normalisation takes its statistics over all. On CPUs each
-            process keeps its own: torch has no such layer there.
+        processes: with several of them on GPUs, batch normalisation takes its statistics over all of them. On CPUs each
+            process has separate statistics: torch has no synchronised layer there.
 
     Returns:
-        What was chosen on this machine, for the provenance: ``deformable_convolution``, the backend and why it is not
-        the fastest, where the model has one.
+        Notes for the provenance: ``deformable_convolution``, the backend on this machine and why it is not the fastest,
+        if the model has such a layer.
     """
     encoders = (model.coarse_encoder, model.detail_encoder)
     if device.type == "cuda":
@@ -39,15 +39,15 @@ def accelerate(model: FaceModel, settings: Train, device: torch.device, processe
     notes = {}
     aligned = next((part for part in model.modules() if isinstance(part, SecondOrderDeformableAlignment)), None)
     if aligned is not None:
-        # Asked before the first step, so that the fused kernels are tried now and not while a graph is made.
+        # Decide before the first step, so that the fused kernels are tried now and not during the capture of a graph.
         dtype = torch.bfloat16 if settings.precision == "bf16-mixed" else torch.float32
         width = 2 * aligned.channels // aligned.groups
         choice = deformable.decide(device, dtype, width=width, compiling=settings.compile != "none")
         notes["deformable_convolution"] = str(choice)
     if settings.compile != "none":
         for part in (*encoders, model.detail_decoder):
-            # Every size has a graph of its own: one for any size is slower, and what varies (the last windows of a
-            # validation) runs without, see one_pass.
+            # One graph per batch size, because a graph for any size is slower. Other sizes (the last windows of a
+            # validation) run without a graph, see one_pass.
             part.compile(mode=settings.compile, dynamic=False)
     return notes
 
@@ -61,7 +61,7 @@ def one_pass(settings: Train, *, whole: bool = True) -> Iterator[None]:
 
     Args:
         settings: ``compile``.
-        whole: the batch is as large as in training. A smaller one runs as if nothing was compiled: a graph recorded
+        whole: the batch is as large as in training. A smaller one runs without compilation: a graph recorded
             for its size alone would take seconds and keep its memory to the end of the training.
     """
     if settings.compile == "reduce-overhead":

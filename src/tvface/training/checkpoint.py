@@ -1,4 +1,4 @@
-"""Checkpoints of a training phase: written aside and renamed, newest kept, unusable ones passed over with a message."""
+"""Checkpoints of a training phase: written atomically, the newest kept, unusable ones skipped with a message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CheckpointStore:
     """A folder of checkpoints ``step_<number>.pt`` of one run.
 
     ``fingerprint`` stands for everything that shapes the run (settings, data, parent weights, code): a checkpoint with
-    another one is of another run and is never resumed from.
+    another fingerprint belongs to another run and is never resumed.
     """
 
     folder: Path
@@ -32,25 +32,25 @@ class CheckpointStore:
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the state after ``step`` steps and delete all but the newest ``keep`` checkpoints of this run.
 
-        Checkpoints of another run go too: what was made since is newer, and they could not be resumed anyway. So do
-        files which a killed run left unfinished.
+        Checkpoints of other runs are deleted too: they are older and cannot be resumed. So are unfinished files of
+        killed runs.
         """
         with atomic(self.folder / f"step_{step:08d}.pt") as temporary:
             torch.save({"fingerprint": self.fingerprint, "step": step, **state}, temporary)
         for path in self.folder.glob(".step_*.pt.*"):
             path.unlink()  # of a run that was killed while it wrote
-        found = self._found()
-        mine = [number for number in found if number <= step]
-        for number, path in found.items():
-            if number > step or number not in mine[-self.keep :]:
+        checkpoints = self._checkpoints()
+        of_this_run = [number for number in checkpoints if number <= step]
+        for number, path in checkpoints.items():
+            if number > step or number not in of_this_run[-self.keep :]:
                 path.unlink()
 
     def newest(self, most: int) -> dict[str, Any] | None:
         """Return the newest usable checkpoint with at most ``most`` steps, or None.
 
-        Half-written files and those of another run are passed over; the log says which and why.
+        Unfinished files and those of other runs are skipped; the log gives each with the reason.
         """
-        for number, path in reversed(self._found().items()):
+        for number, path in reversed(self._checkpoints().items()):
             if number > most:
                 self.log.info("%s: beyond the %d steps wanted, not resumed", path, most)
                 continue
@@ -66,7 +66,7 @@ class CheckpointStore:
             return dict(state)
         return None
 
-    def _found(self) -> dict[int, Path]:
+    def _checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints by steps, fewest first."""
         paths = {path: _NAME.fullmatch(path.name) for path in self.folder.glob("step_*.pt")}
         return dict(sorted((int(match.group(1)), path) for path, match in paths.items() if match))

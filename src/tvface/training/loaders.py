@@ -1,4 +1,4 @@
-"""Load the weight files that training uses one by one, to say what each gives (``tvface assets check``)."""
+"""Load the weight files of a training one by one and report what each gives (``tvface assets check``)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _features(path: Path) -> list[LoadReport]:
     return [load_features(encoder, load_weights(path), str(path))]
 
 
-# Asset of the registry -> what loads its file; raises CheckpointError, WeightsError.
+# Asset of the registry -> function that loads its file; it raises CheckpointError or WeightsError.
 LOADERS: dict[str, Callable[[Path], list[LoadReport]]] = {
     "features_deca": _features,
     "features_temporal": _features,

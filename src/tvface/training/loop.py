@@ -1,4 +1,4 @@
-"""The training loop: one phase of one model, from a checkpoint or from the start, to the wanted number of steps.
+"""The training loop: one phase of one model, from a checkpoint or from the start, up to a number of steps.
 
 The loss of a step depends on seed, step and weights alone, so a run that was interrupted and resumed gives the same
 bits on a CPU as one that was not.
@@ -24,7 +24,7 @@ from tvface.training.sampler import fixed_windows
 from tvface.training.schedule import learning_rate
 from tvface.training.task import Task, Windows
 
-# Key of the optimizer's state in checkpoints; files that are read back keep its spelling.
+# Key of the optimizer's state in checkpoints; existing files have this spelling.
 _OPTIMIZER = "optimiser"
 
 
@@ -41,13 +41,13 @@ class Curve:
     count: int = 0
 
     def add(self, values: dict[str, float]) -> None:
-        """Take in one training step."""
+        """Add the terms of one training step."""
         for term, value in values.items():
             self.sums[term] += value
         self.count += 1
 
     def flush(self, step: int) -> None:
-        """Write the means since the last call, if there were steps."""
+        """Append the means since the last call as rows, if there were steps."""
         if self.count:
             self.rows += [[step, "train", term, total / self.count] for term, total in self.sums.items()]
         self.sums, self.count = defaultdict(float), 0
@@ -58,7 +58,7 @@ class Curve:
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Curve:
-        """Return the curve of :meth:`state`."""
+        """Return the curve from what :meth:`state` returned."""
         return cls(state["rows"], defaultdict(float, state["sums"]), state["count"])
 
 
@@ -81,16 +81,16 @@ def fit(
         sampler: training windows of this process.
         validation: clips whose middle windows are judged at step 0, every ``validate_every`` steps and at the end;
             empty: no validation rows.
-        store: where to resume from and to write to; process 0 writes.
-        deferred: judge and log the steps in groups instead of one by one; None: on a GPU.
+        store: checkpoints to resume from and to write; process 0 writes.
+        deferred: check and log the steps in groups instead of one by one; None: on a GPU only.
 
     Raises:
         TrainingDiverged: a loss or gradient is not finite. No step is taken with it or after it, and the checkpoints
             written before stay.
     """
     torch.manual_seed(sampler.seed)
-    # A GPU is not waited for in every step: it decides by itself whether a step counts, and is read when something is
-    # logged or written. The processor's own arithmetic is judged at once.
+    # The loop does not wait for a GPU in every step: the GPU itself skips a step that is not finite, and its results
+    # are read when something is logged or written. On a CPU every step is checked at once.
     deferred = fabric.device.type == "cuda" if deferred is None else deferred
     run = _Run(fabric, task, sampler, validation, steps, phase, settings, store, deferred)
     done = run.begin()
@@ -133,8 +133,8 @@ class _Run:
     curve: Curve = field(default_factory=Curve)
 
     def begin(self) -> int:
-        """Make the optimizer, go to the newest checkpoint, or validate the start; return the steps done."""
-        # The fused kernel is the one that can be told, on the device, to leave the weights as they are.
+        """Create the optimizer and load the newest checkpoint, or validate the start; return the steps done."""
+        # Only the fused kernel can skip a step by a flag on the device.
         fused = True if self.deferred else None
         self.optimizer = torch.optim.Adam(self.task.groups(), lr=self.phase.learning_rate, fused=fused)
         state = self.store.newest(self.steps)
@@ -215,7 +215,7 @@ class _Run:
 
 
 class _Judge:
-    """Collects what the steps gave, on the device, and looks whether it is finite.
+    """Collects the terms and gradient norms of the steps on the device and checks that they are finite.
 
     ``failed`` () float32 on the device is 1 from the first step on whose loss or gradient is not finite.
     """
@@ -251,8 +251,8 @@ class _Judge:
         if not taken:
             return
         table = torch.stack([values for _, values in taken])
-        own = table.tolist()
-        for (step, _), (*values, norm, fine) in zip(taken, own, strict=True):
+        values_of_steps = table.tolist()
+        for (step, _), (*values, norm, fine) in zip(taken, values_of_steps, strict=True):
             if fine != 1:
                 what = ", ".join(f"{name} {value:.3g}" for name, value in zip(self._names, values, strict=True))
                 raise TrainingDiverged(
@@ -263,6 +263,6 @@ class _Judge:
         if self.fabric.world_size > 1:
             reduced = self.fabric.all_reduce(table, reduce_op="mean")
             assert isinstance(reduced, torch.Tensor)
-            own = reduced.tolist()
-        for values in own:
+            values_of_steps = reduced.tolist()
+        for values in values_of_steps:
             self.curve.add(dict(zip(self._names, values, strict=False)))

@@ -1,4 +1,4 @@
-"""What the terms of a loss compare. The table of losses (:mod:`tvface.losses.table`) names these attributes.
+"""The inputs of the loss terms. The table of losses (:mod:`tvface.losses.table`) names these attributes.
 
 Everything is computed when the first term asks for it, and once: a phase without pictures in its loss renders none.
 Shape letters: B frames, twice as many where codes are permuted within their sequences; R the renderer's side, U that of
@@ -24,7 +24,7 @@ from tvface.training.loss_networks import LossNetworks
 
 @dataclass(eq=False)
 class LossInputs:
-    """One pass of a phase: the codes of a window, and what is needed to make something of them.
+    """One pass of a phase: the codes of a window, with the model and networks that turn them into inputs of the loss.
 
     ``order`` are indices of the window's frames. With them the batch is taken twice, and the second time the permuted
     codes are those of the frames in this order; None: once. Inputs are read in single precision
@@ -59,7 +59,7 @@ class LossInputs:
 
 @dataclass(eq=False)
 class CoarseInputs(LossInputs):
-    """Inputs of the phases that train the coarse encoder; shapes are what is permuted."""
+    """Inputs of the phases that train the coarse encoder; the shape codes are permuted."""
 
     def __post_init__(self) -> None:
         """Permute the shapes."""
@@ -71,7 +71,7 @@ class CoarseInputs(LossInputs):
         return self.model.geometry(self.codes)
 
     @cached_property
-    def wanted_landmarks(self) -> torch.Tensor:
+    def target_landmarks(self) -> torch.Tensor:
         """(B, 68, 2) normalised image coordinates of the window."""
         return self._twice(self.window.landmarks.flatten(0, 1))
 
@@ -111,7 +111,7 @@ class CoarseInputs(LossInputs):
 
         Gradients reach the geometry only: albedo and light are constants, the sampling grid is not.
         """
-        _ = self.wanted_features  # first: they hold no memory for a gradient
+        _ = self.target_features  # first: they hold no memory for a gradient
         original = self.model.spec.original
         albedo = sample(self.model.albedo(self.codes.texture).detach(), self.rendering.grid)
         face = albedo * sh_shading(self.rendering.normal_images, self.codes.light.detach())
@@ -121,8 +121,8 @@ class CoarseInputs(LossInputs):
 
     @cached_property
     @torch.no_grad()
-    def wanted_features(self) -> torch.Tensor:
-        """(B, D) VGGFace2 features of the photo; of every picture once, also where the batch holds it twice."""
+    def target_features(self) -> torch.Tensor:
+        """(B, D) VGGFace2 features of the photo; computed once per picture, also where the batch holds it twice."""
         return self._twice(self._features_of(self._photo_once))
 
     def _features_of(self, images: torch.Tensor) -> torch.Tensor:
@@ -133,9 +133,9 @@ class CoarseInputs(LossInputs):
 
 @dataclass(eq=False)
 class DetailInputs(LossInputs):
-    """Inputs of the detail phase; detail codes are what is permuted, so all else is computed once and taken twice.
+    """Inputs of the detail phase; only the detail codes are permuted, so all else is computed once and taken twice.
 
-    Only ``detail`` and what is made of it have a gradient. Every term of the phase needs it.
+    Only ``detail`` and what is computed from it have a gradient. Every term of the phase needs it.
     """
 
     detail: Detail = field(init=False)
@@ -153,8 +153,8 @@ class DetailInputs(LossInputs):
         return face_window(self._albedo * self.detail.shading)
 
     @cached_property
-    def wanted_texture(self) -> torch.Tensor:
-        """(B, 3, U, U) RGB, what the photo shows there."""
+    def target_texture(self) -> torch.Tensor:
+        """(B, 3, U, U) RGB, the texture of the photo in the same window."""
         return self._twice(self._photo_texture_once)
 
     @cached_property
@@ -170,13 +170,13 @@ class DetailInputs(LossInputs):
     @cached_property
     def texture_maps(self) -> tuple[torch.Tensor, ...]:
         """Two VGG19 maps of ``texture`` where it is seen."""
-        _ = self.wanted_maps  # first: they hold no memory for a gradient
+        _ = self.target_maps  # first: they hold no memory for a gradient
         return self._maps_of(self.texture * self.seen)
 
     @cached_property
     @torch.no_grad()
-    def wanted_maps(self) -> tuple[torch.Tensor, ...]:
-        """Two VGG19 maps of ``wanted_texture`` where it is seen; of every texture once."""
+    def target_maps(self) -> tuple[torch.Tensor, ...]:
+        """Two VGG19 maps of ``target_texture`` where it is seen; computed once per texture."""
         return tuple(self._twice(maps) for maps in self._maps_of(self._photo_texture_once * self._seen_once))
 
     def _maps_of(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:

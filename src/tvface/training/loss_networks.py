@@ -22,7 +22,7 @@ from tvface.settings.phases import Terms
 class LossNetworks:
     """Networks by their name in the registry of assets, and the digests of their files by name.
 
-    Only those are there whose term has a weight.
+    It holds only the networks of terms with a weight above 0.
     """
 
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
@@ -32,11 +32,11 @@ class LossNetworks:
     def load(
         cls, loss_weights: Terms, phase: str, device: torch.device, original: Original | None = None
     ) -> LossNetworks:
-        """Load the networks which the phase's loss weights ask for.
+        """Load the networks that the phase's loss weights need.
 
         Raises:
-            MissingAsset: a term has a weight above 0 and its network's file is absent; the message says where to get
-                it. Setting the term's weight to 0 switches it off.
+            MissingAsset: a term has a weight above 0 and its network's file is missing; the message names the source of
+                the file. A weight of 0 switches the term off.
         """
         networks: dict[str, nn.Module] = {}
         digests: dict[str, str] = {}

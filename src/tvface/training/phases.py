@@ -1,9 +1,9 @@
 """The three training phases: what is trained, what is fixed, and the weighted terms of the loss.
 
 ``pretrain`` and ``coarse`` train the coarse encoder with the same terms and other weights; ``detail`` trains the detail
-encoder and decoder while the coarse encoder is fixed. Which terms there are says :mod:`tvface.losses.table`; one of
-weight 0 is not computed. Shape and detail consistency are no terms: they come from permuting codes within a sequence
-(DECA's ``trainer.py``).
+encoder and decoder while the coarse encoder is fixed. :mod:`tvface.losses.table` lists the terms; a term of weight 0 is
+not computed. Shape and detail consistency are no terms: they come from permuting codes within a sequence (DECA's
+``trainer.py``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tvface.training.task import Task
 
 @dataclass(frozen=True)
 class PhaseParts:
-    """What a phase trains (submodules of :class:`FaceModel`) and what its terms compare."""
+    """The submodules of :class:`FaceModel` that a phase trains, and the inputs of its terms."""
 
     trained: tuple[str, ...]
     inputs: type[LossInputs]
@@ -45,7 +45,7 @@ PHASES = {
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A row of the table of losses with its weights: ``weight`` of its own, ``factor`` that of another term or None."""
+    """A row of the table of losses with its ``weight``; ``factor`` is the weight of the term ``row.times``, or None."""
 
     row: Term
     weight: float
@@ -59,20 +59,20 @@ class WeightedTerm:
         return cls(row, float(getattr(loss_weights, row.name)), factor, row.load())
 
     def value(self, inputs: LossInputs) -> torch.Tensor:
-        """Return the term () without its own weight."""
+        """Return the term, shape (), times ``factor`` and without ``weight``."""
         value = self.function(*(attrgetter(name)(inputs) for name in self.row.takes))
         return value if self.factor is None else self.factor * value
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """How a phase is run, beside its settings.
+    """Conditions of a training that its phase's settings do not hold.
 
-    ``seed`` is that of the permutations. ``processes`` train together. Their gradients are averaged, so that of a term
-    which is a sum over the batch is taken this many times: together they then do what one does with the whole batch.
-    ``keep_codes``: the windows of a name are always the same pixels (no augmentation), so the codes which the detail
-    phase's fixed coarse encoder gives them are computed once. ``frozen_norm``: the encoders' batch normalisations keep
-    the statistics they have. Those of the detail decoder, which starts at random, are learnt.
+    ``seed`` is the seed of the permutations. ``processes`` train together. Their gradients are averaged, so a term that
+    is a sum over the batch is multiplied by this number: the result is that of one process with the whole batch.
+    ``keep_codes``: the windows of a name are always the same pixels (no augmentation), so their codes from the fixed
+    coarse encoder of the detail phase are computed once. ``frozen_norm``: the batch normalisations of the encoders keep
+    their statistics. Those of the detail decoder, which starts at random, are learnt.
     """
 
     seed: int = 0
@@ -84,8 +84,8 @@ class Conditions:
 def permutations(names: tuple[str, ...], frames: int, step: int, seed: int) -> torch.Tensor:
     """Return (len(names) * frames,) indices that permute the frames inside each window.
 
-    The permutation depends on seed, step and the window's name, so it is the same whichever process holds the window.
-    It may be the identity, as in DECA.
+    The permutation depends on seed, step and the window's name, and not on the process that holds the window. It may be
+    the identity, as in DECA.
     """
     parts = []
     for row, name in enumerate(names):
@@ -108,8 +108,8 @@ class PhaseTask(Task):
         """Bind a model to a phase; parameters that the phase does not train stop requiring gradients.
 
         Args:
-            networks: those that the terms need; None: none does.
-            conditions: None: one process and seed 0.
+            networks: networks that the terms need; None: no term needs one.
+            conditions: see :class:`Conditions`; None: one process and seed 0.
 
         Raises:
             ValueError: no term has a weight.
@@ -141,7 +141,7 @@ class PhaseTask(Task):
             parameter.requires_grad_(True)
 
     def train(self, mode: bool = True) -> PhaseTask:
-        """Switch the trained parts; all others stay in evaluation, or their batch statistics would drift."""
+        """Set the mode of the trained parts; all others stay in evaluation, or their batch statistics would drift."""
         super().train(False)
         self._trained.train(mode)
         for part in self._frozen:
@@ -157,8 +157,8 @@ class PhaseTask(Task):
         """See :meth:`Task.groups`: a tuned SPyNet moves later and more slowly, as in BasicVSR++."""
         groups: list[dict[str, Any]] = [{"params": list(self._trained.parameters()), "rate": 1.0, "wait": 0}]
         if self._tuned:
-            chosen = self.model.spec.temporal
-            groups.append({"params": self._tuned, "rate": chosen.flow_rate, "wait": chosen.flow_wait})
+            temporal = self.model.spec.temporal
+            groups.append({"params": self._tuned, "rate": temporal.flow_rate, "wait": temporal.flow_wait})
         return groups
 
     def weights(self) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Mixed precision as this project means it: layers in bfloat16, everything that goes in and comes out as it is."""
+"""Mixed precision of this project: layers run in bfloat16, inputs and outputs keep their dtype."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lightning_fabric.plugins import MixedPrecision
 
 
 class NetworksInBfloat16(MixedPrecision):
-    """bfloat16 by autocast, layer by layer; what a task is given is not rounded.
+    """bfloat16 by autocast, layer by layer; the arguments of a task are not rounded.
 
-    Fabric's own plugin casts every tensor among a module's arguments first: landmarks and flow, which are coordinates
-    that bfloat16 rounds to a pixel, and the images that the losses compare. It also cannot: a window is a frozen
-    dataclass. Autocast casts what a layer multiplies when it multiplies it, and
-    :func:`tvface.runtime.device.single_precision` says where it does not.
+    Fabric's plugin casts every tensor among a module's arguments first: landmarks and flow, which are coordinates that
+    bfloat16 rounds to a pixel, and the images that the losses compare. It also fails here, because a window is a frozen
+    dataclass. Autocast casts the operands of each layer, and :func:`tvface.runtime.device.single_precision` marks the
+    code where it does not.
     """
 
     def __init__(self, device: torch.device) -> None:

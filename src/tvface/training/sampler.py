@@ -1,6 +1,6 @@
-"""Which windows a training step takes: a function of the seed and the step alone.
+"""The windows of a training step: a function of the seed and the step alone.
 
-So a resumed or distributed run sees what an uninterrupted one sees.
+So a resumed or distributed run sees the same windows as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from tvface.model.window import Window
 
 
 def rounds(first: int, batch: int, count: int, seed: int, stream: int) -> list[int]:
-    """Return which of ``count`` items the numbers ``first .. first + batch - 1`` of an endless row are.
+    """Return the elements ``first .. first + batch - 1`` of an endless sequence of indices below ``count``.
 
-    The row goes through all items again and again, each time in another order; seed and stream decide the orders.
+    The sequence is one permutation of ``0 .. count - 1`` after another; seed and stream decide the permutations.
     """
     orders = {
         turn: np.random.default_rng((seed, stream, turn)).permutation(count)
@@ -30,7 +30,7 @@ def rounds(first: int, batch: int, count: int, seed: int, stream: int) -> list[i
 
 @dataclass(frozen=True)
 class Sampler:
-    """Which sequences and frames a training step takes: a function of seed and step.
+    """Draws the sequences and frames of a training step.
 
     The sequences are shuffled once per epoch and the epochs follow each other without a gap, so that every batch is
     full and every sequence is seen once per epoch. With several processes a step takes ``batch`` windows per process.
@@ -62,18 +62,18 @@ class Sampler:
         return self.stored(step).names
 
     def stored(self, step: int) -> StoredWindow:
-        """Return the windows of a step as they are kept."""
+        """Return the windows of a step as stored, before they are decoded."""
         first = (step * self.world + self.rank) * self.batch
-        chosen, starts, drawn, flipped = [], [], [], []
+        clips, starts, drawn, flipped = [], [], [], []
         for number, index in enumerate(rounds(first, self.batch, len(self.clips), self.seed, 1), first):
             clip = self.clips[index]
             options = starts_of(clip, self.frames)
             generator = np.random.default_rng((self.seed, 2, number))
-            chosen.append(clip)
+            clips.append(clip)
             starts.append(options[generator.integers(len(options))])
             drawn.append(generator.uniform(-1, 1, (self.frames if self.augment_frames else 1, 3)))
             flipped.append(bool(generator.integers(2)))
-        window = stack(chosen, starts, self.frames)
+        window = stack(clips, starts, self.frames)
         if self.augment_flip:
             window = dataclasses.replace(window, flipped=torch.tensor(flipped))
         if self.augment_scale == 0 and self.augment_shift == 0:

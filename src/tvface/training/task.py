@@ -1,4 +1,4 @@
-"""What the training loop asks of its parts: where the windows come from, and what is trained on them."""
+"""Interfaces of the training loop: the source of the windows, and the task that is trained on them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tvface.model.window import Window
 
 
 class Windows(Protocol):
-    """Where the windows of the training steps come from: a function of the seed and the step alone."""
+    """The windows of the training steps: a function of the seed and the step alone."""
 
     @property
     def seed(self) -> int:
-        """Seed of the choice."""
+        """Seed of the sampling."""
         ...
 
     @property
@@ -33,28 +33,31 @@ class Windows(Protocol):
         ...
 
     def names(self, step: int) -> tuple[str, ...]:
-        """Return their names."""
+        """Return the names of the windows of a step."""
         ...
 
 
 class Task(nn.Module):
-    """What the loop trains. ``forward(window, step)`` returns the weighted terms; ``step`` is None in validation."""
+    """A model with its loss. ``forward(window, step)`` returns the weighted terms; ``step`` is None in validation."""
 
     def trained(self) -> list[nn.Parameter]:
-        """Return the parameters which the optimizer moves."""
+        """Return the parameters that the optimizer updates."""
         raise NotImplementedError
 
     def groups(self) -> list[dict[str, Any]]:
-        """Return the groups of :meth:`trained` for the optimizer: ``params``, and their learning rate relative to the
-        phase's (``rate``), 0 in the first ``wait`` steps."""
+        """Return the parameter groups of :meth:`trained` for the optimizer.
+
+        Each has ``params`` and ``rate``, the learning rate relative to the phase's, which is 0 in the first ``wait``
+        steps.
+        """
         return [{"params": self.trained(), "rate": 1.0, "wait": 0}]
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Return the state that checkpoints and results hold."""
+        """Return the weights for checkpoints and results."""
         raise NotImplementedError
 
     def load_weights(self, state: dict[str, torch.Tensor]) -> None:
-        """Load :meth:`weights`."""
+        """Load what :meth:`weights` returned."""
         raise NotImplementedError
 
     def forward(self, window: Window, step: int | None) -> dict[str, torch.Tensor]:
