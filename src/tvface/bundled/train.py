@@ -86,7 +86,7 @@ class _Run:
         self.curve: list[dict[str, Any]] = []
 
     def update(self, loss: Tensor) -> float:
-        """Do one optimiser step on a loss; return its value."""
+        """Do one optimizer step on a loss; return its value."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.trained, 5.0)

@@ -27,7 +27,7 @@ def save_weights(
         weights: :meth:`FaceModel.weights`.
         spec: of the model.
         phase: the last phase of training.
-        steps: its optimiser steps.
+        steps: its optimizer steps.
     """
     description = {"spec": spec.as_mapping(), "phase": phase, "steps": steps}
     with atomic(path) as temporary:
