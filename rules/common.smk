@@ -1,6 +1,6 @@
 """What all rules share: the settings, the shards of the run, the files of a job, resources.
 
-What a job reads and writes stands once, in src/tvface/dag/jobs.py, one row per rule, in Snakemake's patterns: commands
+What a job reads and writes stands once, in src/tvface/dag/jobs.py, a row per rule, in Snakemake's patterns. Commands
 that work without Snakemake use it too. `reads("faces_episode")` are the named inputs of that row, `writes` its outputs,
 and `every` is one output of all jobs of a rule.
 """
@@ -52,7 +52,7 @@ wildcard_constraints:
 
 
 def reads(rule):
-    """Return the inputs of a rule by name: patterns, and functions of the wildcards for what follows from the run.
+    """Return the named inputs of a rule, as patterns, and as functions of the wildcards where they follow from the run.
 
     Where jobs load weights or licensed files, these are inputs as well, named ``assets``.
     """
