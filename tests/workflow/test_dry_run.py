@@ -128,8 +128,8 @@ def test_commands_read_and_write_what_the_rules_do(
     monkeypatch.chdir(checkout.folder)
     monkeypatch.setattr("tvface.assets.registry.ROOT", checkout.folder)
     settings = load(["config.yaml"])
-    made = {row["output_file"]: row for row in checkout.summary() if row["rule"] not in ("-", "")}
-    trained = {path.split("/train/")[1]: row["input-file(s)"] for path, row in made.items() if "/train/" in path}
+    rows = {row["output_file"]: row for row in checkout.summary() if row["rule"] not in ("-", "")}
+    trained = {path.split("/train/")[1]: row["input-file(s)"] for path, row in rows.items() if "/train/" in path}
     for model in ("deca", "temporal"):
         for phase in PHASES:
             loaded = [
@@ -143,10 +143,10 @@ def test_commands_read_and_write_what_the_rules_do(
         written = flat(outputs(stage, settings, shard).values())
         read = flat(inputs(stage, settings, shard).values())
         for path in written:
-            assert path in made, f"no rule makes {path}"
-            assert set(made[path]["input-file(s)"].split(",")) - {"", "-"} == set(read), path
+            assert path in rows, f"no rule makes {path}"
+            assert set(rows[path]["input-file(s)"].split(",")) - {"", "-"} == set(read), path
         seen |= set(written)
-    assert seen == set(made)
+    assert seen == set(rows)
 
 
 def test_one_file_and_one_row_make_a_backend_whose_weights_are_checked_and_followed(checkout: Checkout) -> None:
