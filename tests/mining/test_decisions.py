@@ -42,7 +42,7 @@ def test_a_file_is_read_with_its_comments(tmp_path: Path) -> None:
         ("same e1:0 e1:1", r"castle.tsv:1: 'same e1:0 e1:1' is no decision"),
         ("\nsame\te1:0", r"castle.tsv:2: 'same' takes 2 values after it, separated by tabs; found 1"),
         ("drop\te1", r"castle.tsv:1: 'e1' is no track; write episode:track"),
-        ("same\te1:0\te1:0", r"castle.tsv:1: e1:0 stands on both sides"),
+        ("same\te1:0\te1:0", r"castle.tsv:1: e1:0 is on both sides"),
         ("drop\te9:0", r"castle.tsv:1: there is no track e9:0"),
         ("drop\te1:0\nname\te1:0\tA", r"dropped is also joined or named"),
     ],

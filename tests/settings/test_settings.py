@@ -120,7 +120,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     """YAML keeps the last of both: DECA's detail configuration lost its batch size that way."""
     path = tmp_path / "c.yaml"
     path.write_text("train:\n  frames: 3\n  coarse:\n    batch: 6\n  frames: 4\n")
-    with pytest.raises(SettingsError, match=r"c\.yaml: 'frames' stands twice in one block, in line 2 and in line 5"):
+    with pytest.raises(SettingsError, match=r"c\.yaml: 'frames' occurs twice in one block, in line 2 and in line 5"):
         load([path])
     path.write_text("base: &base {batch: 6}\ntrain:\n  frames: 3\n  coarse: {batch: 6}\n  detail: {batch: 6}\n")
     with pytest.raises(SettingsError, match="unknown setting 'base'"):

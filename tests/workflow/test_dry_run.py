@@ -51,7 +51,7 @@ def test_a_key_that_stands_twice_is_refused(checkout: Checkout, tmp_path: Path) 
     (tmp_path / "mine.yaml").write_text("faces:\n  min_face: 30\nseed: 1\nfaces:\n  batch: 8\n")
     answer = checkout.snakemake("-n", "--configfile", str(tmp_path / "mine.yaml"))
     assert answer.returncode != 0
-    assert "mine.yaml: 'faces' stands twice in one block, in line 1 and in line 4" in answer.stdout + answer.stderr
+    assert "mine.yaml: 'faces' occurs twice in one block, in line 1 and in line 4" in answer.stdout + answer.stderr
 
 
 def test_paper_run_refuses_to_start_without_its_files(checkout: Checkout, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def procrustes(source: np.ndarray, target: np.ndarray, *, scale: bool, weights: 
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise ValueError("points to align must be finite: drop missing ones, or give them a value and the weight 0")
     if scale and not np.ptp(source, axis=-2).any(-1).all():
-        raise ValueError("the scale is undefined: all source points of an item coincide")
+        raise ValueError("the scale is undefined: all source points of one element of the batch coincide")
     weight = None if weights is None else torch.from_numpy(np.asarray(weights, np.float64))
     rotation, translation, *size = roma.rigid_points_registration(
         torch.from_numpy(source), torch.from_numpy(target), weights=weight, compute_scaling=scale
@@ -110,7 +110,7 @@ def vertex_nme(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     _check_pair(predicted, truth)
     area = np.prod(np.ptp(truth[..., :2], axis=-2), axis=-1)
     if not (area > 0).all():
-        raise ValueError("the true vertices of an item have a bounding box without area: nothing to normalise by")
+        raise ValueError("the true vertices of one mesh have a bounding box without area: nothing to normalise by")
     return np.linalg.norm(predicted - truth, axis=-1).mean(-1) / np.sqrt(area)
 
 
