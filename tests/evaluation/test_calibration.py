@@ -40,19 +40,19 @@ def test_a_stay_ends_with_shot_hole_jump_and_doubt() -> None:
 
 def test_a_threshold_lies_between_kinds_that_lie_apart_and_keeps_two_people_apart_where_they_overlap() -> None:
     apart = Known([np.linspace(0.1, 0.3, 50)], [np.linspace(0.9, 1.3, 200)])
-    found = choose(apart, now=0.35, false_accepts=0.01)
-    assert 0.55 < found.suggested < 0.65 and found.accepted == (1, 1) and found.false == (0, 0)
-    assert found.figures.area == 1
+    choice = choose(apart, now=0.35, false_accepts=0.01)
+    assert 0.55 < choice.suggested < 0.65 and choice.accepted == (1, 1) and choice.false == (0, 0)
+    assert choice.figures.area == 1
     overlapping = Known([np.linspace(0, 1, 101)], [np.linspace(0.5, 1.5, 1001)])
-    found = choose(overlapping, now=1.0, false_accepts=0.1)
-    assert found.suggested == pytest.approx(0.6, abs=0.002)
-    assert found.false == pytest.approx((0.5, 0.1), abs=0.002)
-    assert found.accepted == pytest.approx((1, 0.6), abs=0.011)
+    choice = choose(overlapping, now=1.0, false_accepts=0.1)
+    assert choice.suggested == pytest.approx(0.6, abs=0.002)
+    assert choice.false == pytest.approx((0.5, 0.1), abs=0.002)
+    assert choice.accepted == pytest.approx((1, 0.6), abs=0.011)
 
 
 def test_few_pairs_of_two_people_let_none_of_them_pass() -> None:
-    found = choose(Known([np.array([0.2, 0.9])], [np.array([0.5, 0.8, 1.0])]), now=0.5, false_accepts=0.01)
-    assert found.suggested < 0.5 and found.false[1] == 0 and found.false[0] == pytest.approx(1 / 3)
+    choice = choose(Known([np.array([0.2, 0.9])], [np.array([0.5, 0.8, 1.0])]), now=0.5, false_accepts=0.01)
+    assert choice.suggested < 0.5 and choice.false[1] == 0 and choice.false[0] == pytest.approx(1 / 3)
     with pytest.raises(ValueError, match="both are needed"):
         choose(Known([np.array([0.2])], []), now=0.5, false_accepts=0.01)
 
@@ -65,28 +65,28 @@ def two_beside_each_other(frames: int = 8) -> tuple[np.ndarray, ...]:
 
 
 def test_people_of_one_frame_are_two_and_who_stays_is_one() -> None:
-    found = Calibration(min_faces=3, seed=0)
-    found.add("show", *two_beside_each_other())
-    counts = {name: tuple(map(len, getattr(found, name).arrays())) for name in ("tracks", "people", "pairs")}
+    calibration = Calibration(min_faces=3, seed=0)
+    calibration.add("show", *two_beside_each_other())
+    counts = {name: tuple(map(len, getattr(calibration, name).arrays())) for name in ("tracks", "people", "pairs")}
     # 7 faces after the first of each stay, 2 halves, 28 pairs of which 28 are drawn; and 8 frames with two faces.
     assert counts == {"tracks": (14, 14), "people": (2, 1), "pairs": (56, 8)}
     for name in counts:
-        same, different = getattr(found, name).arrays()
+        same, different = getattr(calibration, name).arrays()
         assert same.max() < 0.6 and different.min() > 1.2
     # The threshold of a track judges a face against the mean of the faces before it.
     embeddings = two_beside_each_other()[3][::2]
-    wanted = [np.linalg.norm(embeddings[k] - unit(embeddings[:k].mean(0))) for k in range(1, 8)]
-    assert np.allclose(found.tracks.arrays()[0][:7], wanted, atol=1e-6)
+    expected = [np.linalg.norm(embeddings[k] - unit(embeddings[:k].mean(0))) for k in range(1, 8)]
+    assert np.allclose(calibration.tracks.arrays()[0][:7], expected, atol=1e-6)
 
 
 def test_shows_share_nobody() -> None:
-    found = Calibration(min_faces=3, seed=0)
+    calibration = Calibration(min_faces=3, seed=0)
     for show, person in (("a", 2), ("b", 3), ("c", 4)):
         frame = np.arange(4)
-        found.add(show, frame, np.zeros(4, int), np.array([box(0)] * 4), faces_of(person, 4))
-    assert not len(found.people.arrays()[1])
-    found.add_shows()
-    different = found.people.arrays()[1]
+        calibration.add(show, frame, np.zeros(4, int), np.array([box(0)] * 4), faces_of(person, 4))
+    assert not len(calibration.people.arrays()[1])
+    calibration.add_shows()
+    different = calibration.people.arrays()[1]
     assert len(different) == 3 and different.min() > 1.2
 
 
@@ -100,14 +100,14 @@ def test_decisions_label_tracks_and_chain(tmp_path: Path) -> None:
     decided = read_decisions(path)
     who = {("e1", 0): 0, ("e2", 0): 0, ("e3", 0): 0, ("e2", 5): 1, ("e3", 5): 1, ("e3", 7): 2}
     assert decided.tracks() == set(who), "dropped tracks tell nothing"
-    found = Calibration(min_faces=3, seed=0)
-    found.add_decisions(decided, {track: faces_of(person, 1)[0] for track, person in who.items()})
-    same, different = found.people.arrays()
+    calibration = Calibration(min_faces=3, seed=0)
+    calibration.add_decisions(decided, {track: faces_of(person, 1)[0] for track, person in who.items()})
+    same, different = calibration.people.arrays()
     # Ada thrice and Bob twice: 3 + 1 pairs. Ada and Bob: 3 x 2; Ada and the stranger: 3. Bob and he: nobody knows.
     assert len(same) == 4 and len(different) == 9
     assert same.max() < 1e-6 and different.min() > 1.2
-    found.add_decisions(read_decisions(_empty(tmp_path)), {})
-    assert len(found.people.arrays()[0]) == 4
+    calibration.add_decisions(read_decisions(_empty(tmp_path)), {})
+    assert len(calibration.people.arrays()[0]) == 4
 
 
 def _empty(folder: Path) -> Path:

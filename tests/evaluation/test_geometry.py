@@ -31,10 +31,10 @@ def moved(points: np.ndarray, scale: float = 1.0) -> tuple[np.ndarray, Alignment
 def test_similarity_is_found_again(random: np.random.Generator) -> None:
     points = random.normal(size=(50, 3))
     target, motion = moved(points, 1.7)
-    found = procrustes(points, target, scale=True)
-    np.testing.assert_allclose(found.rotation, motion.rotation, atol=1e-10)
-    np.testing.assert_allclose(found.translation, motion.translation, atol=1e-10)
-    np.testing.assert_allclose(found.scale, 1.7, atol=1e-10)
+    alignment = procrustes(points, target, scale=True)
+    np.testing.assert_allclose(alignment.rotation, motion.rotation, atol=1e-10)
+    np.testing.assert_allclose(alignment.translation, motion.translation, atol=1e-10)
+    np.testing.assert_allclose(alignment.scale, 1.7, atol=1e-10)
     np.testing.assert_allclose(align_similarity(points, target), target, atol=1e-10)
 
 
@@ -66,14 +66,14 @@ def test_no_other_similarity_is_better(random: np.random.Generator) -> None:
 
 def test_weights_and_batches(random: np.random.Generator) -> None:
     points = random.normal(size=(2, 20, 3))
-    target = np.stack([moved(item, scale)[0] for item, scale in zip(points, (0.5, 2.0), strict=True)])
+    target = np.stack([moved(cloud, scale)[0] for cloud, scale in zip(points, (0.5, 2.0), strict=True)])
     spoilt = target.copy()
     spoilt[:, 0] += 100
     weights = np.ones((2, 20))
     weights[:, 0] = 0
-    found = procrustes(points, spoilt, scale=True, weights=weights)
-    np.testing.assert_allclose(found.scale, [0.5, 2.0])
-    np.testing.assert_allclose(found.apply(points), target, atol=1e-9)
+    alignment = procrustes(points, spoilt, scale=True, weights=weights)
+    np.testing.assert_allclose(alignment.scale, [0.5, 2.0])
+    np.testing.assert_allclose(alignment.apply(points), target, atol=1e-9)
     single = align_similarity(points[1], target[1])
     np.testing.assert_allclose(align_similarity(points, target)[1], single, atol=1e-12)
 

@@ -73,13 +73,13 @@ def test_transforms_invert(face):
 def test_mask_iou_and_class_iou():
     truth = np.zeros((4, 4), np.uint8)
     truth[:2] = 1
-    own = np.zeros((4, 4), np.uint8)
-    own[1:3] = 1
-    assert regions.mask_iou(own == 1, truth == 1) == pytest.approx(1 / 3)
-    assert np.isnan(regions.mask_iou(own == 9, truth == 9))
-    scores = regions.class_iou(regions.confusion(own, truth))
+    predicted = np.zeros((4, 4), np.uint8)
+    predicted[1:3] = 1
+    assert regions.mask_iou(predicted == 1, truth == 1) == pytest.approx(1 / 3)
+    assert np.isnan(regions.mask_iou(predicted == 9, truth == 9))
+    scores = regions.class_iou(regions.confusion(predicted, truth))
     assert scores == pytest.approx({"background": 1 / 3, "skin": 1 / 3})
-    assert regions.in_classes(own, (1, 6)).sum() == 8
+    assert regions.in_classes(predicted, (1, 6)).sum() == 8
 
 
 def test_curve_ratio_uses_a_tenth_of_the_steps():
@@ -87,5 +87,5 @@ def test_curve_ratio_uses_a_tenth_of_the_steps():
     rows = rows.assign(model="deca", phase="coarse", part="train", term="total")
     table = MetricTable()
     curve_metrics(table, rows)
-    found = table.rows().set_index("metric")["value"]
-    assert found["loss_ratio"] == pytest.approx(rows["value"][-2:].mean() / rows["value"][:2].mean())
+    values = table.rows().set_index("metric")["value"]
+    assert values["loss_ratio"] == pytest.approx(rows["value"][-2:].mean() / rows["value"][:2].mean())

@@ -37,14 +37,14 @@ def faces(identity: np.ndarray, angles: np.ndarray, scale: float = 1.7) -> np.nd
 
 
 def test_angles_of_the_generic_head_come_back() -> None:
-    found = head_angles(faces(np.zeros(MODES), ANGLES))
-    np.testing.assert_allclose(found, ANGLES, atol=0.5)
+    angles = head_angles(faces(np.zeros(MODES), ANGLES))
+    np.testing.assert_allclose(angles, ANGLES, atol=0.5)
 
 
 def test_angles_of_other_people_come_back_within_a_few_degrees() -> None:
     generator = np.random.default_rng(5)
-    found = np.concatenate([head_angles(faces(generator.normal(0, 1, MODES), ANGLES[k : k + 1])) for k in range(8)])
-    error = np.abs(found - ANGLES)
+    angles = np.concatenate([head_angles(faces(generator.normal(0, 1, MODES), ANGLES[k : k + 1])) for k in range(8)])
+    error = np.abs(angles - ANGLES)
     assert error[:, 0].max() < 6 and error[:, 0].mean() < 2.5
     assert error.mean(0).max() < 4
 

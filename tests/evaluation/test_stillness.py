@@ -44,9 +44,9 @@ def test_the_stillest_run_is_where_the_pattern_is_still(clip) -> None:
     pictures, _ = clip
     backend = Backend(Flow(), torch.device("cpu"))
     motion = [float("nan")] + [face_motion(a, b, backend) for a, b in itertools.pairwise(pictures)]
-    found = stillest_run(np.array(motion), 7)
-    assert found is not None and found[0] == 7
-    assert found[1] * SIDE == pytest.approx(0.2, abs=0.1)
+    run = stillest_run(np.array(motion), 7)
+    assert run is not None and run[0] == 7
+    assert run[1] * SIDE == pytest.approx(0.2, abs=0.1)
 
 
 def test_no_run_goes_across_a_break() -> None:

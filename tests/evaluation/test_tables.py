@@ -58,8 +58,8 @@ def test_a_training_without_a_loss_has_no_ratio() -> None:
     table = MetricTable()
     rows = [("deca", "coarse", step, "train", "total", 0.0) for step in range(3)]
     curve_metrics(table, pd.DataFrame(rows, columns=[column.name for column in TRAIN.columns]))
-    found = values(table)
-    assert found["loss_last"][0] == 0 and np.isnan(found["loss_ratio"][0])
+    by_metric = values(table)
+    assert by_metric["loss_last"][0] == 0 and np.isnan(by_metric["loss_ratio"][0])
     table = MetricTable()
     curve_metrics(table, TRAIN.empty())
     assert table.rows().empty
@@ -73,9 +73,9 @@ def test_masks_of_crops_that_hold_no_face_are_undefined(tmp_path: Path, monkeypa
         stored = [store.add(f"{number}.png", encode_png(one)) for number, one in enumerate(labels)]
     names = ["labels_file", "labels_offset", "labels_length"]
     rows = pd.DataFrame(stored, columns=names).assign(episode="e", source_frame=[0, 1])
-    found = rows.assign(transform=[np.eye(2, 3).ravel()] * 2)
-    for chosen, expected in ((slice(0, 1), (np.nan, 0)), (slice(0, 2), (1.0, 1))):
+    crops = rows.assign(transform=[np.eye(2, 3).ravel()] * 2)
+    for part, expected in ((slice(0, 1), (np.nan, 0)), (slice(0, 2), (1.0, 1))):
         table = MetricTable()
-        mask_metrics(table, found.iloc[chosen], rows, [1], "compact")
+        mask_metrics(table, crops.iloc[part], rows, [1], "compact")
         assert values(table)["face_iou"] == pytest.approx(expected, nan_ok=True)
         assert values(table)["face_iou_worst"] == pytest.approx(expected, nan_ok=True)

@@ -7,10 +7,10 @@ from tvface.evaluation.verification import pairs, verify
 
 
 def test_hand_counted() -> None:
-    found = verify(np.array([0.1, 0.2, 0.6]), np.array([0.5, 0.7, 0.8, 0.9]))
-    assert found.area == pytest.approx(11 / 12), "one of twelve comparisons is wrong"
-    assert found.true_accepts == pytest.approx(2 / 3) and (found.same, found.different) == (3, 4)
-    assert found.equal_error == pytest.approx((1 / 3 + 1 / 4) / 2)
+    verification = verify(np.array([0.1, 0.2, 0.6]), np.array([0.5, 0.7, 0.8, 0.9]))
+    assert verification.area == pytest.approx(11 / 12), "one of twelve comparisons is wrong"
+    assert verification.true_accepts == pytest.approx(2 / 3) and (verification.same, verification.different) == (3, 4)
+    assert verification.equal_error == pytest.approx((1 / 3 + 1 / 4) / 2)
 
 
 def test_the_ends_of_the_scale() -> None:

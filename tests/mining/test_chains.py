@@ -123,6 +123,6 @@ def test_liveliness() -> None:
 
 def test_caps() -> None:
     settings = replace(Sequences(), per_track=2, per_person=3)
-    found = capped([0, 0, 0, 1, 2, 3], ["a", "a", "a", "a", "a", "b"], settings)
-    assert found == [None, None, "cap_track", None, "cap_person", None]
+    caps = capped([0, 0, 0, 1, 2, 3], ["a", "a", "a", "a", "a", "b"], settings)
+    assert caps == [None, None, "cap_track", None, "cap_person", None]
     assert capped([0] * 5, ["a"] * 5, replace(settings, per_track=None, per_person=None)) == [None] * 5

@@ -28,10 +28,10 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_file_is_read_with_its_comments(tmp_path: Path) -> None:
-    found = Constraints(read_decisions(written(tmp_path, TEXT)), ROWS)
-    assert found.same == [(0, 3)] and found.apart == [(0, 1)] and found.drop == [2]
-    assert found.names == {3} and found.count == 4
-    assert found.named(np.array([0, 1, 2, 0], np.int32)) == {0: "Kate Beckett"}
+    constraints = Constraints(read_decisions(written(tmp_path, TEXT)), ROWS)
+    assert constraints.same == [(0, 3)] and constraints.apart == [(0, 1)] and constraints.drop == [2]
+    assert constraints.names == {3} and constraints.count == 4
+    assert constraints.named(np.array([0, 1, 2, 0], np.int32)) == {0: "Kate Beckett"}
     assert Constraints.none().count == 0 and Constraints.none().drop == []
 
 
@@ -42,7 +42,7 @@ def test_a_file_is_read_with_its_comments(tmp_path: Path) -> None:
         ("same e1:0 e1:1", r"castle.tsv:1: 'same e1:0 e1:1' is no decision"),
         ("\nsame\te1:0", r"castle.tsv:2: 'same' takes 2 values after it, separated by tabs; found 1"),
         ("drop\te1", r"castle.tsv:1: 'e1' is no track; write episode:track"),
-        ("same\te1:0\te1:0", r"castle.tsv:1: e1:0 stands on both sides"),
+        ("same\te1:0\te1:0", r"castle.tsv:1: e1:0 is on both sides"),
         ("drop\te9:0", r"castle.tsv:1: there is no track e9:0"),
         ("drop\te1:0\nname\te1:0\tA", r"dropped is also joined or named"),
     ],
@@ -60,9 +60,9 @@ def test_wrong_lines_are_told_with_file_and_line(tmp_path: Path, text: str, mess
     ],
 )
 def test_contradictions_are_told_once_people_are_known(tmp_path: Path, text: str, message: str) -> None:
-    found = Constraints(read_decisions(written(tmp_path, text)), ROWS)
+    constraints = Constraints(read_decisions(written(tmp_path, text)), ROWS)
     with pytest.raises(DecisionError, match=message):
-        found.named(np.array([0, 0, 1, 0], np.int32))
+        constraints.named(np.array([0, 0, 1, 0], np.int32))
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
@@ -80,14 +80,14 @@ def test_decisions_hold_inside_and_across_episodes() -> None:
     episode = np.array([0, 0, 0, 1, 1])
     together = {0: np.zeros((3, 3), bool), 1: np.zeros((2, 2), bool)}
 
-    def found(faces: int = 9, **decided: list[tuple[int, int]]) -> list[int]:
+    def persons(faces: int = 9, **decided: list[tuple[int, int]]) -> list[int]:
         return people(rows, episode, np.full(5, faces), together, 0.7, 3, **decided).tolist()
 
-    assert found() == [0, 0, 1, 0, 2]
-    assert found(apart=[(0, 1)]) in ([0, 1, 2, 0, 3], [0, 1, 2, 1, 3])
-    assert found(apart=[(1, 3)]) == [0, 0, 1, 2, 3]
-    assert found(same=[(2, 4)]) == [0, 0, 1, 0, 1]
-    assert found(same=[(2, 0)]) == [0, 0, 0, 0, 1]
+    assert persons() == [0, 0, 1, 0, 2]
+    assert persons(apart=[(0, 1)]) in ([0, 1, 2, 0, 3], [0, 1, 2, 1, 3])
+    assert persons(apart=[(1, 3)]) == [0, 0, 1, 2, 3]
+    assert persons(same=[(2, 4)]) == [0, 0, 1, 0, 1]
+    assert persons(same=[(2, 0)]) == [0, 0, 0, 0, 1]
     # Short tracks keep to themselves unless a human has placed them.
-    assert found(faces=1) == [0, 1, 2, 3, 4]
-    assert found(faces=1, same=[(0, 3)]) == [0, 1, 2, 0, 3]
+    assert persons(faces=1) == [0, 1, 2, 3, 4]
+    assert persons(faces=1, same=[(0, 3)]) == [0, 1, 2, 0, 3]

@@ -20,8 +20,8 @@ def test_faces_seen_together_are_never_one_person_however_alike() -> None:
     twins = looks(0, 4, spread=0.01)
     apart = np.zeros((4, 4), bool)
     apart[0, 1] = apart[1, 0] = True
-    found = cluster(twins, apart, 0.7)
-    assert found[0] != found[1] and len(set(found.tolist())) == 2
+    clusters = cluster(twins, apart, 0.7)
+    assert clusters[0] != clusters[1] and len(set(clusters.tolist())) == 2
 
 
 def test_small_inputs() -> None:
@@ -39,8 +39,8 @@ def test_people_are_found_again_in_the_next_episode() -> None:
     rows = np.concatenate([looks(0, 2), looks(1, 2), looks(1, 2, seed=9), looks(0, 1, seed=9), looks(2, 1)])
     episode = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     together = {0: np.zeros((4, 4), bool), 1: np.zeros((4, 4), bool)}
-    found = people(rows, episode, np.full(8, 9), together, 0.7, 3)
-    assert found.tolist() == [0, 0, 1, 1, 1, 1, 0, 2]
+    persons = people(rows, episode, np.full(8, 9), together, 0.7, 3)
+    assert persons.tolist() == [0, 0, 1, 1, 1, 1, 0, 2]
 
 
 def test_a_threshold_means_the_same_within_an_episode_and_across() -> None:
@@ -51,10 +51,10 @@ def test_a_threshold_means_the_same_within_an_episode_and_across() -> None:
     centres[0, 0] = centres[1, 0] = 1
     centres[1, 1] = 0.55
     rows = unit(np.repeat(centres, 6, 0) + spread)
-    own = np.linalg.norm(rows[:6, None] - rows[None, :6], axis=-1)[np.triu_indices(6, 1)]
+    same = np.linalg.norm(rows[:6, None] - rows[None, :6], axis=-1)[np.triu_indices(6, 1)]
     other = np.linalg.norm(rows[:6, None] - rows[None, 6:], axis=-1)
-    threshold = float(own.max() + 0.3 * (other.mean() - own.max()))
-    assert own.max() < threshold < other.mean()
+    threshold = float(same.max() + 0.3 * (other.mean() - same.max()))
+    assert same.max() < threshold < other.mean()
     assert np.linalg.norm(unit(rows[:6].mean(0)) - unit(rows[6:].mean(0))) < threshold, "or this would show nothing"
     free = {0: np.zeros((6, 6), bool), 1: np.zeros((6, 6), bool)}
     across = people(rows, np.repeat([0, 1], 6), np.full(12, 9), free, threshold, 3)
@@ -74,8 +74,8 @@ def test_means_of_joined_tracks_are_as_far_apart_as_the_tracks() -> None:
 
 def test_short_tracks_keep_a_person_of_their_own() -> None:
     rows = np.concatenate([looks(0, 3), looks(0, 1)])
-    found = people(rows, np.zeros(4, int), np.array([9, 9, 2, 9]), {0: np.zeros((4, 4), bool)}, 0.7, 3)
-    assert found.tolist() == [0, 0, 1, 0]
+    persons = people(rows, np.zeros(4, int), np.array([9, 9, 2, 9]), {0: np.zeros((4, 4), bool)}, 0.7, 3)
+    assert persons.tolist() == [0, 0, 1, 0]
 
 
 def test_gallery_names_the_nearest_people_and_spares_strangers() -> None:

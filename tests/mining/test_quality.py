@@ -38,15 +38,15 @@ def test_a_second_large_sure_face_crowds_the_frame() -> None:
     frame = np.array([0, 0, 1, 1, 2, 2, 3])
     scores = np.array([0.99, 0.99, 0.99, 0.99, 0.99, 0.5, 0.99])
     areas = np.array([100.0, 40, 100, 10, 100, 90, 100])
-    found = quality.crowded(frame, scores, areas, Sequences()).tolist()
-    assert found == [True, True, False, True, False, True, False]
+    crowded = quality.crowded(frame, scores, areas, Sequences()).tolist()
+    assert crowded == [True, True, False, True, False, True, False]
 
 
 @pytest.mark.parametrize(("part", "allowed"), [(0.149, True), (0.151, False)])
 def test_a_second_face_is_allowed_up_to_fifteen_hundredths_of_the_area(part: float, allowed: bool) -> None:
     areas = np.array([1.0, part])
-    found = quality.crowded(np.zeros(2, int), np.array([0.99, 0.99]), areas, Sequences())
-    assert found[0] != allowed and found[1]
+    crowded = quality.crowded(np.zeros(2, int), np.array([0.99, 0.99]), areas, Sequences())
+    assert crowded[0] != allowed and crowded[1]
 
 
 def test_crop_maps_the_edges_of_the_square_to_the_edges_of_the_crop() -> None:
@@ -81,6 +81,6 @@ def test_hashes_of_recoded_pictures_are_near_and_of_others_far() -> None:
     face = crop_of(data.astronaut(), FACE)
     recoded = cv2.imdecode(cv2.imencode(".jpg", (face * 0.9).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 1)
     other = cv2.resize(data.cat(), (224, 224))
-    own, again, far = (np.array([quality.phash(p)], np.int64) for p in (face, recoded, other))
-    assert hash_distance(own, own)[0, 0] == 0
-    assert hash_distance(own, again)[0, 0] < 4 and hash_distance(own, far)[0, 0] > 15
+    original, again, far = (np.array([quality.phash(p)], np.int64) for p in (face, recoded, other))
+    assert hash_distance(original, original)[0, 0] == 0
+    assert hash_distance(original, again)[0, 0] < 4 and hash_distance(original, far)[0, 0] > 15

@@ -41,12 +41,12 @@ def test_against_counting_pair_by_pair() -> None:
     pool = rng.integers(-(2**62), 2**62, 6)
     hashes = [rng.choice(pool, int(rng.integers(2, 6))) ^ (1 << rng.integers(0, 3)) for _ in range(40)]
     take = rng.integers(0, 8, 40).tolist()
-    wanted: list[bool] = []
+    expected: list[bool] = []
     for later in range(40):
         hits = [
             2 * sum(min(int(a ^ b).bit_count() for b in hashes[k]) < 2 for a in hashes[later]) >= len(hashes[later])
             for k in range(later)
-            if not wanted[k] and take[k] != take[later]
+            if not expected[k] and take[k] != take[later]
         ]
-        wanted.append(any(hits))
-    assert recaps(hashes, take, 2) == wanted and 5 < sum(wanted) < 35
+        expected.append(any(hits))
+    assert recaps(hashes, take, 2) == expected and 5 < sum(expected) < 35

@@ -31,8 +31,8 @@ def mean_size(counts: np.ndarray) -> float:
 @pytest.mark.parametrize("seed", range(4))
 def test_no_assignment_of_a_small_show_is_better(seed):
     rows = show(3, 5, seed)
-    found = pd.Series(assign(rows, KEYS["identity+episode"], (0.1, 0.2)))
-    counts = np.array([(found == part).sum() for part in PARTS])
+    parts = pd.Series(assign(rows, KEYS["identity+episode"], (0.1, 0.2)))
+    counts = np.array([(parts == part).sum() for part in PARTS])
     table = pd.crosstab(rows["episode"], rows["person"]).to_numpy()
     best = -1.0
     for episodes in itertools.product(range(3), repeat=table.shape[0]):
@@ -63,8 +63,8 @@ def test_the_order_of_rows_does_not_matter():
 
 
 def test_a_part_without_share_stays_empty():
-    found = assign(show(4, 6, 2), KEYS["identity+episode"], (0.0, 0.2))
-    assert "validation" not in found and "test" in found and "train" in found
+    parts = assign(show(4, 6, 2), KEYS["identity+episode"], (0.0, 0.2))
+    assert "validation" not in parts and "test" in parts and "train" in parts
 
 
 def test_no_sequences():

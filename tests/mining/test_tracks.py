@@ -33,8 +33,8 @@ def test_a_cut_ends_every_track() -> None:
 
 def test_two_faces_of_a_frame_never_share_a_track() -> None:
     rows = [(k, 0, 100 + 10 * i, 80, A) for k in range(4) for i in range(2)]
-    found = track(rows)
-    assert all(found[2 * k] != found[2 * k + 1] for k in range(4)) and len(set(found)) == 2
+    tracks = track(rows)
+    assert all(tracks[2 * k] != tracks[2 * k + 1] for k in range(4)) and len(set(tracks)) == 2
 
 
 def test_looks_decide_when_two_people_swap_places() -> None:

@@ -62,12 +62,12 @@ def faces(*per_frame: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def test_nothing_to_show_gives_no_picture() -> None:
-    frames, found, people, crops = FRAMES.empty(), FACES.empty(), IDENTITIES.empty(), SEQUENCES.empty()
+    frames, detected, people, crops = FRAMES.empty(), FACES.empty(), IDENTITIES.empty(), SEQUENCES.empty()
     assert data_pictures.storyboard(frames, 4) is None
-    assert data_pictures.detections(frames, found, people, 4) is None
-    assert data_pictures.cast(frames, found, people, 4) is None
+    assert data_pictures.detections(frames, detected, people, 4) is None
+    assert data_pictures.cast(frames, detected, people, 4) is None
     assert data_pictures.sequences(crops, 4) is None
-    assert data_pictures.rejected(frames, found, CANDIDATES.empty()) is None
+    assert data_pictures.rejected(frames, detected, CANDIDATES.empty()) is None
     assert data_pictures.landmarks(crops, LANDMARKS.empty(), 4) is None
     assert data_pictures.masks(crops, MASKS.empty(), 4) is None
     assert data_pictures.flow(DATASET.empty(), 4) is None
@@ -76,10 +76,10 @@ def test_nothing_to_show_gives_no_picture() -> None:
 def test_frames_without_a_face_and_reasons_without_a_rejected_face(frames: pd.DataFrame) -> None:
     assert data_pictures.storyboard(frames, 4) is not None
     assert data_pictures.detections(frames, FACES.empty(), IDENTITIES.empty(), 4) is None
-    found, _ = faces(1)
+    detected, _ = faces(1)
     used = pd.DataFrame({"episode": "e", "frame": [0], "face": [0], "reason": "used"})
-    assert data_pictures.rejected(frames, found, used) is None
-    picture = data_pictures.rejected(frames, found, used.assign(reason="small"))
+    assert data_pictures.rejected(frames, detected, used) is None
+    picture = data_pictures.rejected(frames, detected, used.assign(reason="small"))
     assert picture is not None and picture.std() > 8
 
 

@@ -87,19 +87,19 @@ def test_scores_of_labels_tell_what_the_dataset_kept(tmp_path: Path) -> None:
     masks = pd.DataFrame({"sequence": sequence, "face": [0.5, 0.5, 0.7, 0.02, 1.0]})
     for name, rows in (("points", points), ("masks", masks)):
         rows.to_parquet(tmp_path / f"{name}.parquet")
-    found = label_scores([tmp_path / "points.parquet"], [tmp_path / "masks.parquet"], {"a"})
-    totals = {name: (int(found.used[name].sum()), int(found.dropped[name].sum())) for name in found.used}
+    counts = label_scores([tmp_path / "points.parquet"], [tmp_path / "masks.parquet"], {"a"})
+    totals = {name: (int(counts.used[name].sum()), int(counts.dropped[name].sum())) for name in counts.used}
     assert totals == {"score": (3, 2), "instability": (3, 1), "face": (3, 2)}
-    assert found.used["score"][54] == 3 and found.dropped["score"][6] == 2 and found.dropped["face"][-1] == 1
-    picture = found.picture(Dataset(), "in the dataset", columns=3)
+    assert counts.used["score"][54] == 3 and counts.dropped["score"][6] == 2 and counts.dropped["face"][-1] == 1
+    picture = counts.picture(Dataset(), "in the dataset", columns=3)
     assert picture is not None and picture.shape[1] > 2 * picture.shape[0] and picture.std() > 20
     assert label_scores([], [], set()).picture(Dataset(), "in the dataset", columns=3) is None
 
 
 @pytest.mark.parametrize("columns", [1, 2, 4, 5])
 def test_histograms_stand_on_any_number_of_columns(columns: int) -> None:
-    found = Histograms(LABELS)
-    found.add(pd.DataFrame({"score": [0.2, 0.9]}), np.array([False, True]))
-    picture = found.picture(Dataset(), "in the dataset", columns)
+    counts = Histograms(LABELS)
+    counts.add(pd.DataFrame({"score": [0.2, 0.9]}), np.array([False, True]))
+    picture = counts.picture(Dataset(), "in the dataset", columns)
     assert picture is not None and picture.std() > 8
     assert picture.shape[1] == pytest.approx(columns * 3.25 * 90, abs=2)

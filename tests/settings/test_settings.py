@@ -53,21 +53,21 @@ def test_wrong_settings_say_where_and_what_is_valid(mapping: dict[str, object], 
 
 
 def test_values_keep_their_types() -> None:
-    chosen = parse_settings(
+    settings = parse_settings(
         {"videos": ["a", "b"], "train": {"coarse": {"learning_rate": "1e-4", "epochs": 3, "steps": None}}}
     )
-    assert chosen.videos == ("a", "b")
-    assert chosen.train.coarse.learning_rate == pytest.approx(1e-4)
-    assert (chosen.train.coarse.epochs, chosen.train.coarse.steps) == (3, None)
+    assert settings.videos == ("a", "b")
+    assert settings.train.coarse.learning_rate == pytest.approx(1e-4)
+    assert (settings.train.coarse.epochs, settings.train.coarse.steps) == (3, None)
     assert parse_settings({"frames": {"fps": 5}}).frames.fps == 5.0
 
 
 def test_nested_values_of_snakemakes_command_line_are_text() -> None:
-    given = {"synth": {"enabled": "false", "episodes": "2"}, "train": {"coarse": {"epochs": "3", "steps": "null"}}}
-    chosen = parse_settings(given)
-    assert (chosen.synth.enabled, chosen.synth.episodes) == (False, 2)
-    assert (chosen.train.coarse.epochs, chosen.train.coarse.steps) == (3, None)
-    jsonschema.validate(given, json_schema(Settings))
+    mapping = {"synth": {"enabled": "false", "episodes": "2"}, "train": {"coarse": {"epochs": "3", "steps": "null"}}}
+    settings = parse_settings(mapping)
+    assert (settings.synth.enabled, settings.synth.episodes) == (False, 2)
+    assert (settings.train.coarse.epochs, settings.train.coarse.steps) == (3, None)
+    jsonschema.validate(mapping, json_schema(Settings))
 
 
 def test_settings_are_frozen() -> None:
@@ -85,8 +85,8 @@ def test_merge_goes_into_blocks() -> None:
 def test_load_puts_later_files_and_overrides_on_top(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("seed: 1\nfaces: {min_face: 20}\n")
     (tmp_path / "b.yaml").write_text("seed: 2\n")
-    chosen = load([tmp_path / "a.yaml", tmp_path / "b.yaml"], {"faces": {"batch": 3}})
-    assert (chosen.seed, chosen.faces.min_face, chosen.faces.batch) == (2, 20, 3)
+    settings = load([tmp_path / "a.yaml", tmp_path / "b.yaml"], {"faces": {"batch": 3}})
+    assert (settings.seed, settings.faces.min_face, settings.faces.batch) == (2, 20, 3)
 
 
 def test_load_names_the_file_that_is_wrong(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     """YAML keeps the last of both: DECA's detail configuration lost its batch size that way."""
     path = tmp_path / "c.yaml"
     path.write_text("train:\n  frames: 3\n  coarse:\n    batch: 6\n  frames: 4\n")
-    with pytest.raises(SettingsError, match=r"c\.yaml: 'frames' stands twice in one block, in line 2 and in line 5"):
+    with pytest.raises(SettingsError, match=r"c\.yaml: 'frames' occurs twice in one block, in line 2 and in line 5"):
         load([path])
     path.write_text("base: &base {batch: 6}\ntrain:\n  frames: 3\n  coarse: {batch: 6}\n  detail: {batch: 6}\n")
     with pytest.raises(SettingsError, match="unknown setting 'base'"):

@@ -52,8 +52,8 @@ def test_what_it_holds_is_read_as_from_the_settings() -> None:
 def test_what_it_lacks_raises_with_reader_setting_and_remedy(read, named) -> None:
     with pytest.raises(UndeclaredSetting) as caught:
         read(looked_at())
-    told = f"stage trial reads the setting '{named}', which is not declared for it; name it in the table"
-    assert str(caught.value) == told
+    message = f"stage trial reads the setting '{named}', which is not declared for it; name it in the table"
+    assert str(caught.value) == message
 
 
 def test_the_class_default_of_a_hidden_setting_is_not_what_is_read() -> None:

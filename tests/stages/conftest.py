@@ -11,7 +11,7 @@ from tvface import detectors
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
     """A show whose drawn faces the detector ``mtcnn`` finds; the working folder is its folder."""
-    made = Show(tmp_path)
+    show = Show(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(detectors, "create", lambda name, settings, device="cpu": made.detector)
-    return made
+    monkeypatch.setattr(detectors, "create", lambda name, settings, device="cpu": show.detector)
+    return show

@@ -100,14 +100,14 @@ class KnowingDetector(Detector):
     def _faces(self, image: Image) -> Detections:
         blocks = image[-_BLOCK + 4 : -4, : _BITS * _BLOCK].reshape(_BLOCK - 8, _BITS, _BLOCK, 3).mean((0, 2, 3))
         number = int(sum(1 << bit for bit in range(_BITS) if blocks[bit] > 128))
-        found = sorted(self.script.get(number, []), key=lambda face: -face.side)
-        if not found:
+        faces = sorted(self.script.get(number, []), key=lambda face: -face.side)
+        if not faces:
             return Detections.none()
-        boxes = [(f.x - f.side / 2, f.y - f.side / 2, f.x + f.side / 2, f.y + f.side / 2) for f in found]
+        boxes = [(f.x - f.side / 2, f.y - f.side / 2, f.x + f.side / 2, f.y + f.side / 2) for f in faces]
         return Detections(
             np.array(boxes, np.float32),
-            np.array([face.score for face in found], np.float32),
-            np.stack([face.points for face in found]).astype(np.float32),
+            np.array([face.score for face in faces], np.float32),
+            np.stack([face.points for face in faces]).astype(np.float32),
         )
 
 

@@ -40,7 +40,7 @@ class Release:
         self.show = show
         drawn = show.pictures(talking(0, 3 * len(CLIPS)))
         self.pictures = {clip: [encode_jpeg(p) for p in drawn[3 * k : 3 * k + 3]] for k, clip in enumerate(CLIPS)}
-        self.members = [item for clip in CLIPS for item in split_archive.clip(clip, self.pictures[clip])]
+        self.members = [member for clip in CLIPS for member in split_archive.clip(clip, self.pictures[clip])]
 
     def split(self, count: int = 6) -> list[Path]:
         return split_archive.split(self.show.folder / "parts", split_archive.tar_of(self.members), count)
@@ -96,7 +96,7 @@ def test_frames_from_the_store_are_those_of_the_tree(release: Release) -> None:
         for name, end in (("manifest", ".parquet"), ("store", ".tar"))
     }
     frames.run(settings, {"source": release.show.path("", "archive.parquet")}, outputs, shard="castle_s01e01")
-    found = read(outputs["manifest"], FRAMES)
+    from_store = read(outputs["manifest"], FRAMES)
     folders = []
     for clip in (CLIPS[1], CLIPS[3]):
         folder = release.show.folder / "frames_hq" / "castle_frames" / clip
@@ -108,15 +108,15 @@ def test_frames_from_the_store_are_those_of_the_tree(release: Release) -> None:
     release.show.run_frames(tree, "castle_s01e01", sorted(folders))
     expected = read(outputs["manifest"], FRAMES)
     places = ["image_file", "image_offset"]
-    assert found.rows["clip"].nunique() == 2 and found.dropped == expected.dropped
+    assert from_store.rows["clip"].nunique() == 2 and from_store.dropped == expected.dropped
     # The sheet gives the clips in its own order, the tree in natural order.
     order = ["clip", "source_frame"]
     same = ["clip", "source_frame", "time_s", "image_length", "width", "height", "luma", "state"]
-    both = [rows.sort_values(order)[same].reset_index(drop=True) for rows in (found.rows, expected.rows)]
-    assert both[0].equals(both[1]) and not found.rows[places].equals(expected.rows[places])
+    both = [rows.sort_values(order)[same].reset_index(drop=True) for rows in (from_store.rows, expected.rows)]
+    assert both[0].equals(both[1]) and not from_store.rows[places].equals(expected.rows[places])
     with tarfile.open(release.show.path("frames", "castle_s01e01.tar")) as tar:
         assert tar.getnames() == []
-    assert read_image(*found.rows[["image_file", "image_offset", "image_length"]].iloc[0]).ndim == 3
+    assert read_image(*from_store.rows[["image_file", "image_offset", "image_length"]].iloc[0]).ndim == 3
 
 
 def test_a_damaged_part_is_named_and_what_lay_before_it_is_kept(
@@ -139,8 +139,8 @@ def test_a_damaged_part_is_named_and_what_lay_before_it_is_kept(
     caplog.clear()  # the first run's lines, where an earlier test has raised the level
     with caplog.at_level(logging.INFO):
         release.run(settings)
-    told = next(record.message for record in caplog.records if "are to be taken out" in record.message)
-    assert int(told.split()[0]) + len(kept) // 2 <= 4
+    message = next(record.message for record in caplog.records if "are to be taken out" in record.message)
+    assert int(message.split()[0]) + len(kept) // 2 <= 4
     assert {name: release.show.path("archive", name).stat().st_mtime_ns for name in kept} == before
     assert read(release.show.path("", "archive.parquet"), ARCHIVE).rows["frames"].tolist() == [3] * 6
 

@@ -64,8 +64,8 @@ def test_a_poor_crop_takes_its_sequence_along_and_thresholds_need_no_second_look
         bare,
     ]
 
-    def people(**own):
-        settings = parse_settings({"device": "cpu", "dataset": {"flow": {"size": 32}, **own}})
+    def people(**overrides):
+        settings = parse_settings({"device": "cpu", "dataset": {"flow": {"size": 32}, **overrides}})
         manifest = read(shard(tmp_path, "e", sequences, settings), DATASET_SHARD)
         return set(manifest.rows["person"]), manifest.dropped
 
@@ -81,8 +81,8 @@ def test_a_poor_crop_takes_its_sequence_along_and_thresholds_need_no_second_look
 
 def test_flow_warps_the_next_frame_onto_the_frame(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    item = sliding("s", "e", "a", frames=4, size=64, crossing=(2,))
-    row = read(shard(tmp_path, "e", [item]), DATASET_SHARD).rows.iloc[0]
+    moving = sliding("s", "e", "a", frames=4, size=64, crossing=(2,))
+    row = read(shard(tmp_path, "e", [moving]), DATASET_SHARD).rows.iloc[0]
     data = read_bytes(row["flow_file"], row["flow_offset"], row["flow_length"])
     flow = np.frombuffer(data, "<f2").reshape(2, 3, 2, 32, 32).astype(np.float32)
     # The picture slides 2 px right and 1 px down of 64, so frame i+1 shows at x + 1 (of 32) what frame i shows at x.
@@ -90,7 +90,7 @@ def test_flow_warps_the_next_frame_onto_the_frame(tmp_path, monkeypatch):
     np.testing.assert_allclose(inner[0, [0, 2]], [[1.0, 0.5]] * 2, atol=0.1)
     np.testing.assert_allclose(inner[1, [0, 2]], [[-1.0, -0.5]] * 2, atol=0.1)
     assert (flow[:, 1] == 0).all(), "there is no motion across a shot boundary"
-    small = torch.from_numpy(np.stack([image[::2, ::2] for image in item.images])).permute(0, 3, 1, 2).float()
+    small = torch.from_numpy(np.stack([image[::2, ::2] for image in moving.images])).permute(0, 3, 1, 2).float()
     y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
     grid = (torch.stack([x, y], -1) + torch.from_numpy(flow[0, 0]).permute(1, 2, 0)) / 15.5 - 1
     warped = torch.nn.functional.grid_sample(small[1:2], grid[None], align_corners=True)

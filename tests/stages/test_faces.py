@@ -118,21 +118,21 @@ def test_decisions_merge_split_name_and_drop_people(show: Show) -> None:
     videos = [str(path) for path in sorted(show.folder.rglob("e?.mp4"))]
     settings = show.settings(videos=videos, identities={"decisions": str(folder)})
 
-    def found(text: str) -> list[str]:
+    def persons(text: str) -> list[str]:
         (folder / "videos.tsv").write_text(text, encoding="utf-8")
         show.run_identities(settings, "videos", ["e1", "e2"], decisions(settings, "videos"))
         return read(show.path("identities", "videos.parquet"), IDENTITIES).rows["person"].tolist()
 
-    assert found("") == ["p000", "p001", "p001", "p002"]
-    assert found("name\te2:0\tKate\nsame\te1:0\te2:1\n") == ["p000", "Kate", "Kate", "p000"]
-    assert found("apart\te1:1\te2:0\n") == ["p000", "p001", "p002", "p003"]
-    assert found("drop\te1:0\n") == ["-", "p001", "p001", "p002"]
+    assert persons("") == ["p000", "p001", "p001", "p002"]
+    assert persons("name\te2:0\tKate\nsame\te1:0\te2:1\n") == ["p000", "Kate", "Kate", "p000"]
+    assert persons("apart\te1:1\te2:0\n") == ["p000", "p001", "p002", "p003"]
+    assert persons("drop\te1:0\n") == ["-", "p001", "p001", "p002"]
     show.run_sequences(settings, "videos", "e1")
     candidates = read(show.path("sequences", "e1.candidates.parquet"), CANDIDATES).rows
     assert (candidates.loc[candidates["track"] == 0, "reason"] == "dropped_by_hand").all()
     assert not (candidates.loc[candidates["track"] == 1, "reason"] == "dropped_by_hand").any()
     with pytest.raises(DecisionError, match=r"videos.tsv:1: there is no track e1:7"):
-        found("drop\te1:7\n")
+        persons("drop\te1:7\n")
     with pytest.raises(SettingsError, match=r"identities.decisions: .*nowhere is not a folder"):
         decisions(show.settings(identities={"decisions": "nowhere"}), "videos")
 

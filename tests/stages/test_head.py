@@ -27,9 +27,9 @@ def test_generic_head_with_provenance(tmp_path: Path) -> None:
 def test_human_head_with_the_digest_of_its_file(tmp_path: Path) -> None:
     settings = parse_settings({"head": {"model": "human", "n_expression": 52, "uv_size": 32}})
     head.run(settings, {}, {"head": tmp_path / "head.npz"})
-    made = HeadData.load(tmp_path / "head.npz")
-    record = made.notes["provenance"]
-    assert record["backend"] == "human" and made.notes["source"] == "human"
+    loaded = HeadData.load(tmp_path / "head.npz")
+    record = loaded.notes["provenance"]
+    assert record["backend"] == "human" and loaded.notes["source"] == "human"
     assert list(record["parents"].values()) == [assets.asset("human_head").sha256]
     assert [need.asset.name for need in needs(settings, "head")] == ["human_head"]
 

@@ -47,13 +47,13 @@ class _Brightest(Landmarker):
 
 @pytest.fixture
 def landmarker(monkeypatch: pytest.MonkeyPatch) -> _Brightest:
-    made = _Brightest()
-    monkeypatch.setattr(landmarkers, "create", lambda name, settings, device: made)
-    return made
+    landmarker = _Brightest()
+    monkeypatch.setattr(landmarkers, "create", lambda name, settings, device: landmarker)
+    return landmarker
 
 
-def _settings(**own: object) -> Settings:
-    return parse_settings({"device": "cpu", "landmarks": {"batch": 4, "check_shift": None, **own}})
+def _settings(**overrides: object) -> Settings:
+    return parse_settings({"device": "cpu", "landmarks": {"batch": 4, "check_shift": None, **overrides}})
 
 
 @pytest.mark.parametrize("context", [1.0, 1.8])
@@ -82,9 +82,9 @@ def test_points_that_go_with_the_box_are_scored(
     episode = make_episode(tmp_path)
     inputs = {"sequences": episode.sequences, "frames": episode.frames}
 
-    def run(follow: float, **own: object) -> pd.DataFrame:
+    def run(follow: float, **overrides: object) -> pd.DataFrame:
         landmarker.follow, landmarker.scores = follow, iter(np.full(100, 0.9))
-        landmarks.run(_settings(**own), inputs, {"manifest": tmp_path / "l.parquet"}, shard="e")
+        landmarks.run(_settings(**overrides), inputs, {"manifest": tmp_path / "l.parquet"}, shard="e")
         return read(tmp_path / "l.parquet", LANDMARKS).rows
 
     assert run(1.0)["instability"].isna().all(), "nobody looked"

@@ -38,19 +38,19 @@ def _classes(crops: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def parser(monkeypatch: pytest.MonkeyPatch) -> _Grey:
-    made = _Grey()
-    monkeypatch.setattr(parsers, "create", lambda name, settings, device: made)
-    return made
+    parser = _Grey()
+    monkeypatch.setattr(parsers, "create", lambda name, settings, device: parser)
+    return parser
 
 
-def _settings(**own: object) -> Settings:
-    return parse_settings({"device": "cpu", "masks": {"batch": 4, **own}})
+def _settings(**overrides: object) -> Settings:
+    return parse_settings({"device": "cpu", "masks": {"batch": 4, **overrides}})
 
 
 def _run(folder: Path, settings: Settings, **episode: object) -> tuple[Path, Path]:
-    made = make_episode(folder, **episode)  # type: ignore[arg-type]
+    episode_files = make_episode(folder, **episode)  # type: ignore[arg-type]
     out = {"manifest": folder / "m.parquet", "labels": folder / "m.tar"}
-    masks.run(settings, {"sequences": made.sequences, "frames": made.frames}, out, shard="e")
+    masks.run(settings, {"sequences": episode_files.sequences, "frames": episode_files.frames}, out, shard="e")
     return out["manifest"], out["labels"]
 
 

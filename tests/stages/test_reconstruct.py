@@ -47,15 +47,15 @@ def with_settings(**values):
 def test_a_split_is_reconstructed_by_the_trained_and_the_untrained_model(trained, tiny):  # noqa: F811
     rows = run(tiny, trained).rows
     dataset = read("dataset.parquet", DATASET).rows
-    wanted = dataset[dataset["split"] == "test"]
-    assert len(rows) == 2 * len(wanted) and set(rows["sequence"]) == set(wanted["sequence"])
+    of_test = dataset[dataset["split"] == "test"]
+    assert len(rows) == 2 * len(of_test) and set(rows["sequence"]) == set(of_test["sequence"])
     assert dict(zip(rows["sequence"], rows["person"], strict=True)) == dict(
-        zip(wanted["sequence"], wanted["person"], strict=True)
+        zip(of_test["sequence"], of_test["person"], strict=True)
     )
     # The numbers are those of the model itself, applied to the whole sequence.
     spec = read_spec(trained)
     model = FaceModel(spec, bumpy_head())
-    (clip, _) = load_clips(wanted, 32, tiny.masks.classes)
+    (clip, _) = load_clips(of_test, 32, tiny.masks.classes)
     for state in ("initial", "trained"):
         if state == "trained":
             model.load_weights(load_weights(trained))
@@ -103,9 +103,9 @@ def test_one_identity_per_track(trained):
     for (weights, sequence), rows in shared.groupby(["weights", "sequence"]):
         shapes = np.stack(rows["shape"])
         assert (shapes == shapes[0]).all()
-        own = free[(free["weights"] == weights) & (free["sequence"] == sequence)]
-        np.testing.assert_allclose(shapes[0], np.stack(own["shape"]).mean(0), rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(np.stack(rows["camera"]), np.stack(own["camera"]), rtol=1e-6)
+        alone = free[(free["weights"] == weights) & (free["sequence"] == sequence)]
+        np.testing.assert_allclose(shapes[0], np.stack(alone["shape"]).mean(0), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(np.stack(rows["camera"]), np.stack(alone["camera"]), rtol=1e-6)
 
 
 def test_two_sequences_of_one_track_share_their_identity():

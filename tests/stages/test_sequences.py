@@ -21,8 +21,8 @@ def mine(show: Show, name: str, pictures: list[np.ndarray], **rules: object) -> 
     path = show.video(f"{name}.mp4", pictures)
     settings = show.settings(videos=str(path), sequences={**RULES, **rules})
     show.run_all(settings, "videos", name, path)
-    found = read(show.path("sequences", f"{name}.parquet"), SEQUENCES).rows
-    return found, read(show.path("sequences", f"{name}.candidates.parquet"), CANDIDATES).rows
+    rows = read(show.path("sequences", f"{name}.parquet"), SEQUENCES).rows
+    return rows, read(show.path("sequences", f"{name}.candidates.parquet"), CANDIDATES).rows
 
 
 def test_a_talking_face_gives_crops_with_true_transforms(show: Show) -> None:

@@ -85,7 +85,7 @@ class Interrupted(Exception):
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(project, shard, monkeypatch):  # noqa: F811
     phase = shard.split("/")[1]
     settings = settings_with(**{phase: {"steps": 5}, "checkpoint_every": 2, "log_every": 3})
-    whole, wanted = fit(settings, "whole", shard)
+    whole, expected = fit(settings, "whole", shard)
     forward, calls = PhaseTask.forward, []
 
     def interrupted(self, window, step):
@@ -102,7 +102,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(project, shard, m
     calls.clear()
     resumed, got = fit(settings, "parts", shard)
     assert [step for step in calls if step is not None] == [2, 3, 4], "it went on after the checkpoint of step 2"
-    assert same(wanted, got)
+    assert same(expected, got)
     pd.testing.assert_frame_equal(whole.rows, resumed.rows, check_exact=True)
     assert Path("whole/weights.safetensors").read_bytes() == Path("parts/weights.safetensors").read_bytes()
 
@@ -111,7 +111,7 @@ def test_a_killed_run_goes_on_bit_for_bit(project, caplog):  # noqa: F811
     """SIGKILL at a moment of chance, checkpoints being written all the time; the kill may hit one of them."""
     values = merge(TINY, {"train": {"coarse": {"steps": 40}, "checkpoint_every": 1, "keep_checkpoints": 3}})
     settings = parse_settings(values)
-    _, wanted = fit(settings, "whole", "temporal/coarse")
+    _, expected = fit(settings, "whole", "temporal/coarse")
     Path("settings.json").write_text(json.dumps(values))
     root = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
@@ -134,7 +134,7 @@ def test_a_killed_run_goes_on_bit_for_bit(project, caplog):  # noqa: F811
     with caplog.at_level("INFO", "tvface.train"):
         _, got = fit(settings, "killed", "temporal/coarse")
     assert f"{left[-1]}: resuming after" in caplog.text
-    assert same(wanted, got)
+    assert same(expected, got)
     assert len(list(checkpoints.iterdir())) == 3, "what the killed run left half-written is gone too"
 
 
@@ -145,14 +145,14 @@ def test_only_the_newest_checkpoints_stay(project):  # noqa: F811
 
 def test_a_half_written_checkpoint_is_passed_over(project, caplog):  # noqa: F811
     settings = settings_with(pretrain={"steps": 4}, checkpoint_every=2)
-    _, wanted = fit(settings, "run")
+    _, expected = fit(settings, "run")
     newest = Path("run/checkpoints/step_00000004.pt")
     newest.write_bytes(newest.read_bytes()[:1000])
     with caplog.at_level("INFO", "tvface.train"):
         _, got = fit(settings, "run")
     assert "step_00000004.pt: not a whole checkpoint" in caplog.text
     assert "step_00000002.pt: resuming after 2 steps" in caplog.text
-    assert same(wanted, got)
+    assert same(expected, got)
 
 
 def test_checkpoints_of_other_settings_are_not_resumed(project, caplog):  # noqa: F811
@@ -269,5 +269,5 @@ def test_fused_kernels_that_fail_are_told_once_and_in_the_manifest(project, monk
         manifest, _ = fit(settings_with(pretrain={"steps": 2}), "run", "temporal/pretrain")
     noted = manifest.provenance["notes"]["deformable_convolution"]
     assert noted.startswith("torchvision: it does not run (36 to 18 channels") and "Loop-carried variable" in noted
-    (told,) = [record for record in caplog.records if record.name == "tvface.networks.deformable"]
-    assert told.levelname == "WARNING" and noted.removeprefix("torchvision: ") in told.getMessage()
+    (warning,) = [record for record in caplog.records if record.name == "tvface.networks.deformable"]
+    assert warning.levelname == "WARNING" and noted.removeprefix("torchvision: ") in warning.getMessage()

@@ -45,24 +45,24 @@ def write_episode(folder: Path, episode: str, sequences: Sequence[Sequence_]) ->
         TarWriter(folder / "sequences" / f"{episode}.tar") as image_tar,
         TarWriter(folder / "masks" / f"{episode}.tar") as label_tar,
     ):
-        for number, item in enumerate(sequences):
+        for number, sequence in enumerate(sequences):
             name = f"{episode}.{number:04d}"
-            for position, image in enumerate(item.images):
+            for position, image in enumerate(sequence.images):
                 stored = image_tar.add(f"{name}.{position}.png", encode_png(image))
-                crops.append(_crop_row(item, name, number, position, stored))
+                crops.append(_crop_row(sequence, name, number, position, stored))
                 key = {"episode": episode, "sequence": name, "position": position}
-                if position not in item.without.get("landmarks", ()):
-                    flat = item.points[position].astype(np.float32).reshape(-1)
+                if position not in sequence.without.get("landmarks", ()):
+                    flat = sequence.points[position].astype(np.float32).reshape(-1)
                     points.append(
                         {
                             **key,
                             "points68": flat,
                             "confidence": np.ones(68, np.float32),
-                            **item.scores.get(position, GOOD),
+                            **sequence.scores.get(position, GOOD),
                         }
                     )
-                if position not in item.without.get("masks", ()):
-                    labels = item.labels[position]
+                if position not in sequence.without.get("masks", ()):
+                    labels = sequence.labels[position]
                     place = label_tar.add(f"{name}.{position}.png", encode_png(labels))
                     masks.append(
                         {
@@ -82,21 +82,21 @@ def write_episode(folder: Path, episode: str, sequences: Sequence[Sequence_]) ->
     return paths
 
 
-def _crop_row(item: Sequence_, name: str, number: int, position: int, stored: tuple[str, int, int]) -> dict:
-    side = float(item.images.shape[1])
+def _crop_row(sequence: Sequence_, name: str, number: int, position: int, stored: tuple[str, int, int]) -> dict:
+    side = float(sequence.images.shape[1])
     return {
         "sequence": name,
         "position": position,
-        "show": item.show,
-        "episode": item.episode,
-        "clip": item.episode,
+        "show": sequence.show,
+        "episode": sequence.episode,
+        "clip": sequence.episode,
         "frame": 20 * number + position,
         "source_frame": 20 * number + position,
         "time_s": position / 3,
         "shot": 0,
         "scene": 0,
         "track": number,
-        "person": item.person,
+        "person": sequence.person,
         **dict(zip(("image_file", "image_offset", "image_length"), stored, strict=True)),
         "transform": np.array([1, 0, 0, 0, 1, 0], np.float32),
         "crop_side": side,
@@ -114,9 +114,9 @@ def _crop_row(item: Sequence_, name: str, number: int, position: int, stored: tu
         "shift": None if position == 0 else 0.1,
         "deformation": None if position == 0 else 0.1,
         "gap": None if position == 0 else 1,
-        "crossing": position in item.crossing,
+        "crossing": position in sequence.crossing,
         "contiguity": "continuous",
-        "phash": item.hashes[position] if item.hashes else _some_hash(name, position),
+        "phash": sequence.hashes[position] if sequence.hashes else _some_hash(name, position),
     }
 
 

@@ -58,10 +58,10 @@ def stand_in(device: str):
 
 def explained(network: torch.nn.Module, *inputs: torch.Tensor) -> list[str]:
     """Return the operations of the network's graph; there must be one."""
-    told = torch._dynamo.explain(network)(*inputs)
-    assert told.graph_break_count == 0, told.break_reasons
-    assert told.graph_count == 1
-    return [str(operation) for operation in told.ops_per_graph[0]]
+    explained = torch._dynamo.explain(network)(*inputs)
+    assert explained.graph_break_count == 0, explained.break_reasons
+    assert explained.graph_count == 1
+    return [str(operation) for operation in explained.ops_per_graph[0]]
 
 
 @pytest.mark.slow
@@ -111,12 +111,12 @@ def fit(settings, model: str, phase: str, folder, validation: int):
     clips = load_clips(rows[rows["split"] == "train"], 32, settings.masks.classes)
     face_model = FaceModel(ModelSpec.of(model, settings.train, settings.head, 0), bumpy_head())
     accelerate(face_model, settings.train, torch.device("cpu"))
-    chosen = getattr(settings.train, phase)
-    task = PhaseTask(face_model, phase, chosen, conditions=Conditions(keep_codes=True))
+    of_phase = getattr(settings.train, phase)
+    task = PhaseTask(face_model, phase, of_phase, conditions=Conditions(keep_codes=True))
     store = CheckpointStore(folder, "same", 9, logger("train"))
     fabric = Fabric(accelerator="cpu", devices=1)
     sampler = Sampler(clips, 2, 3, 0)
-    return loop.fit(fabric, task, sampler, clips[:validation], chosen.steps, chosen, settings.train, store)
+    return loop.fit(fabric, task, sampler, clips[:validation], of_phase.steps, of_phase, settings.train, store)
 
 
 @pytest.mark.slow
@@ -125,27 +125,27 @@ def test_a_smaller_last_batch_of_a_validation_makes_no_graph(project, tmp_path, 
     """Three clips are validated two by two, five times: graphs are made of whole batches, in the first round only."""
     import torch._inductor.compile_fx as inductor
 
-    made, begun = [], []
+    modules, begun = [], []
 
     def graph(module, inputs, **_):
-        made.append(module)
+        modules.append(module)
         return module.forward
 
     monkeypatch.setattr(inductor, "compile_fx", graph)
-    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(len(made)))
-    wanted = {"compile": "reduce-overhead", "validate_every": 1, "log_every": 1, phase: {"steps": 4, "batch": 2}}
-    settings = parse_settings(merge(TINY, {"train": wanted}))
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(len(modules)))
+    changes = {"compile": "reduce-overhead", "validate_every": 1, "log_every": 1, phase: {"steps": 4, "batch": 2}}
+    settings = parse_settings(merge(TINY, {"train": changes}))
     compiled = fit(settings, model, phase, tmp_path / "compiled", 3)
     # Coarse encoder; in the detail phase both encoders and the decoder. Each in evaluation and in training, but for
     # the coarse encoder of the detail phase, which is never trained.
-    assert len(made) == {"pretrain": 2, "detail": 5}[phase]
+    assert len(modules) == {"pretrain": 2, "detail": 5}[phase]
     assert len(begun) == 4 + 5 * 2, "every step and every batch of a validation begins a pass"
-    assert begun[-1] == begun[4] == len(made), "all graphs are there after the first validation and step"
+    assert begun[-1] == begun[4] == len(modules), "all graphs are there after the first validation and step"
     plain = dataclasses.replace(settings, train=dataclasses.replace(settings.train, compile="none"))
     rows = fit(plain, model, phase, tmp_path / "plain", 3).rows
     assert [row[:3] for row in rows] == [row[:3] for row in compiled.rows]
     torch.testing.assert_close([row[3] for row in rows], [row[3] for row in compiled.rows], rtol=1e-4, atol=1e-6)
-    assert len(made) == {"pretrain": 2, "detail": 5}[phase], "nothing is compiled where nothing is to be"
+    assert len(modules) == {"pretrain": 2, "detail": 5}[phase], "nothing is compiled where nothing is to be"
 
 
 @pytest.mark.skipif(
@@ -157,9 +157,9 @@ def test_compiled_steps_are_the_same_steps(project, tmp_path, model, phase):
     settings = parse_settings(merge(TINY, {"train": {"compile": "default", "log_every": 1, phase: {"steps": 2}}}))
     plain = dataclasses.replace(settings, train=dataclasses.replace(settings.train, compile="none"))
     rows = fit(settings, model, phase, tmp_path / "compiled", 2).rows
-    wanted = fit(plain, model, phase, tmp_path / "plain", 2).rows
-    assert [row[:3] for row in rows] == [row[:3] for row in wanted]
-    torch.testing.assert_close([row[3] for row in rows], [row[3] for row in wanted], rtol=1e-4, atol=1e-6)
+    expected = fit(plain, model, phase, tmp_path / "plain", 2).rows
+    assert [row[:3] for row in rows] == [row[:3] for row in expected]
+    torch.testing.assert_close([row[3] for row in rows], [row[3] for row in expected], rtol=1e-4, atol=1e-6)
 
 
 def test_compilation_keeps_the_names_of_the_weights(tiny):

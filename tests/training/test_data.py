@@ -91,8 +91,8 @@ def test_a_stored_sequence_comes_back(project, tiny):
     clips = load_clips(rows[rows["split"] == "train"], 32, tiny.masks.classes)
     assert len(clips) == 4 and clips[0].images.shape == (5, 32, 32, 3) and clips[0].flow.shape == (2, 4, 2, 16, 16)
     first = rows[(rows["sequence"] == clips[0].name) & (rows["position"] == 2)].iloc[0]
-    wanted = np.asarray(first["points68"]).reshape(68, 2) / 64 * 2 - 1
-    np.testing.assert_allclose(clips[0].landmarks[2], wanted, rtol=1e-6)
+    expected = np.asarray(first["points68"]).reshape(68, 2) / 64 * 2 - 1
+    np.testing.assert_allclose(clips[0].landmarks[2], expected, rtol=1e-6)
     # Labels are 1 in 16:48 of 64, so the mask covers 8:24 of 32.
     assert clips[0].masks[0, 8:24, 8:24].min() == 255 and clips[0].masks[0].sum() == 255 * 16 * 16
     # The picture moves 2 px of 64 per frame: 0.5 px of the 16 px grid.
@@ -195,10 +195,10 @@ def test_both_normalisations_of_landmarks(project, tiny):
     np.testing.assert_allclose(ours.landmarks - theirs.landmarks, 1 / 64, atol=1e-6)  # crops are stored at 64 px
     # What lies in the middle of the picture stays there, whatever the enlargement.
     for half_pixel in (True, False):
-        item = dataclasses.replace(clip(frames=3), half_pixel=half_pixel)
-        window = stack([item], [0], 3).window(CPU)
+        moving = dataclasses.replace(clip(frames=3), half_pixel=half_pixel)
+        window = stack([moving], [0], 3).window(CPU)
         window.landmarks[:] = torch.from_numpy(normalise(np.full((68, 2), 3.5, np.float32), 8, half_pixel))
-        moved = move(window, torch.tensor([1.4]), torch.zeros(1, 2), item.centre)
+        moved = move(window, torch.tensor([1.4]), torch.zeros(1, 2), moving.centre)
         np.testing.assert_allclose(to_pixels(moved.landmarks, 8, half_pixel), 3.5, atol=1e-5)
 
 
@@ -211,19 +211,19 @@ def test_frames_moved_by_themselves_keep_their_flow():
     )
     images = picture.clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0).numpy()[None].repeat(2, 0)
     still = np.zeros((2, 1, 2, 32, 32), np.float16)
-    item = Clip("s", images, images[..., 0], np.zeros((2, 68, 2), np.float32), still, np.zeros(2, bool), size)
-    window = stack([item], [0], 2).window(CPU)
+    moving = Clip("s", images, images[..., 0], np.zeros((2, 68, 2), np.float32), still, np.zeros(2, bool), size)
+    window = stack([moving], [0], 2).window(CPU)
     scale, shift = torch.tensor([[1.2, 0.95]]), torch.tensor([[[0.05, 0.0], [-0.04, 0.08]]])
-    moved = move(window, scale, shift, item.centre)
+    moved = move(window, scale, shift, moving.centre)
     grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 2, 32, 32], align_corners=False)
     small = torch.nn.functional.avg_pool2d(moved.images[0], 2)
-    for own, other, flow in ((0, 1, moved.flows_backward), (1, 0, moved.flows_forward)):
+    for this, other, flow in ((0, 1, moved.flows_backward), (1, 0, moved.flows_forward)):
         places = grid + flow[0, 0].permute(1, 2, 0)[None] * 2 / 32
         brought = torch.nn.functional.grid_sample(small[other : other + 1], places, align_corners=False)
-        assert (brought[0] - small[own])[:, 6:-6, 6:-6].abs().mean() < 0.01
-        assert (small[other] - small[own])[:, 6:-6, 6:-6].abs().mean() > 0.05
+        assert (brought[0] - small[this])[:, 6:-6, 6:-6].abs().mean() < 0.01
+        assert (small[other] - small[this])[:, 6:-6, 6:-6].abs().mean() > 0.05
     # One transform for all frames makes up no flow.
-    assert not move(window, scale[:, 0], shift[:, 0], item.centre).flows_backward.any()
+    assert not move(window, scale[:, 0], shift[:, 0], moving.centre).flows_backward.any()
 
 
 def test_scale_per_frame_or_per_window():

@@ -46,21 +46,21 @@ def run(project, tiny, deferred: bool, kind=PhaseTask, steps: int = 6, folder: s
 
 def test_steps_judged_in_groups_are_the_same_steps(project, tiny):
     task, rows, _ = run(project, tiny, deferred=True)
-    wanted, wanted_rows, _ = run(project, tiny, deferred=False)
-    assert [row[:3] for row in rows] == [row[:3] for row in wanted_rows]
-    torch.testing.assert_close([row[3] for row in rows], [row[3] for row in wanted_rows], rtol=1e-5, atol=1e-7)
-    for ours, theirs in zip(task.trained(), wanted.trained(), strict=True):
+    expected, expected_rows, _ = run(project, tiny, deferred=False)
+    assert [row[:3] for row in rows] == [row[:3] for row in expected_rows]
+    torch.testing.assert_close([row[3] for row in rows], [row[3] for row in expected_rows], rtol=1e-5, atol=1e-7)
+    for ours, theirs in zip(task.trained(), expected.trained(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)  # the fused optimizer rounds otherwise
 
 
 def test_a_checkpoint_of_one_kind_of_device_goes_on_on_the_other(project, tiny):
     """The optimizer's kernel is the device's choice, not the checkpoint's."""
-    wanted, _, _ = run(project, tiny, deferred=False)
+    expected, _, _ = run(project, tiny, deferred=False)
     for first, second in ((False, True), (True, False)):
         run(project, tiny, first, steps=4, folder="mixed")
         task, rows, _ = run(project, tiny, second, steps=6, folder="mixed")
         assert [row[0] for row in rows if row[1] == "train" and row[2] == "total"] == [1, 2, 4, 6]
-        for ours, theirs in zip(task.trained(), wanted.trained(), strict=True):
+        for ours, theirs in zip(task.trained(), expected.trained(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
         for path in (project / "mixed").iterdir():
             path.unlink()

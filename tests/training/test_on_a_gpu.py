@@ -44,40 +44,40 @@ def trained(name: str, shard: str, device: str, initial: list[Path] | None = Non
     return rows[rows["term"] == "total"].set_index(["part", "step"])["value"]
 
 
-def same(found: pd.Series, wanted: pd.Series, first: float = FIRST, later: float = FLOAT32) -> None:
+def same(losses: pd.Series, expected: pd.Series, first: float = FIRST, later: float = FLOAT32) -> None:
     """Compare losses: those of the given weights, and those after steps."""
-    given = wanted.index.isin([("validation", 0), ("train", 1)])
-    pd.testing.assert_series_equal(found[given], wanted[given], rtol=first)
-    pd.testing.assert_series_equal(found, wanted, rtol=later)
+    untrained = expected.index.isin([("validation", 0), ("train", 1)])
+    pd.testing.assert_series_equal(losses[untrained], expected[untrained], rtol=first)
+    pd.testing.assert_series_equal(losses, expected, rtol=later)
 
 
 @pytest.mark.parametrize("model", ["deca", "temporal"])
 def test_every_phase_gives_the_losses_of_the_cpu(project, model):
     initial: list[Path] = []
     for phase in ("pretrain", "coarse", "detail"):
-        wanted = trained(f"cpu-{phase}", f"{model}/{phase}", "cpu", initial)
-        found = trained(f"cuda-{phase}", f"{model}/{phase}", "cuda", initial)
-        same(found, wanted)
+        expected = trained(f"cpu-{phase}", f"{model}/{phase}", "cpu", initial)
+        losses = trained(f"cuda-{phase}", f"{model}/{phase}", "cuda", initial)
+        same(losses, expected)
         initial = [Path(f"cpu-{phase}", "weights.safetensors")]
 
 
 @pytest.mark.parametrize("model", ["deca", "temporal"])
 @pytest.mark.parametrize("phase", ["pretrain", "coarse", "detail"])
 def test_bfloat16_steps_are_near_those_of_float32(project, model, phase):
-    wanted = trained("single", f"{model}/{phase}", "cuda")
-    found = trained("half", f"{model}/{phase}", "cuda", precision="bf16-mixed")
-    same(found, wanted, BFLOAT16, BFLOAT16)
+    expected = trained("single", f"{model}/{phase}", "cuda")
+    losses = trained("half", f"{model}/{phase}", "cuda", precision="bf16-mixed")
+    same(losses, expected, BFLOAT16, BFLOAT16)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_cuda_graphs_change_no_loss(project, precision):
     """With a validation between the steps, whose last batch is smaller than a step's."""
-    wanted = trained("eager", "temporal/coarse", "cuda", precision=precision, validate_every=2)
-    found = trained(
+    expected = trained("eager", "temporal/coarse", "cuda", precision=precision, validate_every=2)
+    losses = trained(
         "graphs", "temporal/coarse", "cuda", precision=precision, validate_every=2, compile="reduce-overhead"
     )
-    same(found, wanted, *((FIRST, FLOAT32) if precision == "32-true" else (BFLOAT16, BFLOAT16)))
+    same(losses, expected, *((FIRST, FLOAT32) if precision == "32-true" else (BFLOAT16, BFLOAT16)))
 
 
 class Interrupted(Exception):
@@ -86,7 +86,7 @@ class Interrupted(Exception):
 
 def test_a_training_that_was_interrupted_goes_on_with_the_losses_of_one_that_was_not(project, monkeypatch):
     more = {"coarse": {"steps": 6}, "checkpoint_every": 2}
-    wanted = trained("whole", "temporal/coarse", "cuda", **more)
+    expected = trained("whole", "temporal/coarse", "cuda", **more)
     forward, seen = PhaseTask.forward, []
 
     def interrupted(self, window, step):
@@ -100,6 +100,6 @@ def test_a_training_that_was_interrupted_goes_on_with_the_losses_of_one_that_was
     with pytest.raises(Interrupted):
         trained("parts", "temporal/coarse", "cuda", **more)
     seen[:] = [5]
-    found = trained("parts", "temporal/coarse", "cuda", **more)
+    losses = trained("parts", "temporal/coarse", "cuda", **more)
     assert [step for step in seen[1:] if step is not None] == [4, 5], "it went on after the checkpoint of step 4"
-    same(found, wanted)
+    same(losses, expected)

@@ -63,10 +63,10 @@ class Watch:
 
 def run(precision: str, model: str, phase: str, folder: Path, initial: list[Path]) -> dict[tuple[str, int, str], float]:
     """Train two steps and return the curve."""
-    wanted = {"precision": precision, "log_every": 1, "validate_every": 1, phase: {"steps": 2}}
+    train_settings = {"precision": precision, "log_every": 1, "validate_every": 1, phase: {"steps": 2}}
     out = {"manifest": folder / "curve.parquet", "weights": folder / "weights.safetensors"}
     inputs = {"dataset": Path("dataset.parquet"), "head": Path("head.npz"), "initial": initial}
-    train.run(parse_settings(merge(TINY, {"train": wanted})), inputs, out, shard=f"{model}/{phase}")
+    train.run(parse_settings(merge(TINY, {"train": train_settings})), inputs, out, shard=f"{model}/{phase}")
     manifest = read(out["manifest"], TRAIN)
     return {(row.part, row.step, row.term): row.value for row in manifest.rows.itertuples()}
 
@@ -87,13 +87,13 @@ def test_two_steps_of_every_phase_in_bfloat16_are_near_those_in_float32(project,
         for (part, step, term), value in exact.items():
             difference = abs(mixed[part, step, term] - value)
             assert difference < CLOSE * exact[part, step, "total"], (phase, part, step, term)
-        wanted = dict.fromkeys(("window.images", "window.landmarks", "window.flows_forward", "terms"), torch.float32)
-        wanted |= {"convolution": torch.bfloat16, "RegressionHead": torch.float32, "codes": torch.float32}
+        dtypes = dict.fromkeys(("window.images", "window.landmarks", "window.flows_forward", "terms"), torch.float32)
+        dtypes |= {"convolution": torch.bfloat16, "RegressionHead": torch.float32, "codes": torch.float32}
         if model == "temporal":
-            wanted |= {"deformable value": torch.bfloat16, "deformable offset": torch.float32}
+            dtypes |= {"deformable value": torch.bfloat16, "deformable offset": torch.float32}
         if phase == "detail":
-            wanted |= {"last convolution": torch.float32, "DetailDecoder": torch.float32}
-        assert watch.seen == {name: {dtype} for name, dtype in wanted.items()}
+            dtypes |= {"last convolution": torch.float32, "DetailDecoder": torch.float32}
+        assert watch.seen == {name: {dtype} for name, dtype in dtypes.items()}
         initial = [Path("exact", phase, "weights.safetensors")]
 
 
@@ -110,5 +110,5 @@ def test_the_last_linear_layers_lose_nothing_in_mixed_precision():
 
 def test_a_tensor_among_the_arguments_is_not_rounded():
     plugin = NetworksInBfloat16(torch.device("cpu"))
-    given = torch.tensor([0.123456789])
-    assert plugin.convert_input(((given,), {}))[0][0] is given
+    precise = torch.tensor([0.123456789])
+    assert plugin.convert_input(((precise,), {}))[0][0] is precise

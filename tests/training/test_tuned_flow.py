@@ -69,8 +69,8 @@ def test_it_is_trained_with_the_coarse_encoder_and_fixed_in_the_detail_phase(win
 
 
 def test_it_moves_later_and_more_slowly():
-    own, flow = build(flow_wait=3, flow_rate=0.25).groups()
-    assert (own["rate"], own["wait"], flow["rate"], flow["wait"]) == (1.0, 0, 0.25, 3)
+    encoder, flow = build(flow_wait=3, flow_rate=0.25).groups()
+    assert (encoder["rate"], encoder["wait"], flow["rate"], flow["wait"]) == (1.0, 0, 0.25, 3)
     assert len(flow["params"]) == 60 and learning_rate(1e-4, 3, 10, "constant") == 1e-4
     assert len(build("detail").groups()) == 1
 
@@ -86,7 +86,7 @@ def test_it_is_saved_and_loaded():
 def test_it_starts_from_the_published_weights(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings, model = tuned(), build().model
-    files = {name: found[0][1] for name, found in starts(settings, "temporal").items()}
+    files = {name: located[0][1] for name, located in starts(settings, "temporal").items()}
     assert files == {"spynet": Path("spynet.pth")} and starts(settings, "deca") == {}
     assert stage_settings("train", settings, "temporal/pretrain")["dataset"]["flow"] == {"weights_file": "spynet.pth"}
     with pytest.raises(assets.MissingAsset, match=r"train\.temporal\.flow: tuned"):

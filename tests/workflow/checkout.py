@@ -42,9 +42,9 @@ class Checkout:
     @classmethod
     def at(cls, folder: Path) -> Checkout:
         """Return the copy that is in a folder already."""
-        made = cls.__new__(cls)
-        made.folder = folder
-        return made
+        checkout = cls.__new__(cls)
+        checkout.folder = folder
+        return checkout
 
     def clone(self, folder: Path) -> Checkout:
         """Copy the folder as it stands to another place: results, what Snakemake knows of them, times of files."""
@@ -70,8 +70,8 @@ class Checkout:
         answer = self.snakemake("--dry-run", *arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         lines = (answer.stdout + answer.stderr).splitlines()
-        told = [line.partition(": ")[2] for line in lines if line.startswith("Job ")]
-        return [message for message in told if message]  # rules that only collect targets have no message
+        messages = [line.partition(": ")[2] for line in lines if line.startswith("Job ")]
+        return [message for message in messages if message]  # rules that only collect targets have no message
 
     def summary(self, *arguments: str) -> list[dict[str, str]]:
         """Return Snakemake's table of all files of the run: output_file, rule, input-file(s), plan ..."""

@@ -51,7 +51,7 @@ def test_a_key_that_stands_twice_is_refused(checkout: Checkout, tmp_path: Path) 
     (tmp_path / "mine.yaml").write_text("faces:\n  min_face: 30\nseed: 1\nfaces:\n  batch: 8\n")
     answer = checkout.snakemake("-n", "--configfile", str(tmp_path / "mine.yaml"))
     assert answer.returncode != 0
-    assert "mine.yaml: 'faces' stands twice in one block, in line 1 and in line 4" in answer.stdout + answer.stderr
+    assert "mine.yaml: 'faces' occurs twice in one block, in line 1 and in line 4" in answer.stdout + answer.stderr
 
 
 def test_paper_run_refuses_to_start_without_its_files(checkout: Checkout, tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_commands_read_and_write_what_the_rules_do(
     monkeypatch.chdir(checkout.folder)
     monkeypatch.setattr("tvface.assets.registry.ROOT", checkout.folder)
     settings = load(["config.yaml"])
-    made = {row["output_file"]: row for row in checkout.summary() if row["rule"] not in ("-", "")}
-    trained = {path.split("/train/")[1]: row["input-file(s)"] for path, row in made.items() if "/train/" in path}
+    rows = {row["output_file"]: row for row in checkout.summary() if row["rule"] not in ("-", "")}
+    trained = {path.split("/train/")[1]: row["input-file(s)"] for path, row in rows.items() if "/train/" in path}
     for model in ("deca", "temporal"):
         for phase in PHASES:
             loaded = [
@@ -143,10 +143,10 @@ def test_commands_read_and_write_what_the_rules_do(
         written = flat(outputs(stage, settings, shard).values())
         read = flat(inputs(stage, settings, shard).values())
         for path in written:
-            assert path in made, f"no rule makes {path}"
-            assert set(made[path]["input-file(s)"].split(",")) - {"", "-"} == set(read), path
+            assert path in rows, f"no rule makes {path}"
+            assert set(rows[path]["input-file(s)"].split(",")) - {"", "-"} == set(read), path
         seen |= set(written)
-    assert seen == set(made)
+    assert seen == set(rows)
 
 
 def test_one_file_and_one_row_make_a_backend_whose_weights_are_checked_and_followed(checkout: Checkout) -> None:

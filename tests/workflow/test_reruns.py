@@ -14,10 +14,10 @@ LAST = {"evaluate", "render", "report"}
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    made = Checkout(tmp_path_factory.mktemp("finished"))
-    made.pretend()
-    assert made.messages() == [], "a finished run has nothing to do"
-    return made
+    checkout = Checkout(tmp_path_factory.mktemp("finished"))
+    checkout.pretend()
+    assert checkout.messages() == [], "a finished run has nothing to do"
+    return checkout
 
 
 def stages(messages: list[str]) -> set[str]:

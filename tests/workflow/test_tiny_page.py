@@ -96,10 +96,10 @@ def test_nothing_is_fetched_from_elsewhere(page: Page) -> None:
 def test_numbers_are_those_of_evaluate(page: Page, tiny: TinyRun) -> None:
     metrics = read(tiny.made_by("evaluate")["manifest"], EVALUATE).rows
     for stage, rows in metrics.groupby("stage"):
-        told = [cells for cells in page.rows[str(stage)] if len(cells) == 7 and cells[0] != "metric"]
-        told = [cells for cells in told if cells[0] in set(rows["metric"])]
-        assert [(cells[0], cells[1]) for cells in told] == list(zip(rows["metric"], rows["subject"], strict=True))
-        for cells, value in zip(told, rows["value"], strict=True):
+        rows_shown = [cells for cells in page.rows[str(stage)] if len(cells) == 7 and cells[0] != "metric"]
+        rows_shown = [cells for cells in rows_shown if cells[0] in set(rows["metric"])]
+        assert [(cells[0], cells[1]) for cells in rows_shown] == list(zip(rows["metric"], rows["subject"], strict=True))
+        for cells, value in zip(rows_shown, rows["value"], strict=True):
             shown = float(cells[2]) if cells[2] != "not defined" else float("nan")
             assert shown == pytest.approx(value, rel=6e-4, abs=0.5 if abs(value) >= 10 else 0, nan_ok=True)
     assert len(page.rows["numbers"]) > 8

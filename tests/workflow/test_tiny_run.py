@@ -64,8 +64,8 @@ CHANGES: tuple[tuple[dict[str, object], tuple[str, ...], set[str]], ...] = (
 
 
 def test_the_same_command_again_does_nothing(copy: TinyRun, tiny: TinyRun) -> None:
-    said = copy.snakemake()
-    assert "Nothing to be done" in said
+    output = copy.snakemake()
+    assert "Nothing to be done" in output
     assert copy.state() == tiny.state(), "nor does it in another folder, where the first run was copied to"
 
 
@@ -119,9 +119,9 @@ def test_an_archive_in_another_folder_is_read_again_and_its_episodes_stay(tiny: 
     run.snakemake("frames")
     before = run.state()
     assert {job_of(path) for path in before} == {"archive", "frames"}
-    found = {episode: read(run.made_by("frames", episode)["manifest"], FRAMES).rows for episode in run.episodes}
-    assert len(found["castle_s01e01"]) == len(pictures)
-    assert len(found["own_s01e01"]) == round(tiny.settings.synth.seconds * tiny.settings.frames.fps)
+    frames_of = {episode: read(run.made_by("frames", episode)["manifest"], FRAMES).rows for episode in run.episodes}
+    assert len(frames_of["castle_s01e01"]) == len(pictures)
+    assert len(frames_of["own_s01e01"]) == round(tiny.settings.synth.seconds * tiny.settings.frames.fps)
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved)
     run.snakemake("frames", changes={"archive": str(moved)})

@@ -68,20 +68,20 @@ def test_provenance_is_complete(tiny: TinyRun) -> None:
             if path.suffix != ".parquet" or not path.exists():
                 continue
             where = f"{stage} {shard}"
-            told = json.loads(pq.read_metadata(path).metadata[METADATA_KEY])
-            assert told["stage"] == stage
-            assert told["settings"] == json.loads(json.dumps(stage_settings(stage, tiny.settings, shard))), where
-            assert told["code"] == stage_code(stage, tiny.settings), where
+            metadata = json.loads(pq.read_metadata(path).metadata[METADATA_KEY])
+            assert metadata["stage"] == stage
+            assert metadata["settings"] == json.loads(json.dumps(stage_settings(stage, tiny.settings, shard))), where
+            assert metadata["code"] == stage_code(stage, tiny.settings), where
             with tiny.inside():
-                flat = [one for item in inputs(stage, tiny.settings, shard).values() for one in _listed(item)]
+                flat = [one for value in inputs(stage, tiny.settings, shard).values() for one in _listed(value)]
                 files = {one.as_posix() for one in flat if one.is_file()}
-                assert _made(told["parents"]) == _made(files), where
-                assert all(digest(parent) == sha for parent, sha in told["parents"].items()), where
-            assert {"numpy", "pandas", "pyarrow", "torch", "tvface"} <= told["versions"].keys(), where
-            assert all(count >= 0 for count in told["dropped"].values()), where
-            assert all(SHA256.fullmatch(sha) for sha in told["weights"].values()), where
-            assert told["weights"] or stage not in ("faces", "landmarks", "masks"), where
-            assert str(tiny.folder) not in json.dumps(told), f"{where}: an absolute path"
+                assert _made(metadata["parents"]) == _made(files), where
+                assert all(digest(parent) == sha for parent, sha in metadata["parents"].items()), where
+            assert {"numpy", "pandas", "pyarrow", "torch", "tvface"} <= metadata["versions"].keys(), where
+            assert all(count >= 0 for count in metadata["dropped"].values()), where
+            assert all(SHA256.fullmatch(sha) for sha in metadata["weights"].values()), where
+            assert metadata["weights"] or stage not in ("faces", "landmarks", "masks"), where
+            assert str(tiny.folder) not in json.dumps(metadata), f"{where}: an absolute path"
             seen.add(stage)
     assert seen == {stage for stage, _ in tiny.jobs()} - {"archive", "head", "report"}
 
@@ -91,17 +91,17 @@ def _made(paths: Iterable[str]) -> set[str]:
     return {path for path in paths if not path.startswith("resources/")}
 
 
-def _listed(item: Path | list[Path]) -> list[Path]:
-    return item if isinstance(item, list) else [item]
+def _listed(paths: Path | list[Path]) -> list[Path]:
+    return paths if isinstance(paths, list) else [paths]
 
 
 def test_the_show_and_its_truth_agree(tiny: TinyRun) -> None:
     synth = tiny.settings.synth
     for episode in tiny.episodes:
-        made = tiny.made_by("synth", episode)
-        shown = pictures(made["video"])
-        frames = read(made["frames"], TRUTH_FRAMES).rows
-        faces = read(made["faces"], TRUTH_FACES).rows
+        truth = tiny.made_by("synth", episode)
+        shown = pictures(truth["video"])
+        frames = read(truth["frames"], TRUTH_FRAMES).rows
+        faces = read(truth["faces"], TRUTH_FACES).rows
         count = round(synth.seconds * synth.fps)
         assert shown.shape == (count, synth.height, synth.width, 3)
         assert frames["source_frame"].tolist() == list(range(count))
@@ -153,8 +153,8 @@ def test_curves_hold_every_phase_of_both_models(tiny: TinyRun) -> None:
 
 
 def test_numbers_are_possible_and_none_is_missing(tiny: TinyRun) -> None:
-    made = tiny.made_by("evaluate")
-    rows = read(made["manifest"], EVALUATE).rows
+    table = tiny.made_by("evaluate")
+    rows = read(table["manifest"], EVALUATE).rows
     for row in rows.itertuples():
         where = f"{row.stage} {row.metric} {row.subject}: {row.value}"
         if row.samples == 0:
@@ -166,29 +166,29 @@ def test_numbers_are_possible_and_none_is_missing(tiny: TinyRun) -> None:
             assert row.value <= 1, where
         if row.metric == "failures":
             assert row.value <= 100, where
-    found = rows.groupby("stage")["metric"].agg(set).to_dict()
-    assert set(found) == {"frames", "faces", "identities", "sequences", "landmarks", "masks", "train", "reconstruct"}
+    by_stage = rows.groupby("stage")["metric"].agg(set).to_dict()
+    assert set(by_stage) == {"frames", "faces", "identities", "sequences", "landmarks", "masks", "train", "reconstruct"}
     models = rows[rows["stage"] == "reconstruct"].groupby("subject")["metric"].agg(set).to_dict()
     assert set(models) == {f"{model}, {state}" for model in ("deca", "temporal") for state in ("initial", "trained")}
-    wanted = {"landmark_nme", "reprojection_nme", "jitter", "shape_spread", "posed_error", "aligned_error"}
-    assert all(metrics == wanted | {"neutral_error"} for metrics in models.values())
+    names = {"landmark_nme", "reprojection_nme", "jitter", "shape_spread", "posed_error", "aligned_error"}
+    assert all(metrics == names | {"neutral_error"} for metrics in models.values())
     trained = {f"{model}, {phase}" for model in ("deca", "temporal") for phase in PHASES}
     assert set(rows[rows["stage"] == "train"]["subject"]) == trained
     # Where nothing is trained in the run, even a tiny one finds what is there.
     value = {(row.stage, row.metric): row.value for row in rows.itertuples()}
     assert value["faces", "recall_frontal"] > 0.8 and value["frames", "cut_recall"] > 0.8
     assert value["landmarks", "nme"] < 8 and value["masks", "face_iou"] > 0.7
-    text = pd.read_csv(made["table"], sep="\t", keep_default_na=False, na_values={"value": [""]})
+    text = pd.read_csv(table["table"], sep="\t", keep_default_na=False, na_values={"value": [""]})
     text = text.sort_values(list(EVALUATE.key), ignore_index=True)
     assert text["value"].to_numpy() == pytest.approx(rows["value"].to_numpy(), rel=1e-4, nan_ok=True)
     assert text.drop(columns="value").astype(str).equals(rows.drop(columns="value").astype(str))
 
 
 def test_figures_are_there_and_not_blank(tiny: TinyRun) -> None:
-    made = tiny.made_by("render")
-    rows = read(made["manifest"], RENDER).rows
+    figures = tiny.made_by("render")
+    rows = read(figures["manifest"], RENDER).rows
     files = {tiny.folder / file for file in rows["file"]}
-    assert {path for path in made["pictures"].iterdir() if not path.name.startswith(".")} == files
+    assert {path for path in figures["pictures"].iterdir() if not path.name.startswith(".")} == files
     assert all(group["order"].tolist() == list(range(len(group))) for _, group in rows.groupby("stage"))
     assert rows["caption"].str.fullmatch(r"[A-Z0-9].{10,}\.").all()
     for row in rows.itertuples():

@@ -91,8 +91,8 @@ class TinyRun:
 
     def made_by(self, stage: str, shard: str = "") -> dict[str, Path]:
         """Return the outputs of a job by their names in the rule."""
-        found = {name: path for name, path in outputs(stage, self.settings, shard).items() if isinstance(path, Path)}
-        return {name: self.folder / path for name, path in found.items()}
+        files = {name: path for name, path in outputs(stage, self.settings, shard).items() if isinstance(path, Path)}
+        return {name: self.folder / path for name, path in files.items()}
 
     def state(self) -> dict[str, State]:
         """Return every file that is there of those the rules promise, by its path in the folder of results."""

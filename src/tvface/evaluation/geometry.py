@@ -21,7 +21,7 @@ _PAIRS_PER_CHUNK = 1 << 18
 class Alignment(NamedTuple):
     """Map of points p to ``scale * rotation @ p + translation``; leading dimensions are a batch.
 
-    rotation: (..., 3, 3), determinant 1. translation: (..., 3). scale: (...), 1 for a rigid one.
+    ``rotation`` (..., 3, 3) has determinant 1; ``translation`` (..., 3); ``scale`` (...) is 1 for a rigid motion.
     """
 
     rotation: np.ndarray
@@ -29,7 +29,7 @@ class Alignment(NamedTuple):
     scale: np.ndarray
 
     def apply(self, points: np.ndarray) -> np.ndarray:
-        """Map points (..., N, 3)."""
+        """Return the mapped points, (..., N, 3)."""
         rotated = np.einsum("...ij,...nj->...ni", self.rotation, points)
         return self.scale[..., None, None] * rotated + self.translation[..., None, :]
 
@@ -37,10 +37,17 @@ class Alignment(NamedTuple):
 def procrustes(source: np.ndarray, target: np.ndarray, *, scale: bool, weights: np.ndarray | None = None) -> Alignment:
     """Fit the rigid motion (with ``scale``: the similarity) that takes ``source`` to ``target`` in least squares.
 
-    source, target: (..., N, 3) corresponding points, N >= 3, any one unit. weights: (..., N) >= 0. Reflections are not
-    allowed. Computed in float64. Raises ValueError for shapes that differ, fewer than three points, values that are not
-    finite, or, with ``scale``, a source whose points all coincide.
-    Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
+    Reflections are excluded. Computed in float64, after Umeyama, "Least-squares estimation of transformation parameters
+    between two point patterns", PAMI 1991.
+
+    Args:
+        source, target: (..., N, 3) corresponding points, N >= 3, in one unit.
+        scale: fit a scale as well.
+        weights: (..., N) >= 0; None: all 1.
+
+    Raises:
+        ValueError: the shapes differ, there are fewer than three points, a value is not finite, or, with ``scale``, all
+            source points coincide.
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     _check_pair(source, target)
@@ -49,7 +56,7 @@ def procrustes(source: np.ndarray, target: np.ndarray, *, scale: bool, weights: 
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise ValueError("points to align must be finite: drop missing ones, or give them a value and the weight 0")
     if scale and not np.ptp(source, axis=-2).any(-1).all():
-        raise ValueError("the scale is undefined: all source points of an item coincide")
+        raise ValueError("the scale is undefined: all source points of one element of the batch coincide")
     weight = None if weights is None else torch.from_numpy(np.asarray(weights, np.float64))
     rotation, translation, *size = roma.rigid_points_registration(
         torch.from_numpy(source), torch.from_numpy(target), weights=weight, compute_scaling=scale
@@ -71,8 +78,12 @@ def align_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def vertex_errors_mm(predicted: np.ndarray, truth: np.ndarray, alignment: str = "none") -> np.ndarray:
     """Return the distance of each predicted vertex to its true place, (..., V), millimetres.
 
-    predicted, truth: (..., V, 3) metres, one topology. alignment: 'none', 'rigid' or 'similarity', fitted per item over
-    all vertices. Raises ValueError for another name or shapes that differ.
+    Args:
+        predicted, truth: (..., V, 3) metres, one topology.
+        alignment: 'none', 'rigid' or 'similarity', fitted over all vertices of each mesh.
+
+    Raises:
+        ValueError: another alignment, or the shapes differ.
     """
     predicted, truth = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
     _check_pair(predicted, truth)
@@ -84,28 +95,39 @@ def vertex_errors_mm(predicted: np.ndarray, truth: np.ndarray, alignment: str = 
 
 
 def vertex_nme(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the mean vertex distance of each item divided by the size of the true face, (...), no unit.
+    """Return the mean vertex distance of each mesh divided by the size of the true face, (...), no unit.
 
-    predicted, truth: (..., V, 3), or (..., V, 2) in the picture, in one unit. The size is the square root of the area
-    of the true vertices' bounding box in x and y, as for AFLW2000-3D (Feng et al., "Joint 3D face reconstruction and
-    dense alignment with position map regression network", ECCV 2018). Raises ValueError where that area is 0.
+    The size is the square root of the area of the true vertices' bounding box in x and y, as for AFLW2000-3D (Feng et
+    al., "Joint 3D face reconstruction and dense alignment with position map regression network", ECCV 2018).
+
+    Args:
+        predicted, truth: (..., V, 3), or (..., V, 2) in the picture, in one unit.
+
+    Raises:
+        ValueError: that area is 0, or the shapes differ.
     """
     predicted, truth = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
     _check_pair(predicted, truth)
     area = np.prod(np.ptp(truth[..., :2], axis=-2), axis=-1)
     if not (area > 0).all():
-        raise ValueError("the true vertices of an item have a bounding box without area: nothing to normalise by")
+        raise ValueError("the true vertices of one mesh have a bounding box without area: nothing to normalise by")
     return np.linalg.norm(predicted - truth, axis=-1).mean(-1) / np.sqrt(area)
 
 
 def point_to_mesh(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Return the exact distance of each point to the nearest place on a surface, (P,), in the unit of the points.
 
-    points: (P, 3), vertices: (V, 3), faces: (F, 3) integer with at least one face.
-
     Of a triangle without area only the corners count. The nearest vertex bounds the distance; only triangles whose
     bounding sphere comes nearer are tested. They are grouped by size (octaves), so that a few large ones do not
     widen the search among the small ones.
+
+    Args:
+        points: (P, 3).
+        vertices: (V, 3), in the unit of the points.
+        faces: (F, 3) integer, at least one face.
+
+    Raises:
+        ValueError: another shape, or a value that is not finite.
     """
     points, vertices = np.asarray(points, np.float64), np.asarray(vertices, np.float64)
     faces = np.asarray(faces, np.int64)
@@ -149,10 +171,16 @@ def scan_errors_mm(
 ) -> np.ndarray:
     """Return the distance of each scan point to a reconstructed mesh after alignment by landmarks, (P,), millimetres.
 
-    scan: (P, 3) metres. vertices: (V, 3) metres, faces: (F, 3). landmarks: (L, 3) on the mesh, scan_landmarks: (L, 3)
-    on the scan, corresponding, L >= 3. The mesh moves rigidly (``scale``: by a similarity) onto the scan.
-    It is the first step of the NoW benchmark's protocol; NoW goes on to refine the alignment by the distances
-    themselves, so these errors are usually larger and not comparable with its tables.
+    This is the first step of the NoW benchmark's protocol. NoW then refines the alignment by the distances themselves,
+    so these errors are usually larger and not comparable with its tables.
+
+    Args:
+        scan: (P, 3) metres.
+        vertices: (V, 3) metres; the mesh moves onto the scan.
+        faces: (F, 3).
+        landmarks: (L, 3) on the mesh, L >= 3.
+        scan_landmarks: (L, 3) on the scan, corresponding.
+        scale: align by a similarity instead of a rigid motion.
     """
     aligned = procrustes(landmarks, scan_landmarks, scale=scale).apply(np.asarray(vertices, np.float64))
     return point_to_mesh(scan, aligned, faces) * METRES_TO_MM

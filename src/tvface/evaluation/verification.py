@@ -26,6 +26,10 @@ def verify(same: NDArray[np.floating], different: NDArray[np.floating], false_ac
 
     Pairs up to a threshold are accepted.
 
+    Args:
+        same, different: distances of the two kinds of pairs.
+        false_accepts: share of false accepts, 0..1, at which ``true_accepts`` is read.
+
     Raises:
         ValueError: one of the two kinds has no pair.
     """

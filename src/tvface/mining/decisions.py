@@ -63,7 +63,7 @@ def read_decisions(path: Path) -> Decisions:
         if verb in ("same", "apart"):
             pair = (first, _track(path, number, words[2]), number)
             if pair[0] == pair[1]:
-                raise DecisionError(f"{path}:{number}: {words[1]} stands on both sides; name two tracks")
+                raise DecisionError(f"{path}:{number}: {words[1]} is on both sides; name two tracks")
             (same if verb == "same" else apart).append(pair)
         elif verb == "name":
             names.append((first, words[2], number))

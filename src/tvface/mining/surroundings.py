@@ -79,5 +79,5 @@ def path_of(inputs: Mapping[str, object], name: str) -> Path:
         KeyError: the rule lacks this input.
     """
     if name not in inputs:
-        raise KeyError(f"this stage needs the input '{name}' and was given {', '.join(inputs)}; add it to its rule")
+        raise KeyError(f"this stage needs the input '{name}' and has {', '.join(inputs)}; add it to its rule")
     return Path(str(inputs[name]))

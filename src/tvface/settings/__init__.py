@@ -97,8 +97,8 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 raise SettingsError(
-                    f"'{key.value}' stands twice in one block, in line {seen[key.value].line + 1} and in line "
-                    f"{key.start_mark.line + 1}; take one of them away"
+                    f"'{key.value}' occurs twice in one block, in line {seen[key.value].line + 1} and in line "
+                    f"{key.start_mark.line + 1}; remove one of them"
                 )
             seen[str(key.value)] = key.start_mark
         return super().construct_mapping(node, deep)

@@ -26,7 +26,7 @@ class Shots:
     prominence: float = option(4.0, "... the sum is this many times that of the frames around it", low=1)
     flash: float = option(0.15, "histogram distance under which the frames around a flash are alike", low=0, high=1)
     dissolve: float = option(0.50, "histogram distance over 2 to 4 frames that makes a dissolve", low=0, high=1)
-    # 1 joins nothing: a joined shot would hide a cut inside, and the last shot of a clip may be short by right.
+    # 1 joins nothing: a joined shot would hide a cut inside, and the last shot of a clip may rightly be short.
     min_frames: int = option(1, "shots shorter than this are joined to a neighbour", unit="sampled frames", low=1)
     scene_histogram: float = option(0.30, "shots of one scene differ by less than this", low=0, high=1)
     scene_gap: float = option(8.0, "shots of one scene are at most this far apart", unit="s", low=0)
@@ -40,7 +40,7 @@ class Frames:
     long_side: int = option(0, "shrink frames to this longer side; 0 keeps the size", unit="px", low=0)
     jpeg_quality: int = option(95, "quality of stored frames", low=1, high=100)
     unreadable: Literal["stop", "skip"] = option(
-        "stop", "an episode without a readable picture: stop there, or go on with no rows of it, counted and reported"
+        "stop", "an episode without a readable picture: stop, or go on without it and report it"
     )
     black_luma: float = option(8.0, "frames darker than this on average are marked black", unit="0..255", low=0)
     # Measured: repeated frames of an encoded freeze differ by 0-1, the stillest talking head of the real clips by 8.

@@ -18,14 +18,14 @@ class Landmarks:
         "float32", "arithmetic of the network; auto: bfloat16 where the hardware has it, two to four times as fast"
     )
     flip: bool = option(True, "average with the mirrored crop")
-    refine: int = option(2, "times to run again on the box of the points found before", low=0)
+    refine: int = option(2, "times the network runs again, on the box of its last points", low=0)
     decode: Literal["gaussian", "quarter", "integer"] = option(
         "gaussian", "fan's peaks: sub-cell, quarter cells, or the original's whole pixels"
     )
     context: float = option(1.8, "side of the searched region / side of the crop", low=1, high=3)
     check_shift: float | None = option(
         0.05,
-        "look once more with the box moved by this, to score the points' stability; null: no second look",
+        "shift of the box in a second pass that scores the stability of the points; null: no second pass",
         unit="box sides",
         low=0,
     )

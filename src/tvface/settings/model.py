@@ -119,7 +119,7 @@ class WarmStart:
 
     features: str | None = option(
         None,
-        "tvface's own weights, {model} in the name stands for deca or temporal: the encoders without their last two "
+        "tvface's own weights, with {model} in the name for deca or temporal: the encoders without their last two "
         "layers. The bundled ones fit config.yaml's sizes; not with the others",
     )
     deca: str | None = option(
@@ -131,7 +131,7 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class Original:
-    """Where DECA's published code departs from its paper or from what it means; true: do as its code does."""
+    """Deviations of DECA's published code from its paper or its intent; true: follow the code."""
 
     unshaded_photometric: bool = option(False, "coarse photometric loss compares the albedo, without its light")
     constant_identity_background: bool = option(
@@ -143,7 +143,7 @@ class Original:
     scale_per_frame: bool = option(
         False, "enlarge and move every frame of a training window by itself, instead of the window as a whole"
     )
-    # The three that are on decide what the published weights and loss weights were made with.
+    # The published weights were trained, and the loss weights tuned, with the three that are on.
     half_pixel_landmarks: bool = option(
         True, "landmarks as pixel index / side, half a pixel up and left of the rendered picture's coordinates"
     )
