@@ -65,12 +65,14 @@ class HeadModel(nn.Module):
 
     def __init__(self, data: HeadData, n_shape: int, n_expression: int) -> None:
         super().__init__()
-        for name, columns, basis in (
+        for name, requested, basis in (
             ("n_shape", n_shape, data.shape_basis),
             ("n_expression", n_expression, data.expression_basis),
         ):
-            if columns > basis.shape[-1]:
-                raise ValueError(f"head.{name} = {columns}: this head has {basis.shape[-1]} columns; lower the setting")
+            if requested > basis.shape[-1]:
+                raise ValueError(
+                    f"head.{name} = {requested}: this head has {basis.shape[-1]} columns; lower the setting"
+                )
         self.n_shape, self.n_expression = n_shape, n_expression
         self.parents: list[int] = data.parents.tolist()
         columns = [data.shape_basis[..., :n_shape], data.expression_basis[..., :n_expression]]
