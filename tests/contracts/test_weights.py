@@ -114,9 +114,9 @@ def test_a_setting_at_its_default_finds_the_shared_folder_too(folder: Path, monk
     (path,) = require(settings, "dataset", "show_e1")
     assert path.parent == folder
     assert create("spynet", settings.dataset.flow).weights == {path.name: assets.sha256(path)}
-    for _, (row, path) in head_files(settings.head).items():
-        shutil.copyfile(path, folder / Path(row.file).name)
-        assert path == folder / path.name
+    for row, head_path in head_files(settings.head).values():
+        shutil.copyfile(path, folder / Path(row.file).name)  # what it holds does not matter
+        assert head_path == folder / head_path.name
     assert {need.path for need in needs(settings, "head")} == {path for _, path in head_files(settings.head).values()}
 
 
