@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadFileScheduling
+
+
+class OneWorkerForTheTinyRun(LoadFileScheduling):
+    """A worker per file, but one for all files that use the tiny run: another would wait idle until it is made."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "tests/workflow/test_tiny" if "/test_tiny_" in file else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Return the scheduler of ``--dist loadfile``."""
+    return OneWorkerForTheTinyRun(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
