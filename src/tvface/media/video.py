@@ -151,10 +151,9 @@ def write_video(
 ) -> int:
     """Write frames as H.264 (VP9 in .webm), yuv420p.
 
-    yuv420p needs even sides, so an odd side grows by one repeated pixel. The bytes are mostly those of another run with
-    the same ``threads`` and FFmpeg, but not always: at 51 x 35 and at 672 x 224 they once differed (decoded pictures by
-    at most 47 of 255, in some frames), with the same frames (memory that the encoder reads beyond the picture, not
-    tracked down).
+    yuv420p needs even sides, so an odd side grows by one repeated pixel. The bytes are reproducible for one ``threads``
+    and one FFmpeg if both sides are multiples of 16; at 51 x 35 they once differed between runs in one process
+    (memory that the encoder reads beyond the picture, not tracked down).
 
     Args:
         path: of the video.
