@@ -20,7 +20,7 @@ rule archive:
         # A clip more on the sheet reads the archive again; the episodes that are there stay.
         clips=digest_of(clip for name in ARCHIVED for clip in EPISODES[name].clips),
         settings=stage_settings("archive", SETTINGS),
-        code=lambda wildcards: stage_code("archive", SETTINGS),
+        code=lambda wildcards: code_of("archive"),
     message:
         "archive: take the episodes out of {SETTINGS.archive}"
     script:

@@ -7,6 +7,7 @@ and `every` is one output of all jobs of a rule.
 
 import hashlib
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -97,6 +98,12 @@ def writes(rule):
 def every(rule, name):
     """Return one output of all jobs of a rule."""
     return RUN.outputs(rule, name)
+
+
+@cache
+def code_of(stage):
+    """Return the digest of a stage's code: of stages that have jobs only, and once for all of their jobs."""
+    return stage_code(stage, SETTINGS)
 
 
 def growing(amount):

@@ -20,7 +20,7 @@ rule dataset_episode:
         settings=lambda wildcards: stage_settings(
             "dataset", SETTINGS, wildcards.episode
         ),
-        code=lambda wildcards: stage_code("dataset", SETTINGS),
+        code=lambda wildcards: code_of("dataset"),
     message:
         "dataset: join {wildcards.episode}"
     script:
@@ -44,7 +44,7 @@ rule dataset:
         runtime=growing(30),
     params:
         settings=stage_settings("dataset", SETTINGS),
-        code=lambda wildcards: stage_code("dataset", SETTINGS),
+        code=lambda wildcards: code_of("dataset"),
     message:
         "dataset: split into training, validation and test"
     script:

@@ -18,7 +18,7 @@ rule evaluate:
         runtime=growing(60),
     params:
         settings=stage_settings("evaluate", SETTINGS),
-        code=lambda wildcards: stage_code("evaluate", SETTINGS),
+        code=lambda wildcards: code_of("evaluate"),
     message:
         "evaluate: numbers for every stage"
     script:

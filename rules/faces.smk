@@ -24,7 +24,7 @@ rule faces_episode:
         gpu=GPU,
     params:
         settings=stage_settings("faces", SETTINGS),
-        code=lambda wildcards: stage_code("faces", SETTINGS),
+        code=lambda wildcards: code_of("faces"),
     message:
         "faces: detect, embed and track in {wildcards.episode}"
     script:

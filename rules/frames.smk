@@ -25,7 +25,7 @@ rule frames_episode:
         show=lambda wildcards: EPISODES[wildcards.episode].show,
         clips=lambda wildcards: digest_of(EPISODES[wildcards.episode].clips),
         settings=stage_settings("frames", SETTINGS),
-        code=lambda wildcards: stage_code("frames", SETTINGS),
+        code=lambda wildcards: code_of("frames"),
     message:
         "frames: sample {wildcards.episode}"
     script:

@@ -18,7 +18,7 @@ rule head:
         runtime=growing(30),
     params:
         settings=stage_settings("head", SETTINGS),
-        code=lambda wildcards: stage_code("head", SETTINGS),
+        code=lambda wildcards: code_of("head"),
     message:
         "head: make the head model"
     script:

@@ -23,7 +23,7 @@ rule identities_show:
         runtime=growing(30),
     params:
         settings=stage_settings("identities", SETTINGS),
-        code=lambda wildcards: stage_code("identities", SETTINGS),
+        code=lambda wildcards: code_of("identities"),
     message:
         "identities: cluster the people of {wildcards.show}"
     script:

@@ -24,7 +24,7 @@ rule landmarks_episode:
         gpu=GPU,
     params:
         settings=stage_settings("landmarks", SETTINGS),
-        code=lambda wildcards: stage_code("landmarks", SETTINGS),
+        code=lambda wildcards: code_of("landmarks"),
     message:
         "landmarks: 68 points in {wildcards.episode}"
     script:

@@ -24,7 +24,7 @@ rule masks_episode:
         gpu=GPU,
     params:
         settings=stage_settings("masks", SETTINGS),
-        code=lambda wildcards: stage_code("masks", SETTINGS),
+        code=lambda wildcards: code_of("masks"),
     message:
         "masks: parse {wildcards.episode}"
     script:

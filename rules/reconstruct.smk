@@ -24,7 +24,7 @@ rule reconstruct_model:
         gpu=GPU,
     params:
         settings=stage_settings("reconstruct", SETTINGS),
-        code=lambda wildcards: stage_code("reconstruct", SETTINGS),
+        code=lambda wildcards: code_of("reconstruct"),
     message:
         "reconstruct: {wildcards.model} on the {SETTINGS.reconstruct.split} split"
     script:

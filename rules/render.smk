@@ -18,7 +18,7 @@ rule render:
         runtime=growing(60),
     params:
         settings=stage_settings("render", SETTINGS),
-        code=lambda wildcards: stage_code("render", SETTINGS),
+        code=lambda wildcards: code_of("render"),
     message:
         "render: draw the figures"
     script:

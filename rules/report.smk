@@ -22,7 +22,7 @@ rule report:
         runtime=growing(30),
     params:
         settings=stage_settings("report", SETTINGS),
-        code=lambda wildcards: stage_code("report", SETTINGS),
+        code=lambda wildcards: code_of("report"),
     message:
         "report: write {output.page}"
     script:

@@ -23,7 +23,7 @@ rule sequences_episode:
         runtime=growing(60),
     params:
         settings=stage_settings("sequences", SETTINGS),
-        code=lambda wildcards: stage_code("sequences", SETTINGS),
+        code=lambda wildcards: code_of("sequences"),
     message:
         "sequences: mine {wildcards.episode}"
     script:

@@ -21,7 +21,7 @@ rule synth_episode:
         runtime=growing(30),
     params:
         settings=stage_settings("synth", SETTINGS),
-        code=lambda wildcards: stage_code("synth", SETTINGS),
+        code=lambda wildcards: code_of("synth"),
     message:
         "synth: render {wildcards.episode}"
     script:

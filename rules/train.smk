@@ -26,7 +26,7 @@ rule train_phase:
         settings=lambda wildcards: stage_settings(
             "train", SETTINGS, f"{wildcards.model}/{wildcards.phase}"
         ),
-        code=lambda wildcards: stage_code("train", SETTINGS),
+        code=lambda wildcards: code_of("train"),
     message:
         "train: {wildcards.model}, {wildcards.phase}"
     script:
