@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tvface.synthetic.people import Nature
+
 TONES = np.array(
     [
         (0.93, 0.80, 0.72),
@@ -55,11 +57,12 @@ class Traits:
     """Colours are RGB in [0, 1], lengths millimetres, strengths in [0, 1]."""
 
     seed: int
+    nature: Nature
     skin: tuple[float, float, float]
     darkness: float  # 0 light .. 1 dark
     mottling: float
     redness: float
-    age: float
+    age: float  # 0 at 20 years .. 1 at 80
     freckles: float
     lip_colour: tuple[float, float, float]
     lip_mix: float
@@ -107,19 +110,28 @@ def _jitter(rng: np.random.Generator, colour: np.ndarray, spread: float) -> tupl
     return rgb(np.clip(colour * (1 + rng.normal(0, spread, 3)) * (1 + rng.normal(0, spread)), 0.02, 0.97))
 
 
-def _skin(rng: np.random.Generator) -> tuple[np.ndarray, float]:
+def _skin(rng: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
     """Draw a skin colour between neighbouring tones, and how dark it is, 0 .. 1."""
-    tone = rng.uniform(0, len(TONES) - 1)
+    middle = 5.0 * nature.african + 2.4 * nature.asian + 1.4 * nature.caucasian
+    tone = float(np.clip(rng.normal(middle, 0.9), 0, len(TONES) - 1))
     low = int(tone)
     skin = TONES[low] + (tone - low) * (TONES[min(low + 1, len(TONES) - 1)] - TONES[low])
     return skin, tone / (len(TONES) - 1)
 
 
-def _hair_colour(rng: np.random.Generator, grey: bool, darkness: float) -> np.ndarray:
-    """Draw a colour; with dark skin, dark hair."""
-    if grey:
-        return np.asarray(HAIR_COLOURS[7] + rng.random() * (HAIR_COLOURS[8] - HAIR_COLOURS[7]))
-    return np.asarray(HAIR_COLOURS[int(rng.integers(0, 2 if darkness > 0.6 else 7))])
+def _hair_colour(rng: np.random.Generator, grey: float, nature: Nature) -> np.ndarray:
+    """Draw a colour, mixed with ``grey`` in [0, 1]; only people of mostly Caucasian origin have light hair."""
+    natural = HAIR_COLOURS[int(rng.integers(0, 7 if nature.caucasian > 0.55 else 2))]
+    white = HAIR_COLOURS[7] + rng.random() * (HAIR_COLOURS[8] - HAIR_COLOURS[7])
+    return np.asarray(natural + grey * (white - natural))
+
+
+def _grey(rng: np.random.Generator, years: float) -> float:
+    """Draw how grey the hair is: half of the people have begun at 50, few are dark at 75; some dye their hair."""
+    begun = rng.normal(48, 9)
+    if rng.random() < 0.2:
+        return 0.0
+    return float(np.clip((years - begun) / 18, 0, 1))
 
 
 def _beard(rng: np.random.Generator, male: bool) -> tuple[float, float]:
@@ -130,14 +142,20 @@ def _beard(rng: np.random.Generator, male: bool) -> tuple[float, float]:
     return beard, float(rng.uniform(0.5, 1)) if male and rng.random() < 0.08 else 0.0
 
 
-def draw_traits(seed: int) -> Traits:
-    """Draw a person's looks; equal seeds give equal people."""
+def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
+    """Draw a person's looks; equal seeds and natures give equal looks.
+
+    Args:
+        nature: sex, age and origin that the looks must fit; None: drawn from the seed.
+    """
     rng = np.random.default_rng([seed, 0x5EED])
-    skin, darkness = _skin(rng)
-    age = float(np.clip(rng.beta(1.3, 1.8), 0, 1))
-    grey = rng.random() < max(0.0, age - 0.45) * 1.8
-    hair = _hair_colour(rng, grey, darkness)
-    male = rng.random() < 0.5
+    nature = nature or Nature.draw(rng)
+    skin, darkness = _skin(rng, nature)
+    age = float(np.clip((nature.age - 20) / 60, 0, 1))
+    grey = _grey(rng, nature.age)
+    hair = _hair_colour(rng, grey, nature)
+    male = nature.man
+    eyes = len(IRIS_COLOURS) if nature.caucasian > 0.55 else 2
     style = str(rng.choice(HAIR_STYLES, p=STYLES_OF_MEN if male else STYLES_OF_WOMEN))
     make_up = (not male) and rng.random() < 0.5
     lip = LIPSTICKS[int(rng.integers(4))] if make_up else skin * np.array([0.86, 0.60, 0.58])
@@ -149,6 +167,7 @@ def draw_traits(seed: int) -> Traits:
     hat = str(rng.choice(["cap", "beanie"])) if rng.random() < 0.08 else ""
     return Traits(
         seed=seed,
+        nature=nature,
         skin=_jitter(rng, skin, 0.03),
         darkness=float(darkness),
         mottling=float(rng.uniform(0.012, 0.035)),
@@ -160,14 +179,16 @@ def draw_traits(seed: int) -> Traits:
         brow_width=float(rng.uniform(2.6, 5.0) if male else rng.uniform(1.8, 3.6)),
         brow_density=float(rng.uniform(0.35, 1.0)),
         brow_colour=_jitter(rng, brow, 0.05),
-        hair_colour=_jitter(rng, hair, 0.025 if grey else 0.07),
+        hair_colour=_jitter(rng, hair, 0.025 if grey > 0.5 else 0.07),
         hair_style=style,
         hair_line=float(rng.uniform(50, 70)),
         recession=float(rng.uniform(0, 1) * (1.0 if male else 0.3)),
         stubble=float(rng.uniform(0.15, 0.8)) if male and not beard and rng.random() < 0.6 else 0.0,
         beard=beard,
         moustache=moustache,
-        iris=_jitter(rng, IRIS_COLOURS[int(rng.integers(0, 2 if darkness > 0.6 else len(IRIS_COLOURS)))], 0.08),
+        iris=_jitter(
+            rng, IRIS_COLOURS[int(rng.integers(0, len(IRIS_COLOURS) if nature.caucasian > 0.55 else 2))], 0.08
+        ),
         eye_shadow=float(rng.uniform(0.2, 0.7)) if make_up else 0.0,
         shadow_colour=_jitter(rng, EYE_SHADOWS[int(rng.integers(3))], 0.1),
         lashes=float(rng.uniform(0.6, 1.0) if make_up else rng.uniform(0.25, 0.75)),

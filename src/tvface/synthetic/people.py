@@ -1,0 +1,67 @@
+"""Who the synthetic people are: identity codes with the sex, age and origin that made them, so that looks fit the bone.
+
+The people come from the table beside the human head, drawn in MakeHuman's slider space (``tvface.head.human.people``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tvface.head import human
+from tvface.head.data import HeadData
+
+# Standard deviation that is added to a code of the table: the 2,048 people become neighbours of theirs, of the same
+# sex, age and origin.
+JITTER = 0.2
+
+
+@dataclass(frozen=True)
+class Nature:
+    """What bone and looks share: ``male``, share of the male shape; ``age`` in years; ``african``, ``asian`` and
+    ``caucasian``, shares of origin that sum to 1; ``weight`` in [0, 1], .5 the average."""
+
+    male: float
+    age: float
+    african: float
+    asian: float
+    caucasian: float
+    weight: float = 0.5
+
+    @property
+    def man(self) -> bool:
+        """Return whether the person has a man's looks, e.g. a beard."""
+        return self.male >= 0.5
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Nature:
+        """Draw a nature without a bone, as the table's people are drawn."""
+        male = float(rng.random() < 0.5)
+        african, asian, caucasian = (float(share) for share in rng.dirichlet([0.3] * 3))
+        return cls(male, float(25 + 55 * rng.beta(1.0, 1.8)), african, asian, caucasian)
+
+
+class Population:
+    """The people of a head model.
+
+    Args:
+        head: the human head, whose identity columns are the table's.
+
+    Raises:
+        ValueError: the head is another one.
+    """
+
+    def __init__(self, head: HeadData) -> None:
+        if head.notes.get("source") != "human":
+            raise ValueError(f"synthetic people need head.model: human; this head is {head.notes.get('source')!r}")
+        codes, traits = human.table_of_people()
+        self.codes = codes[:, : head.shape_basis.shape[2]]
+        names = ("male", "age", "african", "asian", "caucasian", "weight")
+        self.natures = [Nature(*(float(traits[name][k]) for name in names)) for k in range(len(codes))]
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, Nature]:
+        """Draw a person: identity code (S,) float32 and nature."""
+        row = int(rng.integers(len(self.codes)))
+        code = self.codes[row] + JITTER * rng.standard_normal(self.codes.shape[1], dtype=np.float32)
+        return code.astype(np.float32), self.natures[row]
