@@ -186,9 +186,7 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         stubble=float(rng.uniform(0.15, 0.8)) if male and not beard and rng.random() < 0.6 else 0.0,
         beard=beard,
         moustache=moustache,
-        iris=_jitter(
-            rng, IRIS_COLOURS[int(rng.integers(0, len(IRIS_COLOURS) if nature.caucasian > 0.55 else 2))], 0.08
-        ),
+        iris=_jitter(rng, IRIS_COLOURS[int(rng.integers(0, eyes))], 0.08),
         eye_shadow=float(rng.uniform(0.2, 0.7)) if make_up else 0.0,
         shadow_colour=_jitter(rng, EYE_SHADOWS[int(rng.integers(3))], 0.1),
         lashes=float(rng.uniform(0.6, 1.0) if make_up else rng.uniform(0.25, 0.75)),
