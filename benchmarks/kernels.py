@@ -16,7 +16,7 @@ import torch
 import torchvision.ops
 
 from benchmarks.timing import interleaved
-from tvface.head.generic import build
+from tvface.head.human import build
 from tvface.head.model import HeadModel
 from tvface.networks.deformable import deform_conv2d
 from tvface.rendering.rasterizer import interpolate, rasterize
@@ -33,7 +33,7 @@ def show(title: str, times: dict[str, float], peer: str) -> None:
 
 
 def rasteriser(batch: int, size: int) -> None:
-    """Rasterise and interpolate the generic head, forward and backward."""
+    """Rasterise and interpolate the human head, forward and backward."""
     head = build(Head())
     model = HeadModel(head, 100, 50)
     generator = torch.Generator().manual_seed(0)

@@ -34,7 +34,7 @@ from tvface.conventions.points68 import PARTS, eye_distance
 from tvface.evaluation.points import calibration_error, reliability
 from tvface.evaluation.pose import head_angles
 from tvface.evaluation.regions import mask_iou
-from tvface.head import generic
+from tvface.head import human
 from tvface.landmarkers import compact as landmarks
 from tvface.media import drawing
 from tvface.media.images import Image
@@ -88,7 +88,7 @@ def measure(options: argparse.Namespace, settings: Settings) -> tuple[Figures, i
     parser = parsing.Backend(settings.masks, cpu, load_bundle(options.parser_weights))
     detector = detectors.create("mtcnn", settings.faces, cpu) if options.boxes == "mtcnn" else None
     figures, missed, shown = Figures(), 0, []
-    for render in renders(generic.build(Head()), options.count, options.seed):
+    for render in renders(human.build(Head()), options.count, options.seed):
         box = find_box(render, detector)
         if box is None:
             missed += 1

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.plain import PlainFaceModel, half_size
 from benchmarks.rates import arithmetic, best_rates
 from benchmarks.timing import timed
-from tvface.head.generic import build
+from tvface.head.human import build
 from tvface.losses.table import terms_of
 from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.model.window import Window

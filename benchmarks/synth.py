@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, t
 import numpy as np
 
 from benchmarks.timing import interleaved
-from tvface.head import generic
+from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.settings.model import Head
 from tvface.synthetic.crops import CropMaker
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name, context.Pool(1) as one, context.Pool(2) as two:
         folder = Path(name)
-        generic.build(Head()).save(folder / HEAD)
+        human.build(Head()).save(folder / HEAD)
         functions: dict[str, Callable[[], object]] = {}
         for layers, text in ((FEW, " ".join(FEW)), (LAYERS, "all layers")):
             recipe = Recipe(size=options.size, layers=layers, per_shard=PER_SHARD)

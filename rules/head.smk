@@ -1,4 +1,4 @@
-"""Build the generic head model, or convert FLAME's files."""
+"""Build the human head model, or convert FLAME's files."""
 
 
 rule head:

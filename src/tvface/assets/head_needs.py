@@ -23,7 +23,7 @@ _FILES = {
 HUMAN = "human_head"
 ASSETS = frozenset(_FILES.values()) | {HUMAN}
 _AVOID = {
-    "albedo": "head.albedo: null (the generic albedo)",
+    "albedo": "head.albedo: null (a painted albedo)",
     "dense_template": "head.dense_template: null (made from the UV layout)",
 }
 
@@ -38,10 +38,10 @@ def needs(settings: Head) -> Iterator[Need]:
     """Yield every file that the stage ``head`` loads, by these settings."""
     if settings.model == "human":
         yield from (
-            Need(row, "head", path, "head.model: human", "head.model: generic") for row, path in assets.located(HUMAN)
+            Need(row, "head", path, "head.model: human", "head.model: flame") for row, path in assets.located(HUMAN)
         )
     for option, (row, path) in located(settings).items() if settings.model == "flame" else ():
         if option in _AVOID:
             yield Need(row, "head", path, f"head.{option}", _AVOID[option])
         else:
-            yield Need(row, "head", path, "head.model: flame", "head.model: generic")
+            yield Need(row, "head", path, "head.model: flame", "head.model: human")

@@ -16,20 +16,20 @@ from tvface.files.relative import bare_path, without_absolute_paths
 
 _LIMITS = {
     "landmarks": (
-        "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
+        "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
         "Best up to about 30 degrees of yaw; beyond 45 degrees the far contour is a guess.",
         "Heavy beards, hands before the face and thick spectacle frames are rare or absent in the training crops.",
         "For figures to publish use 2D-FAN (`landmarks.backend: fan`).",
     ),
     "parser": (
-        "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
+        "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
         "The classes that the renders lack (see the table) are never found; hair and cloth are coarser than in "
         "reality, so their borders on photographs are rough.",
         "It expects a face whose 68 points fill about half of the picture's side (`masks.context`).",
         "For figures to publish use BiSeNet (`masks.backend: bisenet`).",
     ),
     "identity": (
-        "Trained on renders of the generic head only: no real photograph was used to train, choose or tune it.",
+        "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
         "On real people it tells less apart than the hand-made `appearance`, which is the default; across scenes of "
         "rendered footage it tells far more apart.",
         "It is no face recogniser: it groups the people of one show, and does not know a person again among "
@@ -38,7 +38,7 @@ _LIMITS = {
         "For figures to publish use FaceNet (`faces.embedder: inception_resnet`).",
     ),
     "features": (
-        "Trained on renders of the generic head only, single people, points and classes exact.",
+        "Trained on renders of the human head only, single people, points and classes exact.",
         "The encoder without its last two linear layers: a start for training (`train.warm_start.features`), not a "
         "reconstruction model.",
         "It fits the encoder's sizes of `config.yaml` only. The paper's run starts from ImageNet's ResNet-50 "

@@ -77,7 +77,7 @@ def _write_shard(shard: Shard) -> Path:
 def write(folder: Path, count: int, seed: int, processes: int, per_shard: int = 250) -> Iterator[Path]:
     """Write shards for :func:`tvface.bundled.samples.load`; yield each path when its shard is written.
 
-    First it writes the generic head of this version and the portraits fitted to it into the folder.
+    First it writes the human head of this version and the portraits fitted to it into the folder.
 
     Args:
         folder: of the shards; created if missing.

@@ -32,14 +32,16 @@ from tvface.runtime.threads import one_thread
 from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.crops import CropMaker
 from tvface.synthetic.degrade import degrade
+from tvface.synthetic.expressions import Mien
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.light import expose, random_light
 from tvface.synthetic.occluders import occlude
+from tvface.synthetic.people import Population
 from tvface.synthetic.person import Person
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.shard_files import HEAD, save_shard, sizes, write_head, write_missing
 from tvface.synthetic.traits import Traits, draw_traits, rgb
-from tvface.synthetic.variety import draw_identity, vary
+from tvface.synthetic.variety import vary
 
 SIZE = 96  # of the stored crops, and the network's input
 TEXELS = 256  # two per pixel of the largest face
@@ -59,15 +61,15 @@ class Identity:
     looks: tuple[Traits, Traits]
 
 
-def draw_person(names: Sequence[str], like: Identity | None, rng: np.random.Generator) -> Identity:
-    """Draw a person, with the skin tone and hair of ``like`` unless None.
-
-    Half of the faces spread evenly around the generic head and a quarter has its brows, as the people of the embedded
-    show; the others have the proportions and brows of :mod:`tvface.synthetic.variety`.
-    """
+def draw_person(population: Population, like: Identity | None, rng: np.random.Generator) -> Identity:
+    """Draw a person; with the sex, nearly the age and origin, and the skin tone and hair of ``like`` unless None."""
     seed = int(rng.integers(2**31))
-    traits = draw_traits(seed)
-    if like is not None:
+    if like is None:
+        shape, nature = population.draw(rng)
+        traits = draw_traits(seed, nature)
+    else:
+        shape, nature = population.draw_like(like.looks[0].nature, rng)
+        traits = draw_traits(seed, nature)
         model = like.looks[0]
         traits = dataclasses.replace(
             traits,
@@ -77,9 +79,7 @@ def draw_person(names: Sequence[str], like: Identity | None, rng: np.random.Gene
             hair_style=model.hair_style,
             brow_colour=model.brow_colour,
         )
-    if rng.random() < 0.75:
-        traits = vary(traits)
-    shape = draw_identity(names, rng) if rng.random() < 0.5 else rng.normal(0, 0.9, len(names))
+    traits = vary(traits)
     return Identity(shape, (traits, _other_look(traits, rng)))
 
 
@@ -145,7 +145,7 @@ class FaceMaker(CropMaker):
         distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
         place = np.array([*rng.normal(0, 0.12, 2) * distance, -distance])
         yaw = rng.uniform(-46, 46) if rng.random() < 0.5 else rng.normal(0, 14)
-        pitch, mood = rng.normal(0, 9), self.expression(rng)
+        pitch, mood = rng.normal(0, 9), self.mien(rng)
         faces = []
         degradation = int(rng.integers(2**31))  # a seed per take: one camera, one recording
         for _ in range(count):
@@ -159,19 +159,20 @@ class FaceMaker(CropMaker):
         self,
         person: Person,
         pose: tuple[float, float],
-        mood: np.ndarray,
+        mood: Mien,
         place: np.ndarray,
         light: np.ndarray,
         background: np.ndarray,
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
-        joints = self.joints(rng)
+        change, other = rng.uniform(0, 0.7), self.mien(rng)
+        joints = self.joints(mood, rng)
+        joints[6] += change * (other.jaw - mood.jaw)
         yaw, pitch, roll = np.clip(rng.normal((*pose, 0), (7, 5, 8)), (-50, -35, -35), (50, 30, 35))
         neck = Rotation.from_euler("YX", [0.3 * yaw, 0.3 * pitch], degrees=True)
         whole = Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True)
         joints[:3], joints[3:6] = (whole * neck.inv()).as_rotvec(), neck.as_rotvec()
-        change = rng.uniform(0, 0.7)
-        posed = person.place((1 - change) * mood + change * self.expression(rng), joints, place)
+        posed = person.place((1 - change) * mood.code + change * other.code, joints, place)
         size = len(background)
         plain = five_points(Camera(1.0, 1, 1, (0.0, 0.0)).project(posed.landmarks)[:, :2])
         to_crop = similarity(plain, TEMPLATE)
@@ -193,7 +194,7 @@ def make(head: HeadData, count: int, seed: int, per_take: int = FACES) -> People
     images, person, take = [], [], []
     before: Identity | None = None
     for number in range(count):
-        identity = draw_person(maker.shape_names, before if rng.random() < ALIKE else None, rng)
+        identity = draw_person(maker.population, before if rng.random() < ALIKE else None, rng)
         looks = maker.people(identity)
         for index in range(TAKES):
             faces = maker.take(looks[index % 2], rng, per_take)

@@ -129,7 +129,7 @@ def train(
         model: name of the model.
         settings: of the model and its phases.
         crops: all crops, the held-out crops included.
-        head: the generic head.
+        head: the human head.
         recipe: of the training.
         folder: of the checkpoints.
     """

@@ -60,7 +60,7 @@ def renders(
     """Yield ``count`` crops; equal arguments give equal crops. No seed reproduces a training crop.
 
     Args:
-        head: the generic head.
+        head: the human head.
         count: number of crops.
         seed: of the crops.
         size: side in pixels.

@@ -1,4 +1,4 @@
-"""Head angles from 68 points by a fit of the generic head, to test whether drawn profiles are profiles."""
+"""Head angles from 68 points by a fit of the human head, to test whether drawn profiles are profiles."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from tvface.head.generic.identity import identity_basis
-from tvface.head.generic.landmarks import static_embedding
-from tvface.head.generic.parts import parts
+from tvface.head.human import PLACE
+from tvface.head.human.stored import Stored
 
 # Brows, nose, eyes and corners of the mouth. The jaw follows the outline of the picture, not the skin, and lips and
 # chin go with the expression.
@@ -26,18 +25,17 @@ Array = NDArray[np.float64]
 
 @cache
 def rigid_points() -> tuple[Array, Array]:
-    """Return the points :data:`RIGID` of the generic head, (33, 3) in mm with mean 0 (x to the subject's left, y up,
+    """Return the points :data:`RIGID` of the human head, (33, 3) in mm with mean 0 (x to the subject's left, y up,
     z forward), and how the first modes of identity move them, (33, 3, :data:`MODES`) in mm."""
-    p = parts()
-    faces, weights = static_embedding()
-    corners, weights = p.faces[faces][RIGID - 17], weights[RIGID - 17]
-    points = np.einsum("nij,ni->nj", p.position[corners], weights)
-    modes = np.einsum("nijk,ni->njk", identity_basis(MODES)[0][corners], weights)
+    head = Stored.load(PLACE)
+    corners, weights = head.faces[head.static_faces[RIGID - 17]], head.static_bary[RIGID - 17]
+    points = np.einsum("nij,ni->nj", head.template[corners], weights)
+    modes = np.einsum("knij,ni->njk", head.identity[:MODES][:, corners], weights)
     return points - points.mean(0), modes - modes.mean(0)
 
 
 def head_angles(points: NDArray[np.floating]) -> Array:
-    """Return yaw, pitch and roll in degrees of each face, (N, 3): the angles at which the generic head fits best.
+    """Return yaw, pitch and roll in degrees of each face, (N, 3): the angles at which the human head fits best.
 
     Rotation, scale, shift and 25 modes of identity are fitted in scaled orthographic projection by robust least
     squares. Yaw is positive to the picture's right, pitch positive looks down, roll positive tilts the crown to the
@@ -62,7 +60,7 @@ def head_angles(points: NDArray[np.floating]) -> Array:
 
 def _fit(face: Array) -> Array:
     head, modes = rigid_points()
-    # The closed form (affine camera, projected to a rotation) is the start; it is exact for the generic head itself.
+    # The closed form (affine camera, projected to a rotation) is the start; it is exact for the mean head itself.
     affine = np.linalg.lstsq(head, face, rcond=None)[0].T
     u, singular, v = np.linalg.svd(affine, full_matrices=False)
     rows, scale = u @ v, singular.mean()

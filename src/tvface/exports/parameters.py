@@ -12,9 +12,9 @@ Rows (N frames, in order of time; float32 unless stated otherwise):
     frame (N,) int64, time_s (N,) float64    number and time [s] of the frame in the source
 
 Single values: model_type (``flame``: the coefficients are FLAME's; ``human``: those of tvface's human head,
-``expression`` holds weights of Apple's 52 face units; ``generic``: those of tvface's generic head), model (deca or
-temporal), crop_size [px], fps and the same as mocap_frame_rate [Hz] (0: not constant), gender (neutral),
-shared_identity (one shape for all frames), source, track, tvface_version.
+``expression`` holds weights of Apple's 52 face units), model (deca or temporal), crop_size [px], fps and the same as
+mocap_frame_rate [Hz] (0: not constant), gender (neutral), shared_identity (one shape for all frames), source, track,
+tvface_version.
 
 Convention: a vertex of the head (metres, x to the subject's left, y up, z to the viewer) is at n = (s (x + tx),
 -s (y + ty)) in the crop, -1 .. 1, x right, y down, which is pixel (n + 1) / 2 * crop_size - 1/2. This is DECA's camera.

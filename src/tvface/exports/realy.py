@@ -4,7 +4,7 @@ Written: ``<name>.obj``, named after the picture, and ``<name>.npy`` with the 68
 
 REALY's tool reads the OBJ files, all of one topology, and cuts regions out of them by 85 keypoints, which it takes from
 a file of barycentric coordinates per topology; its repository ships the file for FLAME's 5023 vertices. With
-``head.model: flame`` it needs only the OBJ files; for the generic head its authors have to make such a file. The 68
+``head.model: flame`` it needs only the OBJ files; for the human head its authors have to make such a file. The 68
 points are for other tools that align by landmarks. The benchmark does not specify the crop. This module takes the
 largest face that ``faces.detector`` finds, cropped as in training (``sequences.crop_scale``, ``crop_down``), and writes
 a neutral head, although the tool also accepts heads with expression.

@@ -1,1 +1,1 @@
-"""The head model: data, forward model, camera, albedo, the generic head and the loader of FLAME."""
+"""The head model: data, forward model, camera, albedo, the human head and the loader of FLAME."""

@@ -72,7 +72,7 @@ class HeadData:
     uv (Vt,2) f32 in [0,1], v UP; uv_faces (F,3) i32. Images in UV have row 0 at v = 1: face_mask and face_eye_mask
     (U,U) f32 in [0,1], fixed_displacement (U,U) f32 metres, labels (L,L) u8 in zllrunning order, albedo_mean (A,A,3)
     f32 RGB, albedo_basis (T,A,A,3) f16 for unit normal coefficients.
-    meta: JSON text with source, licence, command and, for the generic head, the names of the modes.
+    meta: JSON text with source, licence, command and, for the human head, the names of the modes.
     dense_faces (M,3) i32, dense_pixels (N,2) i32, dense_corners (N,3) i32, dense_bary (N,3) f32: the user's template of
     the dense mesh (:class:`tvface.head.dense_template.DenseTemplate`; its size is ``dense_size`` of the notes) or None.
     """

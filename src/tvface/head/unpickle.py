@@ -133,7 +133,7 @@ def check_file(path: Path, what: str) -> None:
         raise HeadError(
             f"{path}: {what} is missing. It is licensed and not shipped: FLAME and its albedo come from "
             "flame.is.tue.mpg.de (registration), the other files from DECA's repository, folder data. Name yours in "
-            "the settings head.*, or set head.model: generic"
+            "the settings head.*, or set head.model: human"
         )
     with open(path, "rb") as file:
         start = file.read(512).lstrip()

@@ -42,7 +42,7 @@ TRUTH_FACES = Schema(
         Column("pitch", pa.float32(), "positive looks down", unit="deg"),
         Column("roll", pa.float32(), "in-plane rotation", unit="deg"),
         Column("inside", pa.float32(), "part of the points inside the picture", low=0, high=1),
-        _values("shape", "identity coefficients of the generic head"),
+        _values("shape", "identity coefficients of the human head"),
         _values("expression", "expression coefficients"),
         _values("joints", "axis-angle of root, neck, jaw, left eye, right eye", 15, "rad"),
         _values("translation", "head origin in camera coordinates (x right, y up, z to the camera)", 3, "m"),

@@ -9,7 +9,7 @@ from tvface.settings import Settings
 
 # The losses of the paper that settings can switch off, by phase.
 _TERMS = (("coarse", "identity"), ("coarse", "photometric"), ("detail", "mrf"))
-_HEADS = {"generic": "tvface's own generic head", "human": "tvface's own human head of MakeHuman's shapes"}
+_HEADS = {"human": "tvface's own head of MakeHuman's shapes"}
 _STAND_INS = ("compact", "appearance", "dis")
 
 

@@ -14,21 +14,19 @@ from tvface.settings.phases import MODELS, CoarsePhase, DetailPhase, PretrainPha
 class Head:
     """The head model, in FLAME's format."""
 
-    model: Literal["generic", "human", "flame"] = option(
-        "generic", "generic (formulas), human (MakeHuman's CC0 shapes) or flame (yours, licensed)"
-    )
+    model: Literal["human", "flame"] = option("human", "human (MakeHuman's CC0 shapes) or flame (yours, licensed)")
     flame: str = option("resources/licensed/generic_model.pkl", "FLAME 2020/2023 pickle")
     template: str = option("resources/licensed/head_template.obj", "FLAME's topology and UVs (DECA's data)")
     embedding: str = option("resources/licensed/landmark_embedding.npy", "FLAME's landmark embedding (DECA's data)")
     face_mask: str = option("resources/licensed/uv_face_mask.png", "UV mask of the face (DECA's data)")
     face_eye_mask: str = option("resources/licensed/uv_face_eye_mask.png", "UV mask with eyes (DECA's data)")
     fixed_displacement: str = option("resources/licensed/fixed_displacement_256.npy", "DECA's fixed displacement")
-    albedo: str | None = option(None, "FLAME_albedo_from_BFM.npz or FLAME_texture.npz; null: the generic albedo")
+    albedo: str | None = option(None, "FLAME_albedo_from_BFM.npz or FLAME_texture.npz; null: a painted albedo")
     dense_template: str | None = option(
         None, "DECA's texture_data_256.npy, to export dense meshes in its order; null: made from the UV layout"
     )
     n_shape: int = option(100, "identity coefficients", low=1, high=300)
-    n_expression: int = option(50, "expression coefficients", low=1, high=100)
+    n_expression: int = option(52, "expression coefficients: human has 52, DECA 50", low=1, high=100)
     n_texture: int = option(50, "albedo coefficients", low=1, high=199)
     uv_size: int = option(256, "side of UV maps", unit="px", low=32, high=1024)
 

@@ -1,7 +1,7 @@
 """Stage ``head``: the head model that later stages read.
 
-Reads: nothing (``head.model: generic``), the shipped file (``human``), or the user's FLAME and DECA's data files
-(``flame``), named in the settings.
+Reads: the shipped file (``head.model: human``), or the user's FLAME and DECA's data files (``flame``), named in the
+settings.
 Writes: ``head`` (npz, see :class:`tvface.head.data.HeadData`) with the provenance in its metadata (settings, digest of
 the code, digests of the files read, library versions). Drops nothing.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from tvface.assets.head_needs import needs
 from tvface.dag.provenance import Paths, provenance, stage_run
-from tvface.head import generic, human
+from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.head.flame import convert
 from tvface.manifests.base import library_versions
@@ -54,8 +54,6 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
 
 def _build(settings: Head, sources: list[Path], notes: Mapping[str, Any]) -> HeadData:
-    if settings.model == "generic":
-        return generic.build(settings, notes)
     if settings.model == "human":
         (shipped,) = sources
         return human.build(settings, notes, shipped)

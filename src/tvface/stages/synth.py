@@ -1,7 +1,7 @@
 """Stage ``synth``: one episode of the embedded show, with exact ground truth.
 
 Writes the video, the truth per video frame (shot, scene, label map) and per face (points, visibility, pose, codes,
-camera, light; the vertices follow from the codes and the generic head). It reads nothing: the show is a function of its
+camera, light; the vertices follow from the codes and the human head). It reads nothing: the show is a function of its
 settings and the seed.
 """
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.head.data import HeadData
-from tvface.head.generic import build
+from tvface.head.human import build
 from tvface.manifests import write
 from tvface.manifests.synth import TRUTH_FACES, TRUTH_FRAMES
 from tvface.media.tarstore import TarWriter
@@ -59,7 +59,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
                 yield frame.image
 
         write_video(Path(outputs["video"]), images(), settings.synth.fps, crf=18, preset="veryfast", threads=threads)
-    record = provenance("synth", settings, inputs, backend="generic head")
+    record = provenance("synth", settings, inputs, backend="human head")
     write(outputs["frames"], TRUTH_FRAMES, pd.DataFrame(frame_rows), record)
     faces = pd.DataFrame(face_rows) if face_rows else TRUTH_FACES.empty()
     write(outputs["faces"], TRUTH_FACES, faces, record)

@@ -13,7 +13,7 @@ from tvface.head.data import HeadData
 from tvface.synthetic import kernels
 
 EMPTY, SKIN, RIGHT_EYE, LEFT_EYE, MOUTH = 0, 1, 2, 3, 4
-NOSE_TIP_DEPTH = 110.7  # mm in front of the ear axis on the neutral generic head
+NOSE_TIP_DEPTH = 110.7  # mm in front of the ear axis on the neutral human head
 SKIN_LABEL, MOUTH_LABEL, NECK_LABEL, CLOTH_LABEL, HAIR_LABEL = 1, 11, 14, 16, 17  # zllrunning
 
 

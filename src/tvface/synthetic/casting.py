@@ -11,13 +11,12 @@ import numpy as np
 from tvface.head.data import HeadData
 from tvface.synthetic.atlas import build_atlas
 from tvface.synthetic.hair import Texture, procedural_texture
+from tvface.synthetic.people import Nature, Population
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.portrait import make_portrait
 from tvface.synthetic.skin import SkinPainter
 from tvface.synthetic.traits import draw_traits
-
-# Identity codes are drawn with this standard deviation: varied people, none a caricature.
-SPREAD = 0.8
+from tvface.synthetic.variety import vary
 
 # These two carry the faces of public-domain portraits; all others are painted.
 PORTRAIT_OF = {"ann": "astronaut", "grace": "grace_hopper"}
@@ -31,21 +30,13 @@ class Member:
     resting: np.ndarray
 
 
-def expression_names(head: HeadData) -> list[str]:
-    """Return the names of the head's expression columns.
+def cast_people(names: Iterable[str], head: HeadData, seed: int) -> dict[str, Member]:
+    """Return the people of a show by name; the same name and seed give the same person in every episode.
 
     Raises:
-        ValueError: the head is not the generic one, whose metadata names them.
+        ValueError: the head is not the human one.
     """
-    names = head.notes.get("expression_names")
-    if not names:
-        source = head.notes.get("source")
-        raise ValueError(f"the show needs the generic head, whose expressions have names; this is {source!r}")
-    return list(names)
-
-
-def cast_people(names: Iterable[str], head: HeadData, seed: int) -> dict[str, Member]:
-    """Return the people of a show by name; the same name and seed give the same person in every episode."""
+    population = Population(head)
     stage = Stage(head, build_atlas(head))
     painter = SkinPainter(stage.atlas)
     people = {}
@@ -55,15 +46,16 @@ def cast_people(names: Iterable[str], head: HeadData, seed: int) -> dict[str, Me
             people[name] = Member(Person(stage, portrait.shape, portrait.texture), portrait.neutral)
             continue
         generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        shape = generator.normal(0, SPREAD, head.shape_basis.shape[2])
+        shape, nature = population.draw(generator)
         resting = np.zeros(head.expression_basis.shape[2], np.float32)
-        people[name] = Member(Person(stage, np.asarray(shape), _painted(generator, painter, head)), resting)
+        people[name] = Member(Person(stage, shape, _painted(generator, nature, painter, head)), resting)
     return people
 
 
-def _painted(generator: np.random.Generator, painter: SkinPainter, head: HeadData) -> Texture:
+def _painted(generator: np.random.Generator, nature: Nature, painter: SkinPainter, head: HeadData) -> Texture:
     """Paint a person; leads of a show do not hide their eyes behind sunglasses."""
     while True:
         seed = int(generator.integers(2**31))
-        if draw_traits(seed).spectacles != "sun":
-            return procedural_texture(painter, head.faces, seed)
+        traits = vary(draw_traits(seed, nature))
+        if traits.spectacles != "sun":
+            return procedural_texture(painter, head.faces, seed, traits)

@@ -12,14 +12,16 @@ from tvface.head.data import HeadData
 from tvface.synthetic.atlas import build_atlas
 from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.degrade import degrade
+from tvface.synthetic.expressions import Mien, draw_mien
 from tvface.synthetic.hair import Texture, procedural_texture
 from tvface.synthetic.light import PointLight, expose, random_lamp, random_light
 from tvface.synthetic.occluders import Covered, letterbox, occlude
+from tvface.synthetic.people import Nature, Population
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.skin import SkinPainter
 from tvface.synthetic.traits import draw_traits
-from tvface.synthetic.variety import draw_identity, vary
+from tvface.synthetic.variety import vary
 
 Cover = Callable[[np.ndarray, np.ndarray, np.random.Generator], Covered]
 
@@ -28,7 +30,8 @@ PERSON_EVERY = 2  # crops per identity
 STRANGER_SHARE = 0.12  # of the crops
 LETTERBOX_SHARE = 0.05
 LAMP_SHARE = 0.2
-PORTRAIT_SHARE = 0.2  # of the persons, if there are portraits
+PORTRAIT_SHARE = 0.1  # of the looks, if there are portraits
+WIDEST = 80.0  # degrees of yaw
 
 
 @dataclass(frozen=True)
@@ -53,83 +56,72 @@ class CropMaker:
     """Render crops of one head model; all randomness comes from the generator passed to the methods.
 
     Args:
-        head: the generic head (its metadata names the expression modes).
+        head: the human head.
         size: side of the crops in pixels.
         portraits: photographic textures to use beside the procedural ones.
         texels: side of the textures.
 
     Raises:
-        ValueError: the head's metadata names no expression modes.
+        ValueError: the head is another one.
     """
 
     def __init__(self, head: HeadData, size: int = 128, portraits: Sequence[Texture] = (), texels: int = 512) -> None:
-        notes = head.notes
-        if "expression_names" not in notes:
-            raise ValueError(
-                "crops need a head whose metadata has expression_names (the generic head); "
-                f"this one comes from {notes.get('source')!r}"
-            )
-        self.names: list[str] = list(notes["expression_names"])
-        self.full = float(notes["expression_full"])
+        self.population = Population(head)
+        self.jaw_open = float(head.notes["jaw_open_angle"])
         self.size = size
         self.portraits = tuple(portraits)
         self.stage = Stage(head, build_atlas(head, texels))
         self.painter = SkinPainter(self.stage.atlas)
-        names = list(notes.get("shape_names", ()))
-        self.shape_names = [*names, *[""] * head.shape_basis.shape[2]][: head.shape_basis.shape[2]]
 
-    def texture(self, rng: np.random.Generator) -> Texture:
-        """Paint a new procedural person."""
+    def texture(self, nature: Nature, rng: np.random.Generator) -> Texture:
+        """Paint new looks for a nature."""
         seed = int(rng.integers(2**31))
-        return procedural_texture(self.painter, self.stage.head.faces, seed, vary(draw_traits(seed)))
+        return procedural_texture(self.painter, self.stage.head.faces, seed, vary(draw_traits(seed, nature)))
 
-    def person(self, texture: Texture, rng: np.random.Generator) -> Person:
-        """Draw an identity for a texture, or for a portrait."""
+    def person(self, rng: np.random.Generator) -> Person:
+        """Draw a new person: bone from the table of people, and looks that fit it, or those of a portrait."""
+        shape, nature = self.population.draw(rng)
+        texture = self.texture(nature, rng)
         if self.portraits and rng.random() < PORTRAIT_SHARE:
             texture = self.portraits[int(rng.integers(len(self.portraits)))]
-        return Person(self.stage, draw_identity(self.shape_names, rng), texture)
+        return Person(self.stage, shape, texture)
+
+    def sibling(self, person: Person, rng: np.random.Generator) -> Person:
+        """Return a person with the same looks and the bone of another one of nearly the same nature: a new texture
+        costs more than the rest of a crop."""
+        nature = person.texture.traits.nature
+        return Person(self.stage, self.population.draw_like(nature, rng)[0], person.texture)
 
     def cast(self, count: int, rng: np.random.Generator) -> Iterator[Person]:
-        """Yield the person of each of ``count`` crops or shots: new looks every :data:`TEXTURE_EVERY`, a new identity
+        """Yield the person of each of ``count`` crops or shots: new looks every :data:`TEXTURE_EVERY`, another bone
         every :data:`PERSON_EVERY`. It is lazy: ``rng`` is used between the draws for one crop and the next.
         """
         for index in range(count):
             if index % TEXTURE_EVERY == 0:
-                texture = self.texture(rng)
-            if index % PERSON_EVERY == 0:
-                person = self.person(texture, rng)
+                person = self.person(rng)
+            elif index % PERSON_EVERY == 0:
+                person = self.sibling(person, rng)
             yield person
 
-    def expression(self, rng: np.random.Generator) -> np.ndarray:
-        """Draw an expression code: half of the named modes, lids closed in one of eight, asymmetries, small bumps."""
-        code = np.zeros(len(self.names))
-        closed = rng.random() < 0.12
-        closing = rng.uniform(0.3, 1.0)
-        for i, name in enumerate(self.names):
-            if name in ("lid_L", "lid_R"):
-                one_eye = rng.random() < 0.06
-                code[i] = closing if closed or one_eye else np.clip(rng.normal(0, 0.1), -0.1, 0.3)
-            elif name.startswith("bump"):
-                code[i] = rng.normal(0, 0.12)
-            elif rng.random() < (0.2 if name.endswith(("_L", "_R")) else 0.5):
-                code[i] = np.clip(rng.normal(0, 0.35), -0.35, 1.1)
-        return code * self.full
+    def mien(self, rng: np.random.Generator) -> Mien:
+        """Draw an expression with its jaw and gaze."""
+        return draw_mien(rng, self.jaw_open)
 
     @staticmethod
-    def joints(rng: np.random.Generator) -> np.ndarray:
-        """Draw joint rotations (15,): four of ten heads turned evenly within +-72 degrees, others near the front."""
-        yaw = rng.uniform(-72, 72) if rng.random() < 0.4 else rng.normal(0, 20)
+    def joints(mien: Mien, rng: np.random.Generator) -> np.ndarray:
+        """Draw joint rotations (15,) around a mien's jaw and gaze: four of ten heads turned evenly within
+        +-:data:`WIDEST` degrees, others near the front."""
+        yaw = rng.uniform(-WIDEST, WIDEST) if rng.random() < 0.4 else rng.normal(0, 20)
         pitch = rng.uniform(-35, 30) if rng.random() < 0.15 else rng.normal(0, 11)
-        yaw, pitch, roll = np.clip(yaw, -72, 72), np.clip(pitch, -38, 32), np.clip(rng.normal(0, 10), -35, 35)
+        yaw, pitch, roll = np.clip(yaw, -WIDEST, WIDEST), np.clip(pitch, -38, 32), np.clip(rng.normal(0, 10), -35, 35)
         whole = Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True)
         share = rng.uniform(0.1, 0.5)
         neck = Rotation.from_euler("YX", [share * yaw, share * pitch], degrees=True)
         joints = np.zeros(15)
         joints[:3] = (whole * neck.inv()).as_rotvec()
         joints[3:6] = neck.as_rotvec()
-        joints[6] = min(abs(rng.normal(0, 0.13)), 0.38) if rng.random() < 0.6 else 0.0
-        gaze = np.clip(rng.normal(0, [0.08, 0.16]), -0.35, 0.35)
-        joints[9:11], joints[12:14] = gaze, gaze
+        joints[6] = mien.jaw
+        joints[9:11] = joints[12:14] = mien.gaze
         return joints
 
     def camera(self, posed: Posed, rng: np.random.Generator) -> Camera:
@@ -159,15 +151,13 @@ class CropMaker:
     def stranger(self, person: Person, distance: float, rng: np.random.Generator) -> Posed:
         """Draw another person behind a person ``distance`` metres away: same looks, another head shape, any pose.
 
-        Another texture would cost more than the rest of the crop. The network only has to learn that a second face
-        beside the first is not its target.
+        The network only has to learn that a second face beside the first is not its target.
         """
-        other = Person(self.stage, draw_identity(self.shape_names, rng), person.texture)
+        other, mien = self.sibling(person, rng), self.mien(rng)
         away = distance + rng.uniform(0.3, 2.5)
         side = (1 if rng.random() < 0.5 else -1) * rng.uniform(0.14, 0.4) * away / distance
-        return other.place(
-            self.expression(rng), self.joints(rng), np.array([side, rng.normal(0, 0.12), -away], np.float32)
-        )
+        place = np.array([side, rng.normal(0, 0.12), -away], np.float32)
+        return other.place(mien.code, self.joints(mien, rng), place)
 
     def company(
         self, person: Person, posed: Posed, distance: float, rng: np.random.Generator
@@ -187,7 +177,8 @@ class CropMaker:
         """Draw pose, light, background and degradation of a person, and render the crop."""
         distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
         shift = rng.normal(0, 0.12, 2) * distance
-        posed = person.place(self.expression(rng), self.joints(rng), np.array([*shift, -distance]))
+        mien = self.mien(rng)
+        posed = person.place(mien.code, self.joints(mien, rng), np.array([*shift, -distance]))
         background = random_background(self.size, self.size, rng)
         light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
         others, lamps = self.company(person, posed, distance, rng)

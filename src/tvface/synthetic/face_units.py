@@ -1,15 +1,14 @@
-"""The painters' movements as sums of face units, so that the synthetic people can use the human head."""
+"""Movements of the face as sums of face units (Apple's names): the words in which motion and folds are described."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
+from collections.abc import Mapping
 
 import numpy as np
 
-from tvface.head.data import HeadData
+from tvface.head.human.units import NAMES
 
-# The painters' name of a movement: its unit; L is the subject's left.
+# A movement of both sides: its unit; L and R are the subject's left and right.
 _SIDED = {
     "smile": "mouthSmile",
     "frown": "mouthFrown",
@@ -17,39 +16,54 @@ _SIDED = {
     "lip_up": "mouthUpperUp",
     "lip_down": "mouthLowerDown",
     "press": "mouthPress",
+    "dimple": "mouthDimple",
     "brow_furrow": "browDown",
     "brow_out": "browOuterUp",
     "sneer": "noseSneer",
+    "cheek_up": "cheekSquint",
+    "squint": "eyeSquint",
     "lid_wide": "eyeWide",
+    "lid": "eyeBlink",
+    "gaze_down": "eyeLookDown",
+    "gaze_up": "eyeLookUp",
 }
 MOVEMENTS: dict[str, dict[str, float]] = {
     **{name: {f"{unit}Left": 1.0, f"{unit}Right": 1.0} for name, unit in _SIDED.items()},
     "pucker": {"mouthPucker": 1.0},
+    "funnel": {"mouthFunnel": 1.0},
     "cheek_puff": {"cheekPuff": 1.0},
     "brow_up": {"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0},
-    "lid_L": {"eyeBlinkLeft": 1.0},
-    "lid_R": {"eyeBlinkRight": 1.0},
+    "brow_in": {"browInnerUp": 1.0},
+    "roll_lower": {"mouthRollLower": 1.0},
+    "roll_upper": {"mouthRollUpper": 1.0},
+    "shrug_lower": {"mouthShrugLower": 1.0},
+    "shrug_upper": {"mouthShrugUpper": 1.0},
+    "jaw": {"jawOpen": 1.0},
+    "tongue": {"tongueOut": 1.0},
     **{f"{name}_{side[0]}": {f"{unit}{side}": 1.0} for name, unit in _SIDED.items() for side in ("Left", "Right")},
 }
+_COLUMN = {name: column for column, name in enumerate(NAMES)}
+JAW = _COLUMN["jawOpen"]
+# (E,) share of each unit in each movement, for how far a face is in it: rows of weights that sum to one.
+_SHARES = np.zeros((len(MOVEMENTS), len(NAMES)), np.float32)
+for _row, _units in enumerate(MOVEMENTS.values()):
+    for _name, _weight in _units.items():
+        _SHARES[_row, _COLUMN[_name]] = _weight / sum(_units.values())
 
 
-def with_movements(head: HeadData) -> HeadData:
-    """Return the human head with the painters' movements as its expression columns, 1 the full movement.
+def code_of(movements: Mapping[str, float]) -> np.ndarray:
+    """Return the weights (52,) float32 of the face units for movements at these strengths, 1 the full movement.
 
     Raises:
-        ValueError: the head has no face units.
+        KeyError: no such movement.
     """
-    names = list(head.notes.get("expression_names", ()))
-    missing = sorted({unit for units in MOVEMENTS.values() for unit in units} - set(names))
-    if missing:
-        raise ValueError(
-            f"a head from {head.notes.get('source')!r} has no units {', '.join(missing)}; use head.model: human"
-        )
-    mix = np.zeros((len(names), len(MOVEMENTS)), np.float32)
-    for column, units in enumerate(MOVEMENTS.values()):
-        for unit, weight in units.items():
-            mix[names.index(unit), column] = weight
-    notes = {**head.notes, "expression_names": list(MOVEMENTS), "expression_full": 1.0}
-    return dataclasses.replace(
-        head, expression_basis=np.ascontiguousarray(head.expression_basis @ mix), meta=json.dumps(notes, sort_keys=True)
-    )
+    code = np.zeros(len(NAMES), np.float32)
+    for movement, strength in movements.items():
+        for unit, weight in MOVEMENTS[movement].items():
+            code[_COLUMN[unit]] += weight * strength
+    return code
+
+
+def strengths(code: np.ndarray) -> np.ndarray:
+    """Return how far a face with weights (52,) or fewer is in each of :data:`MOVEMENTS`, (M,) float32."""
+    return np.asarray(_SHARES[:, : len(code)] @ np.asarray(code, np.float32))

@@ -12,7 +12,7 @@ import numpy as np
 from tvface.head.data import HeadData
 from tvface.settings.synth import Synth
 from tvface.synthetic.backgrounds import PICTURES, picture_background, room_background
-from tvface.synthetic.casting import Member, expression_names
+from tvface.synthetic.casting import Member
 from tvface.synthetic.light import directional_light
 from tvface.synthetic.person import Posed
 from tvface.synthetic.scene_render import Camera, Frame, average_frames, render_scene
@@ -56,9 +56,8 @@ def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head:
         settings: picture size, rate, supersampling.
         shots: the script.
         people: everyone in the script, by name.
-        head: the generic head, which ``people`` use.
+        head: the human head, which ``people`` use.
     """
-    names, full = expression_names(head), float(head.notes["expression_full"])
     for shot in shots:
         backdrop = _backdrop(settings, shot)
         grain = np.random.default_rng([shot.light_seed, 1])
@@ -69,7 +68,7 @@ def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head:
             moments = _exposure(shot, time, settings.fps)
             frames, middle = [], []
             for moment in moments:
-                posed = [_pose(people[actor.person], actor, moment, names, full) for actor in shot.actors]
+                posed = [_pose(people[actor.person], actor, moment) for actor in shot.actors]
                 window = _window(backdrop, settings, shot, moment)
                 frames.append(render_scene(posed, camera, light, window, settings.supersampling))
                 if moment == moments[len(moments) // 2]:
@@ -77,8 +76,7 @@ def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head:
             frame = average_frames(frames) if len(frames) > 1 else frames[0]
             at = moments[len(moments) // 2]
             takes = tuple(
-                _take(actor, people[actor.person], place, at, middle, frame, names, full)
-                for place, actor in enumerate(shot.actors)
+                _take(actor, people[actor.person], place, at, middle, frame) for place, actor in enumerate(shot.actors)
             )
             image = _expose(frame.image, shot, grain)
             yield FilmedFrame(shot.first + number, shot, image, frame.labels, light, takes)
@@ -103,13 +101,13 @@ def _exposure(shot: Shot, time: float, fps: float) -> list[float]:
     return [time + SHUTTER / fps * (k / (SUBFRAMES - 1) - 0.5) for k in range(SUBFRAMES)]
 
 
-def _expression(member: Member, actor: Actor, time: float, names: list[str], full: float) -> np.ndarray:
-    return (member.resting + actor.performance.expression(time, names, full)).astype(np.float32)
+def _expression(member: Member, actor: Actor, time: float) -> np.ndarray:
+    return (member.resting + actor.performance.expression(time)).astype(np.float32)
 
 
-def _pose(member: Member, actor: Actor, time: float, names: list[str], full: float) -> Posed:
+def _pose(member: Member, actor: Actor, time: float) -> Posed:
     performance = actor.performance
-    expression = _expression(member, actor, time, names, full)
+    expression = _expression(member, actor, time)
     return member.person.place(expression, performance.joints(time), performance.translation(time))
 
 
@@ -120,13 +118,11 @@ def _take(
     time: float,
     posed: list[Posed],
     frame: Frame,
-    names: list[str],
-    full: float,
 ) -> Take:
     return Take(
         person=actor.person,
         shape=member.person.shape,
-        expression=_expression(member, actor, time, names, full),
+        expression=_expression(member, actor, time),
         joints=actor.performance.joints(time),
         translation=actor.performance.translation(time),
         points=frame.points[place],

@@ -3,8 +3,7 @@
     python -m tvface.synthetic.head_sheet OUT_FOLDER
 
 writes ``turns.png`` (the mean from -90 to 90 degrees), ``expressions.png`` (twelve of them), ``units.png`` (all face
-units), ``people.png`` (24 people of the head's table), each as clay above and in the mean albedo below; and
-``painted.png``, the sheet of the synthetic people (:mod:`tvface.synthetic.sheet`) with this head under the painters.
+units), ``people.png`` (24 people of the head's table), each as clay above and in the mean albedo below.
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ from tvface.rendering.renderer import sample
 from tvface.rendering.shading import vertex_normals
 from tvface.rendering.uv import uv_to_grid
 from tvface.settings.model import Head
-from tvface.synthetic import sheet as painted
-from tvface.synthetic.face_units import with_movements
 
 SIDE, SAMPLES = 288, 2  # px of a picture, and samples per pixel and axis
 SPAN, FACE_SPAN = 290.0, 190.0  # mm that a picture shows: the head, the face
@@ -154,9 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--side", type=int, default=SIDE, help=f"pixels of a picture (default {SIDE})")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    head = human.build(Head(n_expression=len(units.NAMES)))
+    head = human.build(Head())
     pictures = sheets(Studio(head, options.side))
-    pictures["painted"] = painted.sheet(painted.Studio(with_movements(head)))
     for name, picture in pictures.items():
         cv2.imwrite(str(options.out / f"{name}.png"), picture[..., ::-1])
 

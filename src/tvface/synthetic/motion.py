@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tvface.synthetic.expressions import RESTING_LID, follow_gaze
+from tvface.synthetic.face_units import code_of
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -58,20 +61,18 @@ class Performance:
         """Return the head origin in camera coordinates, (3,) m."""
         return (np.array(self.place) + [curve(time) for curve in self.sway]).astype(np.float32)
 
-    def expression(self, time: float, names: list[str], full: float) -> np.ndarray:
-        """Return the expression coefficients, (len(names),); ``full`` is the coefficient of a complete expression."""
+    def expression(self, time: float) -> np.ndarray:
+        """Return the weights of the face units, (52,) float32."""
         values = dict(self.base_expression)
         for name, curve in self.expressions.items():
             values[name] = values.get(name, 0.0) + curve(time)
         closed = max((_blink(time - start) for start in self.blinks), default=0.0)
-        values["lid_L"] = values["lid_R"] = closed
+        values["lid"] = max(RESTING_LID, closed)
         speaking = self._speaking(time)
         values["lip_up"] = values.get("lip_up", 0.0) + 0.35 * speaking
         values["lip_down"] = values.get("lip_down", 0.0) + 0.35 * speaking
-        coefficients = np.zeros(len(names), np.float32)
-        for name, value in values.items():
-            coefficients[names.index(name)] = value * full
-        return coefficients
+        code = np.clip(code_of(values), 0, 1)
+        return follow_gaze(code, np.array([self.gaze[1](time), self.gaze[0](time)]))
 
     def _speaking(self, time: float) -> float:
         return float(np.clip(0.5 + self.emphasis(time), 0, 1))

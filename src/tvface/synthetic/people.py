@@ -15,6 +15,7 @@ from tvface.head.data import HeadData
 # Standard deviation that is added to a code of the table: the 2,048 people become neighbours of theirs, of the same
 # sex, age and origin.
 JITTER = 0.2
+NEAR = 24
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,17 @@ class Population:
         row = int(rng.integers(len(self.codes)))
         code = self.codes[row] + JITTER * rng.standard_normal(self.codes.shape[1], dtype=np.float32)
         return code.astype(np.float32), self.natures[row]
+
+    def draw_like(self, nature: Nature, rng: np.random.Generator) -> tuple[np.ndarray, Nature]:
+        """Draw a person of the same sex, and of the nearest age and origin among :data:`NEAR` draws."""
+        candidates = [self.draw(rng) for _ in range(NEAR)]
+        return min(candidates, key=lambda pair: _unlikeness(pair[1], nature))
+
+
+def _unlikeness(one: Nature, other: Nature) -> float:
+    origins = zip((one.african, one.asian, one.caucasian), (other.african, other.asian, other.caucasian), strict=True)
+    return (
+        3 * abs(one.man - other.man)
+        + abs(one.age - other.age) / 20
+        + sum(abs(first - second) for first, second in origins)
+    )

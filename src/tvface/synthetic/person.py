@@ -12,6 +12,7 @@ from scipy import sparse
 from tvface.head.data import HeadData
 from tvface.synthetic import hats, kernels
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions, pyramid
+from tvface.synthetic.face_units import MOVEMENTS, strengths
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
@@ -110,8 +111,6 @@ class Stage:
         self.pose_basis = head.pose_basis.astype(np.float32) if np.abs(head.pose_basis).max() > 0 else None
         self.regressor = sparse.csr_matrix(head.joint_regressor)
         self.normals = _Normals(head.faces)
-        self.names = list(head.notes.get("expression_names", ()))
-        self.full = float(head.notes.get("expression_full", 1.0))
 
     @cached_property
     def occlusion(self) -> Occlusion:
@@ -127,7 +126,7 @@ class Stage:
     @cached_property
     def relief(self) -> ReliefPainter:
         """The folds of the skin, bound to the named expressions."""
-        return ReliefPainter(self.atlas, Frontal(self.atlas), self.names)
+        return ReliefPainter(self.atlas, Frontal(self.atlas), list(MOVEMENTS))
 
     def identity(self, shape: np.ndarray) -> np.ndarray:
         """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
@@ -257,7 +256,7 @@ class Person:
         """Return the folds of an expression; a photographed texture already contains folds."""
         if self.texture.photographed:
             return None
-        return self.stage.relief.of(self.texture.traits.age, expression, self.stage.full)
+        return self.stage.relief.of(self.texture.traits.age, strengths(expression), 1.0)
 
     def _landmarks(self, vertices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
         """Return the 68 points (68, 3); points of the brows follow the painted brows."""

@@ -155,7 +155,7 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
 
     Args:
         name: one of :data:`PORTRAITS`.
-        stage, painter: of the generic head.
+        stage, painter: of the human head.
 
     Raises:
         KeyError: unknown name.
@@ -231,11 +231,11 @@ def _filled(atlas: Atlas, colour: np.ndarray, weight: np.ndarray, skin: np.ndarr
 
 
 def _kept_expression(stage: Stage, fit: PortraitFit) -> np.ndarray:
-    """Return the expression that stays in the texture: 15 % of the mouth modes, half of the brows."""
+    """Return the expression that stays in the texture: 15 % of the mouth units, half of the brows."""
     names = stage.head.notes["expression_names"]
     kept = np.zeros_like(fit.expression)
     for index, name in enumerate(names):
-        share = 0.5 if name.startswith("brow") else 0.2 if name.startswith(("sneer", "cheek")) else 0.15
+        share = 0.5 if name.startswith("brow") else 0.2 if name.startswith(("noseSneer", "cheek")) else 0.15
         kept[index] = share * fit.expression[index]
     return kept
 
@@ -255,7 +255,7 @@ def load_portraits(head: HeadData, cache: str | Path, size: int = 512) -> list[P
     """Return both portraits, from ``cache`` where it holds them for this head, else computed and stored there.
 
     Args:
-        head: the generic head.
+        head: the human head.
         cache: folder for ``portrait_<name>.npz``, created if missing.
         size: side of the texture in texels.
     """

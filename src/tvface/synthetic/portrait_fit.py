@@ -18,7 +18,9 @@ from tvface.synthetic.scene_render import Camera
 POINTS_FILE = Path(__file__).resolve().parents[3] / "resources" / "portraits.tsv"
 PORTRAITS = ("astronaut", "grace_hopper")
 FOCAL_PER_SIDE = 3.0  # pitch and focal length are confounded in one view; a portrait lens
-N_SHAPE, N_EXPRESSION = 40, 35
+N_SHAPE = 40
+# Units that the points of a portrait cannot tell apart from others, or that would move what is painted.
+STILL = ("eyeBlink", "eyeLook", "jawOpen", "tongueOut", "mouthClose", "jawForward")
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,13 @@ def portrait_points(name: str, path: Path = POINTS_FILE) -> np.ndarray:
 
 
 def fit_portrait(stage: Stage, points: np.ndarray, width: int, height: int) -> PortraitFit:
-    """Fit the generic head to 68 points by least squares.
+    """Fit the human head to 68 points by least squares.
 
     Residuals are in percent of the outer eye distance, weighted (jaw .45, chin, inner lips and ridge .8);
     priors pull the codes to the mean.
 
     Args:
-        stage: of the generic head, whose metadata names its modes.
+        stage: of the human head.
         points: (68, 2) pixels; width, height: of the photograph.
 
     Raises:
@@ -99,27 +101,22 @@ def fit_portrait(stage: Stage, points: np.ndarray, width: int, height: int) -> P
 
 class _Fit:
     """The least-squares problem of one portrait. Its unknowns are, in this order: the root's rotation (3), its place in
-    metres (3), the jaw's opening (1), the shape (N_SHAPE), the expression modes that may move, in full strengths."""
+    metres (3), the jaw's opening (1), the shape (N_SHAPE), the face units that may move."""
 
     def __init__(self, stage: Stage, points: np.ndarray, camera: Camera) -> None:
         self.stage, self.points, self.camera = stage, points, camera
-        notes = stage.head.notes
-        self.full = float(notes["expression_full"])
-        self.moving = [
-            i for i, name in enumerate(notes["expression_names"][:N_EXPRESSION]) if not name.startswith("lid_")
-        ]
+        names = stage.head.notes["expression_names"]
+        self.moving = [i for i, name in enumerate(names) if not name.startswith(STILL)]
         self.unit = np.linalg.norm(points[45] - points[36]) / 100
         self.weight = np.ones(68)
         self.weight[:17], self.weight[8], self.weight[60:], self.weight[27:31] = 0.45, 0.8, 0.8, 0.8
         self.prior = np.concatenate([[4.0], np.ones(N_SHAPE), np.full(len(self.moving), 1.5)])
-        unseen = ("forehead", "head_d", "crown")
-        self.prior[[1 + i for i, name in enumerate(notes["shape_names"][:N_SHAPE]) if name in unseen]] = 6.0
         self.count = 7 + N_SHAPE + len(self.moving)
 
     def unpack(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return shape, expression, joints and translation."""
-        expression = np.zeros(N_EXPRESSION)
-        expression[self.moving] = x[7 + N_SHAPE :] * self.full
+        expression = np.zeros(self.stage.expression.shape[1])
+        expression[self.moving] = x[7 + N_SHAPE :]
         joints = np.zeros(15)
         joints[:3], joints[6] = x[:3], x[6]
         return x[7 : 7 + N_SHAPE], expression, joints, x[3:6]
@@ -158,7 +155,8 @@ class _Fit:
         low, high = np.full(self.count, -np.inf), np.full(self.count, np.inf)
         low[6], high[6] = -0.02, 0.5
         low[7 : 7 + N_SHAPE], high[7 : 7 + N_SHAPE] = -3, 3
-        low[7 + N_SHAPE :], high[7 + N_SHAPE :] = -1.0, 1.6
+        # Blendshape weights; a little below zero, since the resting face of a person is not the sculpted one.
+        low[7 + N_SHAPE :], high[7 + N_SHAPE :] = -0.15, 1.1
         return low, high
 
     def scale(self) -> np.ndarray:
@@ -171,7 +169,6 @@ class _Fit:
         """Return the fit of a vector of unknowns."""
         shape, expression, joints, translation = self.unpack(x)
         error = float(np.linalg.norm(self.project(x) - self.points, axis=1).mean() / self.unit)
-        codes = np.zeros(self.stage.shape.shape[1]), np.zeros(self.stage.expression.shape[1])
-        codes[0][:N_SHAPE], codes[1][:N_EXPRESSION] = shape, expression
-        shapes, expressions = (code.astype(np.float32) for code in codes)
-        return PortraitFit(shapes, expressions, joints, translation, self.camera, error)
+        whole = np.zeros(self.stage.shape.shape[1], np.float32)
+        whole[:N_SHAPE] = shape
+        return PortraitFit(whole, expression.astype(np.float32), joints, translation, self.camera, error)

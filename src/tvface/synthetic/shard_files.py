@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from tvface.files.atomic import atomic
-from tvface.head import generic
+from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.settings.model import Head
 
@@ -76,12 +76,12 @@ def save_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
 
 
 def write_head(folder: Path) -> HeadData:
-    """Write the generic head of this version into a folder of crops, and return it.
+    """Write the human head of this version into a folder of crops, and return it.
 
     Raises:
         CropsError: the folder holds crops of another head.
     """
-    path, head = folder / HEAD, generic.build(Head())
+    path, head = folder / HEAD, human.build(Head())
     if not path.is_file():
         head.save(path)
     elif not _equal(HeadData.load(path), head):

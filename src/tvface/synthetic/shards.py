@@ -183,6 +183,6 @@ def _write_index(folder: Path, tasks: list[Task], recipe: Recipe, made_with: str
     rows = [{"file": task.path.name, **row} for task in tasks for row in _notes(task.path)["rows"]]
     inputs = json.loads(made_with)
     settings, head = dataclasses.asdict(recipe), {HEAD: inputs["head"]}
-    provenance = Provenance("synth-crops", settings, inputs["code"], head, backend="generic head", seed=recipe.seed)
+    provenance = Provenance("synth-crops", settings, inputs["code"], head, backend="human head", seed=recipe.seed)
     write(folder / INDEX, CROPS, pd.DataFrame(rows), provenance)
     return folder / INDEX

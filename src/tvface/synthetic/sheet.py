@@ -2,8 +2,8 @@
 
     python -m tvface.synthetic.sheet docs/people.jpg
 
-The rows: people of the training crops; people as in the show; one of them turned from profile to profile; the named
-expressions at full strength; a young and an old face under the same movements, with their folds.
+The rows: people of the training crops; one of them turned from profile to profile; expressions; a young and an old face
+under the same movements, with their folds.
 """
 
 from __future__ import annotations
@@ -16,56 +16,52 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tvface.head import generic
-from tvface.head.data import HeadData
+from tvface.head import human
 from tvface.media import drawing
 from tvface.settings.model import Head
 from tvface.synthetic.crops import CropMaker
+from tvface.synthetic.expressions import MIMES, RESTING_LID
+from tvface.synthetic.face_units import JAW, code_of
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.light import directional_light, expose
 from tvface.synthetic.person import Person
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.traits import draw_traits
+from tvface.synthetic.variety import vary
 
 SIDE = 224
 COLUMNS = 9
 DISTANCE = 1.6  # metres
 YAWS = (-90, -60, -40, -20, 0, 20, 40, 60, 90)
-EXPRESSIONS = ("smile", "frown", "pucker", "lip_up", "press", "brow_up", "brow_furrow", "cheek_puff", "lid_L")
-MOVEMENTS = ("", "brow_up", "brow_furrow", "smile")
+EXPRESSIONS = ("smile", "grin", "laugh", "roar", "ah", "ee", "oo", "mm", "surprise")
+MORE = ("anger", "disgust", "sadness", "smirk", "kiss", "puffed", "squinting", "asleep", "yawn")
+MOVEMENTS = ("rest", "surprise", "anger", "grin")
 
 
 class Studio:
-    """Render people before a grey wall in one light.
+    """Render people before a grey wall in one light."""
 
-    Args:
-        head: with the painters' movements as expression columns; None: the generic head.
-    """
-
-    def __init__(self, head: HeadData | None = None) -> None:
-        head = head or generic.build(Head())
-        self.maker = CropMaker(head, SIDE)
-        self.names = list(head.notes["expression_names"])
-        self.full = float(head.notes["expression_full"])
+    def __init__(self) -> None:
+        self.maker = CropMaker(human.build(Head()), SIDE)
         self.light = directional_light(np.array([0.5, 0.7, 0.8]), 0.5, 0.7, np.ones(3), np.ones(3))
 
-    def person(self, seed: int, *, varied: bool = True, **traits: object) -> Person:
-        """Return the person of a seed: ``varied`` as in the training crops, or as in the show."""
+    def person(self, seed: int, **traits: object) -> Person:
+        """Return the person of a seed, with other ``traits``."""
         rng = np.random.default_rng([seed, 0x5EE7])
-        if varied:
-            return self.maker.person(self.maker.texture(rng), rng)
-        looks = dataclasses.replace(draw_traits(seed), **traits)  # type: ignore[arg-type]
-        texture = procedural_texture(self.maker.painter, self.maker.stage.head.faces, seed, looks)
-        return Person(self.maker.stage, rng.normal(0, 0.8, len(self.maker.shape_names)), texture)
+        if not traits:
+            return self.maker.person(rng)
+        shape, nature = self.maker.population.draw(rng)
+        looks = dataclasses.replace(vary(draw_traits(seed, nature)), **traits)  # type: ignore[arg-type]
+        return Person(
+            self.maker.stage, shape, procedural_texture(self.maker.painter, self.maker.stage.head.faces, seed, looks)
+        )
 
-    def take(self, person: Person, movement: str = "", yaw: float = 0.0, jaw: float = 0.0) -> np.ndarray:
-        """Return the picture (SIDE, SIDE, 3) uint8 of a person with one full movement, ``yaw`` in degrees, ``jaw`` in
-        radians."""
+    def take(self, person: Person, mime: str = "rest", yaw: float = 0.0) -> np.ndarray:
+        """Return the picture (SIDE, SIDE, 3) uint8 of a person in one of :data:`MIMES`, ``yaw`` in degrees."""
+        code = code_of({"lid": RESTING_LID, **MIMES[mime][1]})
         joints = np.zeros(15)
-        joints[1], joints[6] = np.radians(yaw), jaw
-        code = np.zeros(len(self.names))
-        if movement:
-            code[self.names.index(movement)] = self.full
+        joints[1], joints[6] = np.radians(yaw), code[JAW] * self.maker.jaw_open
+        code[JAW] = 0
         posed = person.place(code, joints, np.array([0.0, 0.0, -DISTANCE]))
         light = expose(self.light, np.array(person.texture.traits.skin), 0.5)
         camera = Camera(SIDE * DISTANCE / 0.27, SIDE, SIDE, (SIDE / 2, SIDE * 0.5))
@@ -73,7 +69,7 @@ class Studio:
 
 
 def sheet(studio: Studio | None = None) -> np.ndarray:
-    """Return the sheet, RGB uint8, by default of the generic head."""
+    """Return the sheet, RGB uint8."""
     studio = studio or Studio()
     pictures: list[np.ndarray] = []
     captions: list[str] = []
@@ -83,22 +79,24 @@ def sheet(studio: Studio | None = None) -> np.ndarray:
         pictures.append(picture)
 
     turns = (0, -20, 25, 0, -35, 10, 0, 40, -10)
-    for k, turn in enumerate(turns * 2):
-        add(f"crops {k}", studio.take(studio.person(k), yaw=turn))
-    for k, turn in enumerate(turns):
-        add(f"show {k + 20}", studio.take(studio.person(k + 20, varied=False), yaw=turn))
-    one = studio.person(21, varied=False, hair_style="short", spectacles="", hat="", beard=0.0, moustache=0.0)
+    for k, turn in enumerate(turns * 3):
+        person = studio.person(k)
+        nature = person.texture.traits.nature
+        add(f"{'man' if nature.man else 'woman'} {nature.age:.0f}", studio.take(person, yaw=turn))
+    plain = {"spectacles": "", "hat": "", "beard": 0.0, "moustache": 0.0}
+    one = studio.person(21, **plain)
     for yaw in YAWS:
         add(f"yaw {yaw}", studio.take(one, yaw=yaw))
     for name in EXPRESSIONS:
-        add(name, studio.take(one, name, jaw=0.2 if name == "lip_up" else 0.0))
+        add(name, studio.take(one, name))
+    other = studio.person(4, **plain)
+    for name in MORE:
+        add(name, studio.take(other, name))
     for age in (0.05, 0.95):
-        aged = studio.person(
-            21, varied=False, hair_style="short", spectacles="", hat="", beard=0.0, age=age, moustache=0.0
-        )
+        aged = studio.person(21, **plain, age=age)
         for movement in MOVEMENTS:
-            add(f"age {age:.2f} {movement or 'at rest'}", studio.take(aged, movement))
-    add("jaw open", studio.take(one, jaw=0.3))
+            add(f"age {age:.2f} {movement}", studio.take(aged, movement))
+    add("yawn", studio.take(one, "yawn"))
     return drawing.contact_sheet(pictures, captions, COLUMNS, (SIDE, SIDE))
 
 

@@ -118,13 +118,13 @@ class ShotMaker:
     """Render shots of one head model; all randomness comes from the generator passed to the methods.
 
     Args:
-        head: the generic head (its metadata names the expression modes).
+        head: the human head.
         size: side of the crops in pixels.
         frames: pictures per shot.
         layers: of :data:`LAYERS`; they select the returned arrays and never change the random draws.
 
     Raises:
-        ValueError: the head's metadata names no expression modes; an unknown layer; no frames.
+        ValueError: the head is another one; an unknown layer; no frames.
     """
 
     def __init__(self, head: HeadData, size: int = 128, frames: int = 2, layers: Collection[str] = LAYERS) -> None:
@@ -137,8 +137,8 @@ class ShotMaker:
     def motion(self, rng: np.random.Generator) -> tuple[list[Moment], float]:
         """Draw the person's parameters in the shot's frames, and the seconds between two frames."""
         crops = self.crops
-        first, then = crops.expression(rng), crops.expression(rng)
-        start, end = crops.joints(rng), crops.joints(rng)
+        first, then = crops.mien(rng), crops.mien(rng)
+        start, end = crops.joints(first, rng), crops.joints(then, rng)
         distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
         place = np.array([*(rng.normal(0, 0.12, 2) * distance), -distance])
         interval = float(np.exp(rng.uniform(*np.log(INTERVALS))))
@@ -150,7 +150,7 @@ class ShotMaker:
             share = min(1.0, time / CHANGE)
             joints = start + share * (end - start)
             joints[:3], joints[3:6] = (Rotation.from_rotvec(turning * time) * root).as_rotvec(), start[3:6]
-            moments.append(Moment(first + share * (then - first), joints, place + drift * time))
+            moments.append(Moment(first.code + share * (then.code - first.code), joints, place + drift * time))
         return moments, interval
 
     def shot(self, person: Person, rng: np.random.Generator) -> Shot:

@@ -1,51 +1,25 @@
 """Additional variety of the people in the training crops: brows, lids, make-up, proportions.
 
-A landmark network that has seen only the generic head's brows, at the same place over every eye, predicts them there on
+A landmark network that has seen only the bone's brows, at the same place over every eye, predicts them there on
 everyone. Here the line of the brow is drawn per person, independent of the bone below, and its ten points move with it.
-The means follow the proportions of 300-W as published (the mean shape of dlib's predictor, as in OpenFace's template;
-Apache-2.0); the spreads of 2-3 mm keep both portraits and that mean within two standard deviations.
-Outer eye distance = 1: inner eye corners .43, inner brow ends .28, outer ones 1.33, nose .33, mouth .65, chin 1.38
-below the eyes; the neutral generic head has .38, .37, 1.15, .27, .58, 1.25. Its jaw is .05 narrower on either side at
-the height of the mouth.
+The means follow the proportions of 300-W as published (the mean of the 51 inner points that aligners use): with the
+outer eye distance as 1 the inner brow ends are .26 apart and the outer ones 1.33; the bone of the mean head has .33 and
+1.17. The spreads of 2-3 mm keep both portraits and that mean within two standard deviations.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
 from tvface.conventions.annotation import evenly
 from tvface.synthetic.traits import Traits
 
-# Mean and standard deviation of the named identity columns in the training crops; all others have SPREAD around 0.
-SPREAD = 0.9
-PROPORTIONS = {
-    "eye_w": (-1.2, 1.5),
-    "eye_sep": (0.0, 1.6),
-    "eye_open": (0.0, 1.3),
-    "eye_tilt": (0.0, 1.3),
-    "brow_y": (0.4, 1.3),
-    "nose_wid": (1.2, 1.3),
-    "mouth_w": (0.9, 1.2),
-    "lip_thick": (0.4, 1.2),
-    "jaw_w": (1.0, 1.2),
-    "cheek_full": (0.6, 1.2),
-    "face_len": (0.5, 1.1),
-    "chin_len": (0.5, 1.1),
-}
-
-
-def draw_identity(names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """Draw an identity code: one coefficient per named column of the head's basis."""
-    table = np.array([PROPORTIONS.get(name, (0.0, SPREAD)) for name in names])
-    return rng.normal(table[:, 0], table[:, 1])
-
 
 def draw_brows(rng: np.random.Generator) -> np.ndarray:
     """Draw both brows' lines: (10, 2) frontal mm on the neutral head, points 17..26 of 300-W."""
-    inner = np.array([np.clip(rng.normal(12.5, 2.7), 7, 21), rng.normal(16.2, 1.9)])
+    inner = np.array([np.clip(rng.normal(11.6, 2.6), 6, 20), rng.normal(16.2, 1.9)])
     outer = np.array([np.clip(rng.normal(56.5, 3.3), 46, 63), rng.normal(14.3, 2.6)])
     lift = rng.normal(0.0, 1.6)
     rise = np.clip(rng.normal(6.6, 2.3), 0.5, 12)

@@ -37,7 +37,8 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = 
 
     Returns:
         The head, in metres. The expression columns are the 52 face units, in the notes ``expression_names``: codes are
-        blendshape weights, 1 the full movement. The jaw's joint reproduces jawOpen = 1 at ``jaw_open_angle`` rad.
+        blendshape weights, 1 the full movement. The column of jawOpen is zero: the jaw's joint makes that movement,
+        jawOpen = 1 at ``jaw_open_angle`` rad, and two ways to open a mouth could not be told apart.
 
     Raises:
         HeadError: the file is missing or damaged.
@@ -56,7 +57,7 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = 
         v_template=(head.template * _METRES).astype(np.float32),
         faces=head.faces.astype(np.int32),
         shape_basis=_columns(head.identity),
-        expression_basis=_columns(head.units),
+        expression_basis=_columns(_without_jaw(head)),
         pose_basis=pose.astype(np.float32),
         joint_regressor=(head.regressor / head.regressor.sum(1, keepdims=True)).astype(np.float32),
         skinning=head.skinning.astype(np.float32),
@@ -77,6 +78,13 @@ def build(settings: Head, notes: Mapping[str, Any] | None = None, place: Path = 
         albedo_basis=albedo,
         meta=json.dumps({**_notes(head, albedo_names), **(notes or {})}, sort_keys=True),
     )
+
+
+def _without_jaw(head: Stored) -> np.ndarray:
+    """Return the units (52,V,3) with the one that the jaw's joint makes at zero."""
+    units = head.units.copy()
+    units[head.unit_names.index("jawOpen")] = 0
+    return units
 
 
 def _need_columns(setting: str, wanted: int, there: int) -> None:
