@@ -1,6 +1,6 @@
 """Landmark error on photographs with hand-made points.
 
-    python benchmarks/landmarks.py FOLDER [--backend compact] [--draw sheet.png]
+    python benchmarks/landmarks.py FOLDER [--backend compact] [--weights FILE] [--draw sheet.png]
 
 FOLDER holds pictures beside 300-W annotations of the same name (``.pts``, 68 points, 1-based). Each picture goes the
 pipeline's way: MTCNN's box, the crop of ``sequences`` with the context of ``landmarks``, the backend. The error is the
@@ -14,12 +14,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from views import pictures, view
 
 from tvface import landmarkers
 from tvface.conventions.points68 import PARTS
 from tvface.evaluation.points import normalised_mean_error
+from tvface.landmarkers.base import Landmarker
+from tvface.landmarkers.compact import Backend as Compact
 from tvface.media import drawing
+from tvface.networks.bundles import load_bundle
 from tvface.settings import parse_settings
 
 
@@ -37,12 +41,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--backend", default="compact", choices=landmarkers.available())
+    parser.add_argument("--weights", type=Path, help="weights of a training of the compact network that do not ship")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--draw", type=Path, help="write the crops with true (red) and found (green) points")
     options = parser.parse_args()
     settings = parse_settings({"landmarks": {"backend": options.backend}})
     own = settings.landmarks
-    landmarker = landmarkers.create(options.backend, own, options.device)
+    if options.weights:
+        landmarker: Landmarker = Compact(own, torch.device(options.device), load_bundle(options.weights))
+    else:
+        landmarker = landmarkers.create(options.backend, own, options.device)
     errors, sheet, captions = [], [], []
     print("picture NME % " + " ".join(PARTS) + " confidence box/points-side box-up")
     for path in pictures(options.folder):
