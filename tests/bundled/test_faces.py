@@ -13,7 +13,7 @@ from tvface.bundled import faces
 from tvface.bundled.faces import FACES, SIZE, TAKES, FaceMaker, detected, draw_person, five_points, make
 from tvface.conventions.similarity import similarity
 from tvface.embedders.crops import TEMPLATE
-from tvface.head import generic
+from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.settings.model import Head
 from tvface.synthetic.traits import HAIR_COLOURS
@@ -21,7 +21,7 @@ from tvface.synthetic.traits import HAIR_COLOURS
 
 @pytest.fixture(scope="module")
 def head() -> HeadData:
-    return generic.build(Head())
+    return human.build(Head())
 
 
 @pytest.fixture(scope="module")

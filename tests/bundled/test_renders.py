@@ -10,7 +10,7 @@ from tvface.bundled.renders import Render, renders
 from tvface.conventions.points68 import eye_distance
 from tvface.evaluation.pose import head_angles
 from tvface.head.data import HeadData
-from tvface.head.generic import build
+from tvface.head.human import build
 from tvface.settings.model import Head
 
 

@@ -14,7 +14,7 @@ from tvface.bundled.faces import make
 from tvface.embedders.base import SIDE
 from tvface.embedders.compact import Backend
 from tvface.evaluation.verification import pairs, verify
-from tvface.head import generic
+from tvface.head import human
 from tvface.networks.bundles import FOLDER, IDENTITY, load_bundle, save_bundle
 from tvface.networks.compact import CompactIdentity, CompactParser
 from tvface.settings.data import Faces
@@ -43,7 +43,7 @@ def test_a_face_and_its_mirror_image_are_one_vector(embedder: embedders.base.Emb
 
 
 def test_people_it_has_not_seen_are_distinguished(embedder: embedders.base.Embedder) -> None:
-    samples = make(generic.build(Head()), 10, 987_654)
+    samples = make(human.build(Head()), 10, 987_654)
     crops = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in samples.images])
     verification = verify(*pairs(embedder.embed(crops), samples.person, samples.take))
     assert verification.area > 0.85

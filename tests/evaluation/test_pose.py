@@ -1,4 +1,4 @@
-"""Head pose from 68 points, on the generic head's own points turned by known angles."""
+"""Head pose from 68 points, on the human head's own points turned by known angles."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from tvface.evaluation.pose import MODES, RIGID, head_angles
-from tvface.head.generic.identity import identity_basis
-from tvface.head.generic.landmarks import jaw_embedding, static_embedding
-from tvface.head.generic.parts import parts
+from tvface.head.human import PLACE
+from tvface.head.human.stored import Stored
 
 ANGLES = np.array(
     [(0, 0, 0), (20, 0, 0), (-20, 0, 0), (45, 10, -15), (-70, -12, 8), (75, 5, 0), (5, -30, 0), (0, 25, 30)], float
@@ -19,24 +18,22 @@ ANGLES = np.array(
 
 
 @cache
-def basis() -> np.ndarray:
-    return identity_basis(MODES)[0]
+def head() -> Stored:
+    return Stored.load(PLACE)
 
 
 def faces(identity: np.ndarray, angles: np.ndarray, scale: float = 1.7) -> np.ndarray:
     """Return the (N, 68, 2) picture points of a head (x right, y down), seen from far away."""
-    p = parts()
-    vertices = p.position + basis() @ identity
-    (jaw, jaw_weights), (static, weights) = jaw_embedding()[1], static_embedding()
-    corners = vertices[p.faces[np.concatenate([jaw, static])]]
-    points = np.einsum("nij,ni->nj", corners, np.concatenate([jaw_weights, weights]))
+    vertices = head().template + np.einsum("k,kvj->vj", identity, head().identity[:MODES])
+    corners = vertices[head().faces[head().full_faces]]
+    points = np.einsum("nij,ni->nj", corners, head().full_bary)
     yaw, pitch, roll = np.asarray(angles, float).T
     turned = Rotation.from_euler("ZYX", np.stack([roll, yaw, pitch], 1), degrees=True).as_matrix()
     seen = np.einsum("nij,pj->npi", turned, points)
     return scale * seen[:, :, :2] * (1, -1) + (310, 220)
 
 
-def test_angles_of_the_generic_head_come_back() -> None:
+def test_angles_of_the_mean_head_come_back() -> None:
     angles = head_angles(faces(np.zeros(MODES), ANGLES))
     np.testing.assert_allclose(angles, ANGLES, atol=0.5)
 

@@ -1,4 +1,4 @@
-"""The generic head, built once."""
+"""The human head, built once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tvface.head.data import HeadData
-from tvface.head.generic import build
+from tvface.head.human import build
 from tvface.settings.model import Head
 
 
@@ -18,6 +18,6 @@ def same(a: HeadData, b: HeadData) -> bool:
 
 
 @pytest.fixture(scope="session")
-def generic() -> HeadData:
-    """The generic head with the default settings."""
+def human() -> HeadData:
+    """The human head with the default settings."""
     return build(Head())

@@ -1,11 +1,11 @@
-"""The generic head and its synthetic people, built once for all tests of this folder."""
+"""The human head and its synthetic people, built once for all tests of this folder."""
 
 from __future__ import annotations
 
 import pytest
 
 from tvface.head.data import HeadData
-from tvface.head.generic import build
+from tvface.head.human import build
 from tvface.settings.model import Head
 from tvface.synthetic.atlas import build_atlas
 from tvface.synthetic.person import Stage

@@ -12,7 +12,7 @@ import pytest
 
 from tvface.cli.main import main
 from tvface.files.digests import digest
-from tvface.head import generic
+from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.manifests.base import read
 from tvface.manifests.crops import CROPS
@@ -30,13 +30,13 @@ COUNT = 10
 def written(tmp_path_factory: pytest.TempPathFactory, head: HeadData) -> tuple[Path, list[Path]]:
     folder = tmp_path_factory.mktemp("set")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generic, "build", lambda settings: head)
+        patch.setattr(human, "build", lambda settings: head)
         return folder, list(write_crops(folder, COUNT, RECIPE, processes=1))
 
 
 @pytest.fixture(autouse=True)
 def small_head(head: HeadData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generic, "build", lambda settings: head)
+    monkeypatch.setattr(human, "build", lambda settings: head)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -107,7 +107,7 @@ def test_another_head_is_refused(
     written: tuple[Path, list[Path]], head: HeadData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wider = dataclasses.replace(head, v_template=head.v_template * np.float32(1.1))
-    monkeypatch.setattr(generic, "build", lambda settings: wider)
+    monkeypatch.setattr(human, "build", lambda settings: wider)
     with pytest.raises(CropsError, match="made with another head"):
         list(write_crops(written[0], COUNT, RECIPE))
 

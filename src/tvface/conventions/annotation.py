@@ -8,7 +8,7 @@ import numpy as np
 # lacrimal caruncle and the fold at the outer end. In 300-W's published mean shapes an eye is .40 times as wide as the
 # distance between the eye centres (OpenFace's template .400, the 51 points of dlib-based aligners .402). On the human
 # head, over its people, it is .432.
-INSET = 0.034
+INSET = 0.038
 # outer and inner corner of the right eye, inner and outer one of the left
 CORNERS = ((36, 39), (39, 36), (42, 45), (45, 42))
 

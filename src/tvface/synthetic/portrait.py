@@ -20,6 +20,7 @@ from tvface.synthetic import kernels
 from tvface.synthetic.atlas import EMPTY, SKIN, Atlas, build_atlas
 from tvface.synthetic.frontal import sample
 from tvface.synthetic.hair import Texture, finish, hair_colour, scalp_opacity, vertex_values
+from tvface.synthetic.people import Nature
 from tvface.synthetic.person import Stage, rotation_matrix
 from tvface.synthetic.portrait_fit import (
     POINTS_FILE,
@@ -53,12 +54,17 @@ class Portrait:
     fit: PortraitFit
 
 
+# Sex, age and origin of the women in the portraits.
+WOMEN = {"astronaut": Nature(0.0, 42.0, 0.0, 0.0, 1.0), "grace_hopper": Nature(0.0, 77.0, 0.0, 0.0, 1.0)}
+
+
 def _looks(name: str) -> Traits:
     """Return the looks of the parts that the photograph does not show: eyes, sides and back of the hair, clothes."""
     without: dict[str, Any] = dict.fromkeys(
         ("freckles", "stubble", "beard", "moustache", "eye_shadow", "cloth_stripes", "recession"), 0.0
     )
-    plain = dataclasses.replace(draw_traits(0), **without, age=0.3, spectacles="", hat="", hair_style="short")
+    looks = draw_traits(0, WOMEN[name])
+    plain = dataclasses.replace(looks, **without, age=0.3, spectacles="", hat="", hair_style="short")
     if name == "astronaut":
         return dataclasses.replace(plain, seed=1001, hair_line=38.0, iris=(0.22, 0.13, 0.08), cloth=(0.72, 0.33, 0.10))
     return dataclasses.replace(plain, seed=1002, hair_line=46.0, iris=(0.20, 0.13, 0.10), cloth=(0.05, 0.05, 0.08))
@@ -298,6 +304,7 @@ def _read(path: Path, key: str, name: str) -> Portrait | None:
             return None
         arrays = {field: archive[field] for field in archive.files if field != "notes"}
     traits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in notes["traits"].items()}
+    traits["nature"] = Nature(**traits["nature"])
     camera = Camera(**{**notes["camera"], "centre": tuple(notes["camera"]["centre"])})
     texture = Texture(name, arrays["colour"], arrays["labels"], arrays["scalp"], Traits(**traits), photographed=True)
     fit = PortraitFit(
