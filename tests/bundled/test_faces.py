@@ -44,7 +44,7 @@ def test_the_face_lies_where_the_embedders_expect_it(maker: FaceMaker, monkeypat
     seen = []
     monkeypatch.setattr(faces, "detected", lambda five, rng: seen.append(five) or five)
     rng = np.random.default_rng(2)
-    person, _ = maker.people(draw_person(maker.shape_names, None, rng))
+    person, _ = maker.people(draw_person(maker.population, None, rng))
     maker.take(person, rng)
     sides = []
     for five in seen:
@@ -74,7 +74,7 @@ def test_looks_change_clothes_but_not_the_face(maker: FaceMaker) -> None:
     rng = np.random.default_rng(1)
     changed = set()
     for _ in range(30):
-        identity = draw_person(maker.shape_names, None, rng)
+        identity = draw_person(maker.population, None, rng)
         first, second = (dataclasses.asdict(look) for look in identity.looks)
         different = {name for name in first if first[name] != second[name]}
         assert not different & {"seed", "skin", "hair_colour", "hair_style", "brows", "brow_colour", "beard", "iris"}
@@ -85,8 +85,8 @@ def test_looks_change_clothes_but_not_the_face(maker: FaceMaker) -> None:
 
 def test_a_double_shares_hair_and_skin_only(maker: FaceMaker) -> None:
     rng = np.random.default_rng(3)
-    one = draw_person(maker.shape_names, None, rng)
-    double = draw_person(maker.shape_names, one, rng)
+    one = draw_person(maker.population, None, rng)
+    double = draw_person(maker.population, one, rng)
     mine, theirs = one.looks[0], double.looks[0]
     assert (mine.skin, mine.hair_colour, mine.hair_style) == (theirs.skin, theirs.hair_colour, theirs.hair_style)
     assert mine.seed != theirs.seed and np.abs(one.shape - double.shape).max() > 0.5

@@ -24,7 +24,6 @@ from tvface.rendering.rasterizer import rasterize
 from tvface.rendering.renderer import Renderer
 from tvface.rendering.shading import vertex_normals
 from tvface.settings.model import Head
-from tvface.synthetic.face_units import with_movements
 
 SETTINGS = Head(n_expression=len(units.NAMES))
 
@@ -554,16 +553,3 @@ def test_renders_and_dense_mesh(head: HeadData, tmp_path: Path) -> None:
     aside, height = np.abs(middle[:, 0]) * 1000, middle[:, 1] * 1000  # above the mouth's bag, which looks inward
     cheek = (aside > 28) & (aside < 45) & (height > -30) & (height < -18) & (middle[:, 2] > 0.06)
     assert cheek.sum() > 5 and (normal[cheek, 2] > 0).all()
-
-
-def test_painters_movements_are_units(head: HeadData) -> None:
-    named = with_movements(head)
-    names = named.notes["expression_names"]
-    assert {"smile", "frown", "pucker", "lip_up", "press", "brow_up", "brow_furrow", "cheek_puff", "lid_L"} <= set(
-        names
-    )
-    smile = named.expression_basis[..., names.index("smile")]
-    sides = [head.expression_basis[..., units.NAMES.index(f"mouthSmile{side}")] for side in ("Left", "Right")]
-    assert np.allclose(smile, sides[0] + sides[1], atol=1e-7)
-    with pytest.raises(ValueError, match=r"has no units .*head\.model: human"):
-        with_movements(named)

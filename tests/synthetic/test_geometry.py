@@ -101,10 +101,10 @@ def test_flow_carries_visible_vertices_to_their_next_place(views: tuple[View, Vi
     place, then = first.points[:, :2], second.points[:, :2]
     row, column = np.clip(np.round(place[:, ::-1]).astype(int), 0, SIZE - 1).T
     depth = geometry.depth(first)
-    # On the surface that the picture shows, away from outlines: all pixels around have about the vertex's depth.
+    # On the surface that the picture shows (teeth lie 4 mm behind the lips), away from outlines: all pixels around have about the vertex's depth.
     spread = cv2.dilate(np.where(np.isfinite(depth), depth, 9), np.ones((3, 3))) - cv2.erode(depth, np.ones((3, 3)))
     inside = ((place > 1) & (place < SIZE - 2)).all(1)
-    shown = inside & (np.abs(depth[row, column] + first.vertices[:, 2]) < 0.004) & (spread[row, column] < 0.008)
+    shown = inside & (np.abs(depth[row, column] + first.vertices[:, 2]) < 0.001) & (spread[row, column] < 0.008)
     shown &= valid[row, column]
     assert shown.sum() > 700
     sampled = cv2.remap(flow, place[:, 0].copy(), place[:, 1].copy(), cv2.INTER_LINEAR).reshape(-1, 2)
@@ -130,7 +130,7 @@ def test_what_the_next_frame_hides_is_not_valid(views: tuple[View, View]) -> Non
     hidden = nearest < depths.min(1) - 0.003
     shown = np.abs(nearest - depths.mean(1)) < 0.001
     reported = valid[y, x][sample]
-    assert hidden.sum() > 5 and shown.sum() > 150
+    assert hidden.sum() > 5 and shown.sum() > 100
     assert reported[shown].mean() > 0.98 and (~reported[hidden]).mean() > 0.7  # accurate to a pixel at outlines
     outside = ((target < -0.5) | (target > SIZE - 0.5)).any(1)
     assert outside.any() and not valid[y, x][outside].any()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.synthetic.lights import flat_light
+from tvface.synthetic.face_units import code_of, strengths
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.light import PointLight, directional_light
 from tvface.synthetic.occlusion import Occlusion, radiance, spread_directions
@@ -79,27 +80,25 @@ def person_with(stage: Stage, painter: SkinPainter, age: float, expression: np.n
     return person.place(expression, np.zeros(15), np.array([0, 0, -1.0]))
 
 
-def code(stage: Stage, name: str) -> np.ndarray:
-    values = np.zeros(50)
-    values[list(stage.head.notes["expression_names"]).index(name)] = stage.full
-    return values
+def code(name: str) -> np.ndarray:
+    return code_of({name: 1.0})
 
 
 def test_lifted_brows_crease_the_forehead_of_the_old_more_than_of_the_young(stage: Stage) -> None:
     height = {}
     for age in (0.0, 1.0):
-        for name, expression in (("rest", np.zeros(50)), ("lifted", code(stage, "brow_up"))):
-            relief = stage.relief.of(age, expression, stage.full)
+        for name, expression in (("rest", np.zeros(50)), ("lifted", code("brow_up"))):
+            relief = stage.relief.of(age, strengths(expression), 1.0)
             height[age, name] = -1000 * float(relief.at(0).min())
     assert height[1.0, "lifted"] == pytest.approx(0.75, abs=0.2)
     assert height[0.0, "rest"] < height[0.0, "lifted"] < 0.5 * height[1.0, "lifted"]
-    assert stage.relief.of(1.0, np.zeros(50), stage.full).at(1).shape == (256, 256)
+    assert stage.relief.of(1.0, strengths(np.zeros(50)), 1.0).at(1).shape == (256, 256)
 
 
 def test_folds_are_seen_where_they_lie_and_move_no_label(stage: Stage, painter: SkinPainter) -> None:
     light = directional_light(np.array([0, 1.0, 0.5]), 0.4, 0.6, ONE, ONE)
     camera, background = Camera.central(1500, 420, 420), np.zeros((420, 420, 3), np.uint8)
-    posed = person_with(stage, painter, 1.0, code(stage, "brow_up"))
+    posed = person_with(stage, painter, 1.0, code("brow_up"))
     flat = dataclasses.replace(
         posed, surfaces=(dataclasses.replace(posed.surfaces[0], relief=None), *posed.surfaces[1:])
     )
@@ -114,7 +113,7 @@ def test_folds_are_seen_where_they_lie_and_move_no_label(stage: Stage, painter: 
 
 
 def test_both_sides_of_a_movement_share_its_folds(stage: Stage) -> None:
-    half, whole = (stage.relief.of(0.5, code(stage, name), stage.full).amounts[0] for name in ("brow_up_L", "brow_up"))
+    half, whole = (stage.relief.of(0.5, strengths(code(name)), 1.0).amounts[2] for name in ("smile_L", "smile"))
     assert half == pytest.approx(0.5 * whole)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,8 +122,11 @@ def test_persons_and_looks_change_as_told(head: HeadData) -> None:
         def __init__(self) -> None:
             pass  # nothing is painted
 
-        texture = staticmethod(lambda generator: SimpleNamespace(name=str(generator.integers(2**31))))  # type: ignore[assignment]
-        person = staticmethod(lambda texture, generator: SimpleNamespace(texture=texture))  # type: ignore[assignment]
+        def person(self, rng: np.random.Generator) -> Any:
+            return SimpleNamespace(texture=SimpleNamespace(name=str(rng.integers(2**31))))
+
+        def sibling(self, person: Any, rng: np.random.Generator) -> Any:
+            return SimpleNamespace(texture=person.texture)
 
     class Maker:
         crops = Crops()

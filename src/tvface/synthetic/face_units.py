@@ -44,9 +44,10 @@ MOVEMENTS: dict[str, dict[str, float]] = {
 }
 _COLUMN = {name: column for column, name in enumerate(NAMES)}
 JAW = _COLUMN["jawOpen"]
-# (E,) share of each unit in each movement, for how far a face is in it: rows of weights that sum to one.
-_SHARES = np.zeros((len(MOVEMENTS), len(NAMES)), np.float32)
-for _row, _units in enumerate(MOVEMENTS.values()):
+# The movements that :func:`strengths` reads; a movement of one side is half of that of both.
+READ = tuple(name for name in MOVEMENTS if not name.endswith(("_L", "_R")))
+_SHARES = np.zeros((len(READ), len(NAMES)), np.float32)
+for _row, _units in enumerate(MOVEMENTS[name] for name in READ):
     for _name, _weight in _units.items():
         _SHARES[_row, _COLUMN[_name]] = _weight / sum(_units.values())
 
@@ -65,5 +66,5 @@ def code_of(movements: Mapping[str, float]) -> np.ndarray:
 
 
 def strengths(code: np.ndarray) -> np.ndarray:
-    """Return how far a face with weights (52,) or fewer is in each of :data:`MOVEMENTS`, (M,) float32."""
+    """Return how far a face with weights (52,) or fewer is in each of :data:`READ`, (M,) float32."""
     return np.asarray(_SHARES[:, : len(code)] @ np.asarray(code, np.float32))

@@ -12,7 +12,7 @@ from scipy import sparse
 from tvface.head.data import HeadData
 from tvface.synthetic import hats, kernels
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions, pyramid
-from tvface.synthetic.face_units import MOVEMENTS, strengths
+from tvface.synthetic.face_units import READ, strengths
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
@@ -126,7 +126,7 @@ class Stage:
     @cached_property
     def relief(self) -> ReliefPainter:
         """The folds of the skin, bound to the named expressions."""
-        return ReliefPainter(self.atlas, Frontal(self.atlas), list(MOVEMENTS))
+        return ReliefPainter(self.atlas, Frontal(self.atlas), READ)
 
     def identity(self, shape: np.ndarray) -> np.ndarray:
         """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
