@@ -95,7 +95,7 @@ def test_a_person_nobody_detects_counts_as_missed(nothing: dict[str, object]) ->
         "state": "valid", "cut_histogram": 0.0, "cut_luma": 0.0, "cut_structure": 0.0,
     }  # fmt: skip
     true = {"show": "s", "episode": "e", "source_frame": 0, "time_s": 0.0, "shot": 0, "scene": 0, "people": 1,
-            "dark": False, "labels_file": "l.tar", "labels_offset": 0, "labels_length": 0}  # fmt: skip
+            "dark": False, "damage": "", "labels_file": "l.tar", "labels_offset": 0, "labels_length": 0}  # fmt: skip
     stored(Path("frames/e.parquet"), FRAMES, pd.DataFrame([picture]))
     stored(Path("truth_frames/e.parquet"), TRUTH_FRAMES, pd.DataFrame([true]))
     stored(Path("truth_faces/e.parquet"), TRUTH_FACES, pd.DataFrame([one]))

@@ -101,7 +101,8 @@ def test_flow_carries_visible_vertices_to_their_next_place(views: tuple[View, Vi
     place, then = first.points[:, :2], second.points[:, :2]
     row, column = np.clip(np.round(place[:, ::-1]).astype(int), 0, SIZE - 1).T
     depth = geometry.depth(first)
-    # On the surface that the picture shows (teeth lie 4 mm behind the lips), away from outlines: all pixels around have about the vertex's depth.
+    # On the surface that the picture shows (teeth lie 4 mm behind the lips), away from outlines: all pixels around have
+    # about the vertex's depth.
     spread = cv2.dilate(np.where(np.isfinite(depth), depth, 9), np.ones((3, 3))) - cv2.erode(depth, np.ones((3, 3)))
     inside = ((place > 1) & (place < SIZE - 2)).all(1)
     shown = inside & (np.abs(depth[row, column] + first.vertices[:, 2]) < 0.001) & (spread[row, column] < 0.008)

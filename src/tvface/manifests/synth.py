@@ -7,7 +7,7 @@ from tvface.manifests.columns import EPISODE, PERSON, SCENE, SHOT, SHOW, SOURCE_
 
 TRUTH_FRAMES = Schema(
     "synth",
-    1,
+    2,
     (
         SHOW,
         EPISODE,
@@ -17,6 +17,7 @@ TRUTH_FRAMES = Schema(
         SCENE,
         Column("people", pa.int32(), "people in the picture", low=0),
         Column("dark", pa.bool_(), "the scene is dark on purpose"),
+        Column("damage", pa.string(), "what hurts this frame (hand, flicker, defocus, shake, blocks), joined by +"),
         *stored("labels", "the 19-class label map of the picture, 8-bit PNG, zllrunning order"),
     ),
     key=("episode", "source_frame"),

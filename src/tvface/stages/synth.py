@@ -80,6 +80,7 @@ def _frame_row(frame: FilmedFrame, episode: str, fps: float, store: TarWriter) -
         "scene": frame.shot.scene,
         "people": len(frame.takes),
         "dark": frame.shot.dark,
+        "damage": frame.damage,
         "labels_file": file,
         "labels_offset": offset,
         "labels_length": length,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from tvface.head.data import HeadData
 from tvface.settings.synth import Synth
+from tvface.synthetic import mishaps
 from tvface.synthetic.backgrounds import PICTURES, picture_background, room_background
 from tvface.synthetic.casting import Member
 from tvface.synthetic.light import directional_light
@@ -39,7 +41,8 @@ class Take:
 
 @dataclass(frozen=True)
 class FilmedFrame:
-    """One video frame with its truth; ``light`` is (9, 3), ``labels`` (H, W) uint8 zllrunning classes."""
+    """One video frame with its truth; ``light`` is (9, 3), ``labels`` (H, W) uint8 zllrunning classes, ``damage`` the
+    mishaps of the frame, joined by +."""
 
     number: int
     shot: Shot
@@ -47,6 +50,7 @@ class FilmedFrame:
     labels: np.ndarray
     light: np.ndarray
     takes: tuple[Take, ...]
+    damage: str
 
 
 def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head: HeadData) -> Iterator[FilmedFrame]:
@@ -63,23 +67,28 @@ def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head:
         grain = np.random.default_rng([shot.light_seed, 1])
         for number in range(shot.frames):
             time = number / settings.fps
-            light = scene_light(shot, time)
+            light = scene_light(shot, time) * mishaps.brightness(shot.mishaps, time)
             camera = Camera.central(shot.focal, settings.width, settings.height)
             moments = _exposure(shot, time, settings.fps)
             frames, middle = [], []
             for moment in moments:
-                posed = [_pose(people[actor.person], actor, moment) for actor in shot.actors]
+                posed = [_pose(people[actor.person], actor, shot, moment) for actor in shot.actors]
                 window = _window(backdrop, settings, shot, moment)
                 frames.append(render_scene(posed, camera, light, window, settings.supersampling))
                 if moment == moments[len(moments) // 2]:
                     middle = posed
             frame = average_frames(frames) if len(frames) > 1 else frames[0]
             at = moments[len(moments) // 2]
+            frame = _hidden(frame, shot, time)
             takes = tuple(
-                _take(actor, people[actor.person], place, at, middle, frame) for place, actor in enumerate(shot.actors)
+                _take(actor, people[actor.person], shot, place, at, middle, frame)
+                for place, actor in enumerate(shot.actors)
             )
-            image = _expose(frame.image, shot, grain)
-            yield FilmedFrame(shot.first + number, shot, image, frame.labels, light, takes)
+            image = mishaps.starved(
+                _expose(mishaps.blurred(frame.image, shot.mishaps, time), shot, grain), shot.mishaps, time
+            )
+            damage = mishaps.named(shot.mishaps, time)
+            yield FilmedFrame(shot.first + number, shot, image, frame.labels, light, takes, damage)
 
 
 def scene_light(shot: Shot, time: float) -> np.ndarray:
@@ -105,15 +114,31 @@ def _expression(member: Member, actor: Actor, time: float) -> np.ndarray:
     return (member.resting + actor.performance.expression(time)).astype(np.float32)
 
 
-def _pose(member: Member, actor: Actor, time: float) -> Posed:
+def _hidden(frame: Frame, shot: Shot, time: float) -> Frame:
+    """Return a frame with the hands that pass before the first actor."""
+    for mishap in shot.mishaps:
+        if mishap.kind == "hand" and mishap.at(time) and shot.actors:
+            image, labels, area = mishaps.pass_hand(frame.image, frame.labels, frame.points[0], mishap, time)
+            x, y = (np.clip(np.round(frame.points[..., k]), 0, area.shape[1 - k] - 1).astype(int) for k in (0, 1))
+            frame = dataclasses.replace(frame, image=image, labels=labels, visible=frame.visible & ~area[y, x])
+    return frame
+
+
+def _pose(member: Member, actor: Actor, shot: Shot, time: float) -> Posed:
     performance = actor.performance
     expression = _expression(member, actor, time)
-    return member.person.place(expression, performance.joints(time), performance.translation(time))
+    return member.person.place(expression, performance.joints(time), _place(actor, shot, time))
+
+
+def _place(actor: Actor, shot: Shot, time: float) -> np.ndarray:
+    """Return the head's origin before the moving camera, (3,) float32 m."""
+    return (actor.performance.translation(time) + shot.camera.offset(time)).astype(np.float32)
 
 
 def _take(
     actor: Actor,
     member: Member,
+    shot: Shot,
     place: int,
     time: float,
     posed: list[Posed],
@@ -124,7 +149,7 @@ def _take(
         shape=member.person.shape,
         expression=_expression(member, actor, time),
         joints=actor.performance.joints(time),
-        translation=actor.performance.translation(time),
+        translation=_place(actor, shot, time),
         points=frame.points[place],
         visible=frame.visible[place],
         angles=posed[place].angles,

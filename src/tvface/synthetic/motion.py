@@ -6,12 +6,16 @@ and a frame does not depend on the frames before it.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from tvface.synthetic.expressions import RESTING_LID, follow_gaze
 from tvface.synthetic.face_units import code_of
+
+TURN = 0.45  # seconds that a head takes to turn to somebody
+ENTRANCE = 1.4  # seconds of a walk-in
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,24 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """A turn of the head by ``yaw`` rad between ``start`` and ``end`` seconds, with soft ends."""
+
+    start: float
+    end: float
+    yaw: float
+
+    def at(self, time: float) -> float:
+        """Return the turn at a time."""
+        return self.yaw * _eased((time - self.start) / TURN) * (1 - _eased((time - self.end) / TURN))
+
+
+@dataclass(frozen=True)
 class Performance:
-    """The motion of one actor in one shot. Times are seconds from its start, angles radians, positions metres."""
+    """The motion of one actor in one shot. Times are seconds from its start, angles radians, positions metres.
+
+    ``glances``: turns to somebody else. ``enters``: metres to the side from which the actor walks in at the start.
+    """
 
     yaw: Curve
     pitch: Curve
@@ -48,18 +68,25 @@ class Performance:
     blinks: tuple[float, ...]
     facing: tuple[float, float]
     place: tuple[float, float, float]
+    glances: tuple[Glance, ...] = ()
+    enters: float = 0.0
 
     def joints(self, time: float) -> np.ndarray:
         """Return axis-angle of root, neck, jaw, left and right eye, (15,) rad."""
         joints = np.zeros(15, np.float32)
-        joints[0:3] = _axis_angle(self.facing[0] + self.yaw(time), self.facing[1] + self.pitch(time), self.roll(time))
+        aside = sum(glance.at(time) for glance in self.glances)
+        joints[0:3] = _axis_angle(
+            self.facing[0] + aside + self.yaw(time), self.facing[1] + self.pitch(time), self.roll(time)
+        )
         joints[6] = self._jaw(time)
         joints[9:12] = joints[12:15] = (self.gaze[1](time), self.gaze[0](time), 0.0)
         return joints
 
     def translation(self, time: float) -> np.ndarray:
         """Return the head origin in camera coordinates, (3,) m."""
-        return (np.array(self.place) + [curve(time) for curve in self.sway]).astype(np.float32)
+        place = np.array(self.place) + [curve(time) for curve in self.sway]
+        place[0] += self.enters * (1 - _eased(time / ENTRANCE))
+        return place.astype(np.float32)
 
     def expression(self, time: float) -> np.ndarray:
         """Return the weights of the face units, (52,) float32."""
@@ -124,6 +151,23 @@ def perform(
         facing=facing,
         place=place,
     )
+
+
+def converse(performance: Performance, generator: np.random.Generator, seconds: float, towards: float) -> Performance:
+    """Return a performance in which the actor turns to a partner time and again, by about ``towards`` rad."""
+    glances = []
+    time = float(generator.uniform(0.2, 1.5))
+    while time < seconds:
+        end = time + float(generator.uniform(0.8, 2.5))
+        glances.append(Glance(time, end, float(towards * generator.uniform(0.6, 1.2))))
+        time = end + float(generator.uniform(1.0, 3.0))
+    return dataclasses.replace(performance, glances=tuple(glances))
+
+
+def _eased(share: float) -> float:
+    """Return a soft step from 0 at 0 to 1 at 1."""
+    t = float(np.clip(share, 0, 1))
+    return t * t * (3 - 2 * t)
 
 
 def _blink(since: float, length: float = 0.28) -> float:

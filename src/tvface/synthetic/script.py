@@ -6,18 +6,22 @@ also appears in two-person shots of the second one, so that people must be recog
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from tvface.settings.synth import Synth
-from tvface.synthetic.motion import Performance, perform
+from tvface.synthetic.mishaps import Mishap, draw_mishaps
+from tvface.synthetic.motion import Curve, Performance, converse, perform
 
 SHOW = "demo"
 
 # The first names carry photographic textures (public-domain portraits), the others procedural ones.
 CAST = ("ann", "ben", "grace", "cleo", "dan", "eve", "finn", "gina", "hugo", "iris", "jack", "kate")
+
+WALK_INS = 0.2  # of the shots of one person begin before they have come
 
 Kind = Literal["single", "two", "empty"]
 
@@ -43,6 +47,19 @@ class Actor:
 
 
 @dataclass(frozen=True)
+class CameraMove:
+    """Motion of the camera: held by hand (curves in metres at the actors' distance) and pushed in or pulled back with
+    ``speed``, m/s towards the actors."""
+
+    hand: tuple[Curve, Curve]
+    speed: float
+
+    def offset(self, time: float) -> np.ndarray:
+        """Return how far the actors move before the camera, (3,) metres."""
+        return np.array([self.hand[0](time), self.hand[1](time), self.speed * time])
+
+
+@dataclass(frozen=True)
 class Shot:
     """One continuous take. ``first`` and ``frames`` count video frames of the episode."""
 
@@ -58,6 +75,8 @@ class Shot:
     light_seed: int
     pan: float
     blur: bool
+    camera: CameraMove
+    mishaps: tuple[Mishap, ...]
 
 
 def episode_name(index: int) -> str:
@@ -104,6 +123,8 @@ def write_script(settings: Synth, index: int, seed: int) -> list[Shot]:
                 light_seed=int(generator.integers(2**31)),
                 pan=float(generator.uniform(-12, 12)),
                 blur=lively > 1.5,
+                camera=_camera_move(generator, lively),
+                mishaps=draw_mishaps(generator, frames / settings.fps),
             )
         )
     return shots
@@ -135,4 +156,19 @@ def _direct(
         yaw = (0.30 if place == 0 else -0.30) * generator.uniform(0.3, 1.2)
     y = generator.uniform(-0.01, 0.05) * settings.height
     position = (float(x * distance / focal), float(y * distance / focal), float(-distance))
-    return perform(generator, seconds, position, (float(yaw), float(generator.uniform(-0.08, 0.10))), lively)
+    pitch = float(generator.uniform(-0.08, 0.10))
+    performance = perform(generator, seconds, position, (float(yaw), pitch), lively)
+    if kind == "two":
+        # The one on the left looks to the right.
+        return converse(performance, generator, seconds, 0.6 if place == 0 else -0.6)
+    if generator.random() < WALK_INS:
+        side = 1.0 if generator.random() < 0.5 else -1.0
+        performance = dataclasses.replace(performance, enters=side * 0.6 * settings.width * distance / focal)
+    return performance
+
+
+def _camera_move(generator: np.random.Generator, lively: float) -> CameraMove:
+    """Draw the camera's motion: on a tripod, by hand in lively shots, and sometimes nearing."""
+    held = 0.004 if lively > 1.2 else 0.0008
+    hand = Curve.draw(generator, held, 0.5, 2.0), Curve.draw(generator, held, 0.5, 2.0)
+    return CameraMove(hand, float(generator.uniform(-0.02, 0.02)) if generator.random() < 0.4 else 0.0)
