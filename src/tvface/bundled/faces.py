@@ -29,17 +29,16 @@ from tvface.embedders.base import SIDE
 from tvface.embedders.crops import TEMPLATE, aligned_crop
 from tvface.head.data import HeadData
 from tvface.runtime.threads import one_thread
-from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.crops import CropMaker
 from tvface.synthetic.degrade import degrade
 from tvface.synthetic.expressions import Mien
 from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import expose, random_light
 from tvface.synthetic.occluders import occlude
 from tvface.synthetic.people import Population
 from tvface.synthetic.person import Person
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.shard_files import HEAD, save_shard, sizes, write_head, write_missing
+from tvface.synthetic.surroundings import Surroundings, draw_surroundings
 from tvface.synthetic.traits import Traits, draw_traits, rgb
 from tvface.synthetic.variety import vary
 
@@ -140,16 +139,15 @@ class FaceMaker(CropMaker):
     def take(self, person: Person, rng: np.random.Generator, count: int = FACES) -> list[np.ndarray]:
         """Return ``count`` faces of one take, (SIZE, SIZE, 3) uint8 RGB each."""
         side = round(float(np.exp(rng.uniform(*np.log(EYES)))) * WIDE * SIDE / (TEMPLATE[1, 0] - TEMPLATE[0, 0]))
-        background = random_background(side, side, rng)
-        light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.22, 0.62))
         distance = np.exp(rng.uniform(np.log(0.55), np.log(4.0)))
         place = np.array([*rng.normal(0, 0.12, 2) * distance, -distance])
+        around = draw_surroundings(side, place, np.array(person.texture.traits.skin), rng)
         yaw = rng.uniform(-46, 46) if rng.random() < 0.5 else rng.normal(0, 14)
         pitch, mood = rng.normal(0, 9), self.mien(rng)
         faces = []
         degradation = int(rng.integers(2**31))  # a seed per take: one camera, one recording
         for _ in range(count):
-            image, points = self._picture(person, (yaw, pitch), mood, place, light, background, rng)
+            image, points = self._picture(person, (yaw, pitch), mood, place, around, rng)
             image = degrade(image, np.random.default_rng(degradation))
             crop = aligned_crop(image, detected(five_points(points), rng))
             faces.append(np.asarray(cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8))
@@ -161,8 +159,7 @@ class FaceMaker(CropMaker):
         pose: tuple[float, float],
         mood: Mien,
         place: np.ndarray,
-        light: np.ndarray,
-        background: np.ndarray,
+        around: Surroundings,
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
         change, other = rng.uniform(0, 0.7), self.mien(rng)
@@ -173,14 +170,15 @@ class FaceMaker(CropMaker):
         whole = Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True)
         joints[:3], joints[3:6] = (whole * neck.inv()).as_rotvec(), neck.as_rotvec()
         posed = person.place((1 - change) * mood.code + change * other.code, joints, place)
-        size = len(background)
+        size = len(around.background)
         plain = five_points(Camera(1.0, 1, 1, (0.0, 0.0)).project(posed.landmarks)[:, :2])
         to_crop = similarity(plain, TEMPLATE)
         focal = size / WIDE / SIDE * float(np.sqrt(np.linalg.det(to_crop[:, :2])))
         centre = np.linalg.solve(to_crop[:, :2], np.full(2, (SIDE - 1) / 2) - to_crop[:, 2])
         off = rng.normal(0, 0.12 if rng.random() < 0.06 else 0.02, 2) * size  # some at the picture's edge
         axis = (size - 1) / 2 + off - centre * focal
-        frame = render_scene([posed], Camera(focal, size, size, (float(axis[0]), float(axis[1]))), light, background)
+        camera = Camera(focal, size, size, (float(axis[0]), float(axis[1])))
+        frame = render_scene([posed], camera, around.light, around.background, lamps=around.lamps)
         image = frame.image
         if rng.random() < 0.12:
             image, _, _ = occlude(image, frame.labels, rng)

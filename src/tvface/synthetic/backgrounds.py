@@ -1,16 +1,20 @@
-"""Backgrounds of synthetic pictures: permissively licensed sample pictures of scikit-image, and procedural rooms.
+"""Backgrounds of synthetic pictures: rooms, streets, landscapes and studios, and sample pictures of scikit-image.
 
-No picture shows a person, a cat or a coin with a head on it: such a face would have no label.
+The scenes are drawn once each, larger than a picture; a background is a window of one, mirrored, in the light of the
+picture and out of focus. The sample pictures are permissively licensed. No picture shows a person, a cat or a coin with a head on it: such a face would have no label.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from skimage import data
 
+from tvface.synthetic import rooms, scenery
+from tvface.synthetic.lens import HIGHLIGHTS, defocus, to_linear
 from tvface.synthetic.noise import Noise
 
 # (function of skimage.data, licence, source); checked against the docstrings of scikit-image 0.26.0. Pictures
@@ -111,12 +115,103 @@ def room_background(width: int, height: int, rng: np.random.Generator) -> np.nda
     return np.clip(image * (1 + 0.03 * noise[:, :, None]) * 255, 0, 255).astype(np.uint8)
 
 
-def random_background(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw a background: half of them rooms, the rest sample pictures and gradients; RGB uint8 (height, width, 3)."""
+Draw = Callable[[int, int, np.random.Generator], np.ndarray]
+SCENE = (400, 300)  # width and height of a drawn scene
+# What lies behind people in each kind of surroundings, how often, and how many scenes of it there are.
+SCENES: dict[str, tuple[tuple[Draw, float, int], ...]] = {
+    "indoors": (
+        (rooms.room, 0.72, 56),
+        (scenery.plain, 0.18, 16),
+        (scenery.curtain, 0.05, 6),
+        (scenery.studio, 0.05, 24),
+    ),
+    "outdoors": (
+        (rooms.street, 0.4, 30),
+        (scenery.landscape, 0.35, 24),
+        (scenery.foliage, 0.2, 12),
+        (scenery.plain, 0.05, 16),
+    ),
+    "studio": (
+        (scenery.studio, 0.5, 24),
+        (scenery.plain, 0.25, 16),
+        (scenery.curtain, 0.1, 6),
+        (rooms.room, 0.15, 56),
+    ),
+    "dark": (
+        (scenery.night, 0.35, 12),
+        (scenery.stage, 0.4, 16),
+        (scenery.curtain, 0.1, 6),
+        (rooms.room, 0.15, 56),
+    ),
+}
+
+
+@lru_cache(maxsize=256)
+def scene(draw: Draw, number: int) -> np.ndarray:
+    """Return a scene, RGB uint8 (300, 400, 3), read-only; ``number`` is the seed of its generator."""
+    linear = draw(*SCENE, np.random.default_rng([number, 0x5CE]))
+    image = encoded(linear)
+    image.setflags(write=False)
+    return image
+
+
+def encoded(linear: np.ndarray) -> np.ndarray:
+    """Return the display values of linear light: (H, W, 3) float32 to uint8; highlights keep their order above white."""
+    over = np.maximum(linear - 0.83, 0)
+    rolled = np.minimum(linear, 0.83) + 0.17 * over / (over + 0.6)  # white is reached by lamps alone
+    root = cv2.convertScaleAbs(cv2.sqrt(np.asarray(rolled, np.float32)), alpha=255)
+    return np.asarray(cv2.LUT(root, _FROM_ROOT))
+
+
+_FROM_ROOT = np.round(255 * (np.arange(256) / 255) ** (2 / 2.2)).astype(np.uint8)
+
+
+def scene_background(kind: str, behind: np.ndarray, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut a window from a scene, in the light of the picture and out of focus: RGB uint8 (height, width, 3).
+
+    Args:
+        kind: of :data:`SCENES`.
+        behind: (3,) linear light on the background, 1 for a white that is just white.
+    """
+    choices = SCENES[kind]
+    draw, _, count = choices[int(rng.choice(len(choices), p=[share for _, share, _ in choices]))]
+    source = scene(draw, int(rng.integers(count)))
+    rows, columns = source.shape[:2]
+    scale = min(columns / width, rows / height) * rng.uniform(0.35, 1.0)
+    cut = np.array([max(2, int(width * scale)), max(2, int(height * scale))])
+    x, y = int(rng.integers(0, columns - cut[0] + 1)), int(rng.integers(0, rows - cut[1] + 1))
+    window = source[y : y + cut[1], x : x + cut[0]]
+    image = cv2.resize(window, (width, height), interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR)
+    if rng.random() < 0.5:
+        image = np.ascontiguousarray(image[:, ::-1])
+    repaint = np.exp(rng.normal(0, 0.12, 3))
+    tint = np.asarray(np.clip(behind, 0.004, 3.0) * repaint, np.float32)
+    radius = 0.0 if rng.random() < 0.12 else float(np.exp(rng.uniform(np.log(0.004), np.log(0.055)))) * width
+    return encoded(defocus(to_linear(image, HIGHLIGHTS) * tint, radius))
+
+
+def random_background(
+    width: int,
+    height: int,
+    rng: np.random.Generator,
+    kind: str = "indoors",
+    behind: np.ndarray | tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> np.ndarray:
+    """Draw a background: most are scenes, the rest sample pictures and gradients; RGB uint8 (height, width, 3).
+
+    Args:
+        width, height: in pixels.
+        rng: of everything random.
+        kind: of the surroundings, see :data:`SCENES`.
+        behind: (3,) linear light on the background.
+    """
     choice = rng.random()
-    if choice < 0.45:
-        return room_background(width, height, rng)
     if choice < 0.8:
+        return scene_background(kind, np.asarray(behind), width, height, rng)
+    if choice < 0.93:
         name = PICTURES[int(rng.integers(len(PICTURES)))][0]
-        return picture_background(name, width, height, rng)
-    return gradient_background(width, height, rng)
+        image = picture_background(name, width, height, rng)
+    else:
+        image = gradient_background(width, height, rng)
+    gain = np.clip(np.asarray(behind), 0.02, 1.5) ** (1 / 2.2)
+    return np.clip(image * gain, 0, 255).astype(np.uint8)

@@ -10,16 +10,15 @@ from scipy.spatial.transform import Rotation
 
 from tvface.head.data import HeadData
 from tvface.synthetic.atlas import build_atlas
-from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.degrade import degrade
 from tvface.synthetic.expressions import Mien, draw_mien
 from tvface.synthetic.hair import Texture, procedural_texture
-from tvface.synthetic.light import PointLight, expose, random_lamp, random_light
 from tvface.synthetic.occluders import Covered, letterbox, occlude
 from tvface.synthetic.people import Nature, Population
 from tvface.synthetic.person import Person, Posed, Stage
 from tvface.synthetic.scene_render import Camera, render_scene
 from tvface.synthetic.skin import SkinPainter
+from tvface.synthetic.surroundings import draw_surroundings
 from tvface.synthetic.traits import draw_traits
 from tvface.synthetic.variety import vary
 
@@ -29,7 +28,6 @@ TEXTURE_EVERY = 4  # crops per procedural texture
 PERSON_EVERY = 2  # crops per identity
 STRANGER_SHARE = 0.12  # of the crops
 LETTERBOX_SHARE = 0.05
-LAMP_SHARE = 0.2
 PORTRAIT_SHARE = 0.1  # of the looks, if there are portraits
 WIDEST = 80.0  # degrees of yaw
 
@@ -159,13 +157,9 @@ class CropMaker:
         place = np.array([side, rng.normal(0, 0.12), -away], np.float32)
         return other.place(mien.code, self.joints(mien, rng), place)
 
-    def company(
-        self, person: Person, posed: Posed, distance: float, rng: np.random.Generator
-    ) -> tuple[list[Posed], list[PointLight]]:
-        """Draw the stranger behind a person ``distance`` metres away, and the lamp near them: none or one of each."""
-        others = [self.stranger(person, distance, rng)] if rng.random() < STRANGER_SHARE else []
-        lamps = [random_lamp(rng, posed.landmarks.mean(0))] if rng.random() < LAMP_SHARE else []
-        return others, lamps
+    def company(self, person: Person, distance: float, rng: np.random.Generator) -> list[Posed]:
+        """Draw the stranger behind a person ``distance`` metres away, or none."""
+        return [self.stranger(person, distance, rng)] if rng.random() < STRANGER_SHARE else []
 
     @staticmethod
     def covers(rng: np.random.Generator) -> list[Cover]:
@@ -179,10 +173,9 @@ class CropMaker:
         shift = rng.normal(0, 0.12, 2) * distance
         mien = self.mien(rng)
         posed = person.place(mien.code, self.joints(mien, rng), np.array([*shift, -distance]))
-        background = random_background(self.size, self.size, rng)
-        light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
-        others, lamps = self.company(person, posed, distance, rng)
-        frame = render_scene([posed, *others], self.camera(posed, rng), light, background, lamps=lamps)
+        around = draw_surroundings(self.size, posed.landmarks.mean(0), np.array(person.texture.traits.skin), rng)
+        people = [posed, *self.company(person, distance, rng)]
+        frame = render_scene(people, self.camera(posed, rng), around.light, around.background, lamps=around.lamps)
         image, visible = frame.image, frame.visible[0].copy()
         labels = np.where(frame.person > 0, 0, frame.labels).astype(np.uint8)
         points = frame.points[0]

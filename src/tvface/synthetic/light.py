@@ -58,48 +58,33 @@ def directional_light(
 
 @dataclass(frozen=True)
 class PointLight:
-    """A small lamp: position (3,) metres in camera coordinates (x right, y up, z to the camera); colour (3,), the
-    reflected brightness of white that faces it a metre away. It falls off with the square of the distance."""
+    """A lamp: position (3,) metres in camera coordinates (x right, y up, z to the camera); colour (3,), the
+    reflected brightness of white that faces it a metre away. It falls off with the square of the distance.
+
+    ``spread`` is the angular radius in radians under which the head sees it: the width of its shadows' edges.
+    """
 
     position: np.ndarray
     colour: np.ndarray
+    spread: float = 0.0
 
     def irradiance(self, vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """Return the unoccluded light at vertices (V, 3) with unit normals (V, 3): (V, 3) float32."""
         towards = self.position - vertices
         far = np.linalg.norm(towards, axis=1)
-        facing = np.maximum((normals * towards).sum(1) / (far + 1e-9), 0)
+        facing = facing_disc((normals * towards).sum(1) / (far + 1e-9), self.spread)
         return ((facing / (far + 1e-3) ** 2)[:, None] * self.colour).astype(np.float32)
 
 
-def random_lamp(rng: np.random.Generator, head: np.ndarray) -> PointLight:
-    """Draw a lamp, window or screen near a head at (3,) metres: to the side, above or below, warm or cold."""
-    away = rng.uniform(0.35, 1.5)
-    direction = np.array([rng.normal(0, 0.8), rng.normal(0.2, 0.6), abs(rng.normal(0.5, 0.5)) + 0.05])
-    warm = rng.normal(0, 0.18)
-    colour = rng.uniform(0.25, 1.0) * away**2 * np.array([1 + warm, 1.0, 1 - warm])
-    return PointLight(head + away * direction / np.linalg.norm(direction), colour)
+def facing_disc(cosine: np.ndarray, spread: float) -> np.ndarray:
+    """Return the light that a surface gets from a disc of angular radius ``spread``, 1 where it faces the disc.
 
-
-def random_light(rng: np.random.Generator, darkest: float = 0.35) -> np.ndarray:
-    """Draw the light of a scene: ambient and one or two lamps, a fifth with a strong lamp from the side.
-
-    Returns:
-        (9, 3) float32 in DECA's basis.
+    ``cosine`` is of the angle to the disc's middle. A wide disc sets gradually: the parabola joins zero and the cosine.
     """
-    tint = 1 + rng.normal(0, 0.05, 3)
-    warm = rng.normal(0, 0.08)
-    lamp_tint = tint * np.array([1 + warm, 1.0, 1 - warm])
-    if rng.random() < 0.22:
-        side = 1.0 if rng.random() < 0.5 else -1.0
-        direction = np.array([side * rng.uniform(0.7, 1.0), rng.uniform(-0.2, 0.6), rng.uniform(-0.25, 0.6)])
-        return directional_light(direction, rng.uniform(0.15, 0.4), rng.uniform(0.7, 1.1), lamp_tint, tint)
-    direction = np.array([rng.normal(0, 0.6), rng.normal(0.45, 0.4), rng.uniform(0.3, 1.0)])
-    light = directional_light(direction, rng.uniform(darkest, 0.75), rng.uniform(0.15, 0.75), lamp_tint, tint)
-    if rng.random() < 0.35:
-        second = np.array([-np.sign(direction[0]) * rng.uniform(0.3, 1), rng.normal(0, 0.4), rng.uniform(-0.4, 0.5)])
-        light = light + directional_light(second, 0.0, rng.uniform(0.1, 0.4), tint / lamp_tint, tint)
-    return light
+    edge = np.sin(spread)
+    if edge < 1e-3:
+        return np.maximum(cosine, 0)
+    return np.where(cosine > edge, cosine, np.clip(cosine + edge, 0, None) ** 2 / (4 * edge))
 
 
 def expose(light: np.ndarray, skin: np.ndarray, target: float) -> np.ndarray:

@@ -93,16 +93,6 @@ class Occlusion:
         share = np.clip((self.seen @ coming + 1e-4) / (self.all @ coming + 1e-4), 0, 1)
         return np.asarray(share / (1 - BOUNCE * (1 - share)), np.float32)
 
-    def seen_from(self, direction: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-        """Return how much of a far lamp in ``direction`` (3,), camera axes, each vertex sees: (V,) float32 in [0, 1].
-
-        The share of the sampled directions within some 20 degrees, so the edge of the shadow is soft.
-        """
-        near = self.directions @ (rotation.T @ (direction / np.linalg.norm(direction)))
-        weight = np.exp(-(1 - near) / (2 * 0.2**2)).astype(np.float32)
-        share = (self.seen @ weight + 1e-6) / (self.all @ weight + 1e-6)
-        return np.asarray(np.clip(share, 0, 1), np.float32)
-
 
 @dataclass(frozen=True)
 class Shadow:
@@ -116,7 +106,3 @@ class Shadow:
         """Return the share of a light (9, 3) that arrives at each vertex: (V,) float32."""
         kept = PHOTOGRAPHED_SHADOWS if self.photographed else 0.0
         return np.asarray(kept + (1 - kept) * self.occlusion.reach(light, self.rotation), np.float32)
-
-    def seen_from(self, direction: np.ndarray) -> np.ndarray:
-        """Return the share of a far lamp in ``direction`` (3,) that arrives at each vertex: (V,) float32."""
-        return self.occlusion.seen_from(direction, self.rotation)

@@ -13,6 +13,7 @@ from tvface.conventions.annotation import as_annotated
 from tvface.synthetic import kernels
 from tvface.synthetic.light import SH_FACTORS, PointLight
 from tvface.synthetic.person import Posed, Surface
+from tvface.synthetic.shadow_map import ShadowMap
 
 FLAT: np.ndarray = np.zeros((1, 1), np.float32)
 VISIBLE_SLACK = 0.008  # metres a point may lie behind the surface that the z-buffer shows
@@ -122,24 +123,25 @@ class _Buffer(NamedTuple):
 
 
 class _Drawn(NamedTuple):
-    """A surface in the z-buffer: its points (V, 3) in samples, as :func:`kernels.fill` takes them, and the number of
-    its first triangle."""
+    """A surface in the z-buffer: its points (V, 3) in samples, as :func:`kernels.fill` takes them, the number of
+    its first triangle, and the person's number."""
 
     surface: Surface
     points: np.ndarray
     first: int
+    person: int
 
 
 def _fill(buffer: _Buffer, people: Sequence[Posed], camera: Camera) -> tuple[list[_Drawn], list[int]]:
     """Enter all surfaces in the z-buffer; returns them, and where each person's triangles begin, the end at last."""
     drawn: list[_Drawn] = []
     first, limits = 0, [0]
-    for posed in people:
+    for person, posed in enumerate(people):
         for surface in posed.surfaces:
             points = camera.project(surface.vertices)
             points[:, :2] = (points[:, :2] + 0.5) * buffer.samples - 0.5
             kernels.fill(points, surface.faces, first, buffer.face, buffer.near)
-            drawn.append(_Drawn(surface, points, first))
+            drawn.append(_Drawn(surface, points, first, person))
             first += len(surface.faces)
         limits.append(first)
     return drawn, limits
@@ -152,7 +154,8 @@ def _paint(
     total = np.zeros((*background.shape[:2], 4), np.float32)
     fine = np.zeros(buffer.face.shape, np.uint8)
     polynomial = np.ascontiguousarray(light * SH_FACTORS[:, None], np.float32)
-    for surface, points, first in drawn:
+    shadows = _shadows(drawn, lamps)
+    for surface, points, first, person in drawn:
         window = _window(points, buffer.face.shape)
         if window is None:
             continue
@@ -161,7 +164,13 @@ def _paint(
         relief = FLAT if surface.relief is None else surface.relief.at(level)
         reach = np.ones(len(points), np.float32) if surface.shadow is None else surface.shadow.reach(light)
         mesh = kernels.Projected(
-            points, surface.faces, first, surface.vertices, surface.normals, reach, _lamps(surface, lamps)
+            points,
+            surface.faces,
+            first,
+            surface.vertices,
+            surface.normals,
+            reach,
+            _lamps(surface, lamps, shadows[person]),
         )
         scale = texture.shape[1] / surface.labels.shape[1]
         look = kernels.Look(surface.corners, surface.labels, texture, scale, relief, surface.gloss)
@@ -173,14 +182,23 @@ def _paint(
     return image, labels
 
 
-def _lamps(surface: Surface, lamps: Sequence[PointLight]) -> np.ndarray:
+def _shadows(drawn: Sequence[_Drawn], lamps: Sequence[PointLight]) -> dict[int, list[ShadowMap]]:
+    """Return what each lamp sees of each person; of a person the first surface is the head."""
+    shadows: dict[int, list[ShadowMap]] = {}
+    for person in {part.person for part in drawn}:
+        surfaces = [part.surface for part in drawn if part.person == person]
+        meshes = [(surface.vertices, surface.faces) for surface in surfaces]
+        middle = surfaces[0].vertices.mean(0)
+        shadows[person] = [ShadowMap.of(lamp.position - middle, meshes) for lamp in lamps]
+    return shadows
+
+
+def _lamps(surface: Surface, lamps: Sequence[PointLight], shadows: Sequence[ShadowMap]) -> np.ndarray:
     """Return the light of the lamps at each vertex: (V, 3) float32."""
     total = np.zeros(surface.vertices.shape, np.float32)
-    for lamp in lamps:
+    for lamp, shadow in zip(lamps, shadows, strict=True):
         arriving = lamp.irradiance(surface.vertices, surface.normals)
-        if surface.shadow is not None:
-            arriving *= surface.shadow.seen_from(lamp.position - surface.vertices.mean(0))[:, None]
-        total += arriving
+        total += arriving * shadow.lit(surface.vertices, surface.normals, lamp.spread)[:, None]
     return total
 
 

@@ -26,10 +26,9 @@ from scipy.spatial.transform import Rotation
 
 from tvface.head.data import HeadData
 from tvface.synthetic import geometry
-from tvface.synthetic.backgrounds import random_background
 from tvface.synthetic.crops import Cover, CropMaker
 from tvface.synthetic.degrade import degrade
-from tvface.synthetic.light import PointLight, expose, random_light
+from tvface.synthetic.light import PointLight
 from tvface.synthetic.occluders import Covered
 from tvface.synthetic.person import Person, Posed
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
@@ -73,7 +72,7 @@ ARRAYS = {
     "translation": Array("parameters", np.float32, (3,), "m, the head's origin in camera coordinates"),
     "camera": Array("parameters", np.float32, (3,), "px: focal length, x and y of the optical axis"),
     "light": Array("parameters", np.float32, (9, 3), "spherical harmonics x RGB, DECA's basis, camera axes"),
-    "lamp": Array("parameters", np.float32, (6,), "near lamp: place, m, camera coordinates; RGB at 1 m; 0: none"),
+    "lamp": Array("parameters", np.float32, (6,), "strongest lamp: place, m, camera coordinates; RGB at 1 m; 0: none"),
     "flow": Array("flow", np.float32, ("S", "S", 2), "px to the shot's next frame, x right, y down, 0 on background"),
     "flow_valid": Array("flow", np.bool_, ("S", "S"), "the next frame shows the same spot; no occluder on either"),
 }
@@ -158,9 +157,10 @@ class ShotMaker:
         moments, interval = self.motion(rng)
         posed = [person.place(moment.expression, moment.joints, moment.translation) for moment in moments]
         middle = self.frames // 2
-        background = random_background(self.size, self.size, rng)
-        light = expose(random_light(rng), np.array(person.texture.traits.skin), rng.uniform(0.28, 0.62))
-        others, lamps = self.crops.company(person, posed[middle], float(-moments[middle].translation[2]), rng)
+        place_of_head = posed[middle].landmarks.mean(0)
+        around = draw_surroundings(self.size, place_of_head, np.array(person.texture.traits.skin), rng)
+        light, lamps, background = around.light, around.lamps, around.background
+        others = self.crops.company(person, float(-moments[middle].translation[2]), rng)
         camera = self.crops.camera(posed[middle], rng)
         occluders = self.crops.covers(rng)
         occluder, degradation, grain = (int(seed) for seed in rng.integers(2**63, size=3))
