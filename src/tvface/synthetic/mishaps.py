@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tvface.synthetic.degrade import motion_kernel
 from tvface.synthetic.hands import hand, hand_materials
+from tvface.synthetic.lens import motion_kernel
 from tvface.synthetic.traits import TONES
 from tvface.synthetic.tubes import paint_strokes
 

@@ -32,6 +32,7 @@ from tvface.synthetic.light import PointLight
 from tvface.synthetic.occluders import Covered
 from tvface.synthetic.person import Person, Posed
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
+from tvface.synthetic.surroundings import draw_surroundings
 
 INTERVALS = (1 / 25, 1 / 3)  # seconds between the frames of a shot: from video rate to the rate of TVQA's pictures
 LONGEST = 0.6  # seconds, so that the head stays in the crop
