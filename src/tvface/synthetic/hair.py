@@ -11,8 +11,10 @@ from scipy.interpolate import PchipInterpolator
 from tvface.synthetic import hats
 from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.brows import Embedding
+from tvface.synthetic.hair_cuts import CUTS
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.skin import CLOTH, EARS, HAIR, SkinPainter, smoothstep
+from tvface.synthetic.strand_cards import WHITE
 from tvface.synthetic.traits import Traits, draw_traits
 
 COLLAR = -148.0  # mm; below it the neck is covered by cloth
@@ -40,7 +42,7 @@ class Texture:
 
 def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
     """Return the height of the hair line in mm over the eyes for azimuths in degrees (any sign)."""
-    front = traits.hair_line if traits.hair_style != "fringe" else traits.hair_line * 0.55
+    front = traits.hair_line
     temple = front - 6 + 10 * traits.recession
     knots = np.array([0, 20, 38, 52, 64, 74, 84, 92, 108, 118, 135, 180])
     heights = np.array(
@@ -48,58 +50,67 @@ def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
     )
     heights = np.minimum.accumulate(np.where(knots <= 84, heights, -20.0)) * (knots <= 84) + heights * (knots > 84)
     line = np.asarray(PchipInterpolator(knots, heights)(np.clip(np.abs(theta), 0, 180)))
-    if traits.sweep:
-        # Combed from the parting across the forehead: lowest some way beyond it, a little on the near side as well.
-        side = np.sign(traits.parting)
-        beyond = -side * (theta - traits.parting)
-        fall = np.clip(beyond / 45, 0, 1) ** 0.8 * np.clip((105 - beyond) / 40, 0, 1)
-        near = 0.45 * np.clip(-beyond / 18, 0, 1) * np.clip((70 + beyond) / 30, 0, 1)
-        line = line - traits.sweep * np.maximum(fall, near)
     return line
+
+
+def _rim(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+    """Return how much hair a balding crown has left: (size, size) float32."""
+    edge = 34 + 26 * (1 - traits.recession) + 6 * Noise(8, 2).draw(atlas.size, atlas.size, rng)
+    crown = smoothstep(atlas.position[:, :, 1], edge, edge - 22)
+    return np.maximum(crown, 0.18) * smoothstep(np.abs(atlas.theta), 62, 80)
 
 
 def scalp_opacity(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
     """Return the opacity of the scalp hair: (size, size) float32; ears stay free."""
+    size = atlas.size
     if traits.hair_style == "bald":
-        return np.zeros((atlas.size, atlas.size), np.float32)
-    ragged = 2.2 * Noise(atlas.size // 6, 2).draw(atlas.size, atlas.size, rng) + 2.5 * Noise(24, 1).draw(
-        atlas.size, atlas.size, rng
-    )
-    if traits.hair_style == "fringe":
-        ragged = ragged + 3.5 * np.sin(np.radians(atlas.theta) * 23)
+        return np.zeros((size, size), np.float32)
+    ragged = 2.2 * Noise(size // 6, 2).draw(size, size, rng) + 2.5 * Noise(24, 1).draw(size, size, rng)
     over = atlas.position[:, :, 1] - hair_line(atlas.theta, traits) + ragged
-    soft = 7.0 if traits.hair_style == "buzz" else 3.0
-    opacity = smoothstep(over, -soft, soft)
+    # Single hairs stand before the closed hair, so the line is a zone of strands.
+    fine = strands(atlas, rng) - 1
+    soft = {"buzz": 9.0, "crop": 8.0, "rim": 8.0, "afro": 6.0}.get(traits.hair_style, 6.0)
+    opacity = smoothstep(over + 12 * fine, -soft, soft)
+    if traits.hair_style in ("crop", "buzz"):
+        # A fade: shaved closer towards ears and neck.
+        faded = 0.5 + 0.5 * smoothstep(atlas.position[:, :, 1], -20, 45)
+        opacity = opacity * np.where(np.abs(atlas.theta) > 55, faded, 1)
+    if traits.hair_style == "rim":
+        opacity = opacity * _rim(atlas, traits, rng)
     opacity *= (atlas.part == SKIN) & ~np.isin(atlas.labels, EARS)
     return opacity.astype(np.float32)
 
 
 def strands(atlas: Atlas, rng: np.random.Generator) -> np.ndarray:
     """Return the brightness of hair strands that run down from the crown: (size, size) float32 around 1."""
-    columns = 1400
+    columns = 1800
     fine = rng.standard_normal((24, columns), dtype=np.float32)
-    fine = np.asarray(cv2.GaussianBlur(fine, (0, 0), sigmaX=0.8, sigmaY=2.5), np.float32)
+    fine = np.asarray(cv2.GaussianBlur(fine, (0, 0), sigmaX=0.8, sigmaY=2.0), np.float32)
     coarse = np.asarray(
         cv2.GaussianBlur(rng.standard_normal((24, columns), dtype=np.float32), (0, 0), sigmaX=7, sigmaY=5), np.float32
     )
-    pattern = fine / fine.std() + 0.8 * coarse / coarse.std()
+    pattern = fine / fine.std() + 0.5 * coarse / coarse.std()
     wave = 3.0 * Noise(6, 2).draw(atlas.size, atlas.size, rng)
     column = ((atlas.theta + wave + 180) / 360 * (columns - 1)) % (columns - 1)
     row = np.clip((120 - atlas.position[:, :, 1]) / 250 * 23, 0, 23)
-    return 1 + 0.24 * np.asarray(
+    return 1 + 0.17 * np.asarray(
         cv2.remap(pattern, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR), np.float32
     )
 
 
 def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
-    """Return the colour of the scalp hair per texel: (size, size, 3) float32."""
-    light = (
-        strands(atlas, rng)
-        if traits.hair_style != "buzz"
-        else 1 + 0.12 * Noise(atlas.size // 2, 1).draw(atlas.size, atlas.size, rng)
-    )
-    sheen = 1 + 0.25 * np.exp(-(((atlas.position[:, :, 1] - 78) / 14) ** 2))
-    return np.array(traits.hair_colour, np.float32) * np.clip(light * sheen, 0.15, 2)[:, :, None]
+    """Return the colour of the scalp hair per texel: (size, size, 3) float32; it lies in the shade of the hair above."""
+    natural = np.array(traits.hair_natural or traits.hair_colour, np.float32)
+    if traits.hair_style == "buzz":
+        light = 1 + 0.12 * Noise(atlas.size // 2, 1).draw(atlas.size, atlas.size, rng)
+    else:
+        light = strands(atlas, rng)
+    shade = 0.62 if CUTS[traits.hair_style].cards else 0.9
+    colour = natural * np.clip(light, 0.3, 2)[:, :, None]
+    if traits.grey:
+        white = smoothstep(strands(atlas, rng) - 1, 0.34 - 0.7 * traits.grey, 0.55 - 0.7 * traits.grey)[:, :, None]
+        colour = colour + white * (WHITE.astype(np.float32) * np.clip(light, 0.6, 1.3)[:, :, None] - colour)
+    return np.asarray(colour * shade, np.float32)
 
 
 def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -135,7 +146,7 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     colour, labels = painter.paint(traits)
     rng = np.random.default_rng([seed, 0xA1])
     opacity = scalp_opacity(atlas, traits, rng)
-    density = 0.75 if traits.hair_style == "buzz" else 1.0
+    density = 0.8 if traits.hair_style in ("buzz", "rim") else 0.95
     weight = (opacity * density)[:, :, None]
     colour = colour * (1 - weight) + weight * hair_colour(atlas, traits, rng)
     labels = np.where(opacity > 0.5, HAIR, labels)

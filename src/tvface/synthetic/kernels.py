@@ -12,8 +12,28 @@ import numba
 import numpy as np
 
 
+NO_ALPHA: np.ndarray = np.zeros((0, 0), np.uint8)
+NO_CORNERS: np.ndarray = np.zeros((0, 3, 2), np.float32)
+
+
+@numba.njit(inline="always")
+def kept(i, j, f, opacity):  # type: ignore[no-untyped-def]
+    """Return whether sample (i, j) of triangle f stays, with probability opacity / 255: a fixed hash of the three."""
+    x = np.uint32(i) * np.uint32(374761393) + np.uint32(j) * np.uint32(668265263) + np.uint32(f) * np.uint32(2246822519)
+    x = (x ^ (x >> np.uint32(13))) * np.uint32(1274126177)
+    return opacity > ((x >> np.uint32(16)) & np.uint32(254))
+
+
 @numba.njit(cache=True, nogil=True)
-def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, near: np.ndarray) -> None:
+def fill(
+    points: np.ndarray,
+    faces: np.ndarray,
+    first: int,
+    face: np.ndarray,
+    near: np.ndarray,
+    corners: np.ndarray = NO_CORNERS,
+    alpha: np.ndarray = NO_ALPHA,
+) -> None:
     """Rasterise triangles into a z-buffer.
 
     Args:
@@ -21,8 +41,11 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
             values <= 0 lie behind the camera and drop the triangle).
         faces: (F, 3) int32; first: number of its first triangle in ``face``.
         face: (H, W) int32 and near: (H, W) float32, written where a triangle is nearer than ``near``.
+        corners: (F, 3, 2) float32 texel coordinates, and alpha: (h, w) uint8, opacity of the texels: a sample is
+            covered with that probability, so that the mean of the samples is right at any size. Empty: all opaque.
     """
     height, width = face.shape
+    thin = alpha.shape[0] > 0
     for f in range(faces.shape[0]):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         n0, n1, n2 = points[a, 2], points[b, 2], points[c, 2]
@@ -54,6 +77,14 @@ def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, ne
                     inside = True
                     n = w0 * n0 + w1 * n1 + w2 * n2
                     if n > near[j, i]:
+                        if thin:
+                            p0, p1, p2 = w0 * n0 / n, w1 * n1 / n, w2 * n2 / n
+                            u = p0 * corners[f, 0, 0] + p1 * corners[f, 1, 0] + p2 * corners[f, 2, 0]
+                            v = p0 * corners[f, 0, 1] + p1 * corners[f, 1, 1] + p2 * corners[f, 2, 1]
+                            column = min(max(int(u + 0.5), 0), alpha.shape[1] - 1)
+                            row = min(max(int(v + 0.5), 0), alpha.shape[0] - 1)
+                            if not kept(i, j, f, alpha[row, column]):
+                                continue
                         near[j, i] = n
                         face[j, i] = first + f
                 elif inside:

@@ -14,11 +14,13 @@ from tvface.synthetic import hats, kernels
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions, pyramid
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
-from tvface.synthetic.meshes import Part, build_parts
+from tvface.synthetic.growth import Growth, Scalp
+from tvface.synthetic.hair_cuts import CUTS
+from tvface.synthetic.meshes import build_parts
 from tvface.synthetic.occlusion import Occlusion, Shadow
+from tvface.synthetic.parts import Part
 from tvface.synthetic.relief import Relief, ReliefPainter
 
-HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
 MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
 MAX_YAW = 39  # degrees, last row of the contour table
@@ -50,7 +52,8 @@ class Surface:
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
     colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: fine
-    detail below the mesh's resolution; shadow: the head's self-occlusion.
+    detail below the mesh's resolution; shadow: the head's self-occlusion. alpha: (h, w) uint8, opacity of the texels,
+    empty for an opaque mesh. reach: (V,) float32, share of the light that arrives where there is no ``shadow``.
     """
 
     vertices: np.ndarray
@@ -62,6 +65,8 @@ class Surface:
     gloss: float
     relief: Relief | None = None
     shadow: Shadow | None = None
+    alpha: np.ndarray = dataclasses.field(default_factory=lambda: kernels.NO_ALPHA)
+    reach: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,11 @@ class Stage:
         least[atlas.vertex_part == MOUTH] = MOUTH_LIGHT
         least[np.isin(atlas.vertex_part, (RIGHT_EYE, LEFT_EYE))] = EYE_LIGHT
         return Occlusion.of(self.template, self.normals(self.template), self.head.faces, least)
+
+    @cached_property
+    def scalp(self) -> Scalp:
+        """Where hair grows."""
+        return Scalp.of(self.atlas, self.head.faces)
 
     @cached_property
     def relief(self) -> ReliefPainter:
@@ -195,17 +205,19 @@ class Person:
         self.shape = np.asarray(shape, np.float32)
         self.texture = texture
         self.neutral = stage.identity(self.shape)
-        atlas, thickness = stage.atlas, HAIR_THICKNESS[texture.traits.hair_style]
+        atlas, thickness = stage.atlas, CUTS[texture.traits.hair_style].shell
         if texture.traits.hat:
             thickness = max(thickness, hats.THICKNESS)
-        self.hair = (stage.normals(self.neutral) * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
+        outward = stage.normals(self.neutral)
+        self.hair = (outward * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
         vertices = (self.neutral * 1000 - atlas.origin).astype(np.float32)
         centres = np.stack(
             [0.5 * (vertices[atlas.vertex_part == p].max(0) + vertices[atlas.vertex_part == p].min(0)) for p in (2, 3)]
         )
         points = landmark_positions(stage.head, vertices).astype(np.float32)
         fitted = dataclasses.replace(atlas, vertices=vertices, landmarks=points, eye_centres=centres)
-        self.parts: list[Part] = build_parts(fitted, texture.traits)
+        growth = None if texture.photographed else Growth(stage.scalp, stage.head.faces, vertices, outward)
+        self.parts: list[Part] = build_parts(fitted, texture.traits, growth, texture.labels)
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
         self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
@@ -250,7 +262,20 @@ class Person:
             self.parts, self._part_vertices, self._part_normals, self._part_levels, strict=True
         ):
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
-            surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
+            turned = normals(moved) if part.normals is None else part.normals @ rigid[1, :3, :3].T.astype(np.float32)
+            surfaces.append(
+                Surface(
+                    moved + shift,
+                    turned,
+                    part.faces,
+                    part.corners,
+                    levels,
+                    part.labels,
+                    0.0,
+                    alpha=part.alpha,
+                    reach=part.reach,
+                )
+            )
         return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1], bare + shift)
 
     def _relief(self, expression: np.ndarray) -> Relief | None:
