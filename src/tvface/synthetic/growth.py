@@ -159,7 +159,7 @@ def grow(growth: Growth, cut: Cut, traits: Traits, labels: np.ndarray) -> Part:
     if cut.fringe:
         # Ends of the fringe form a line over the brows.
         length = np.where((root[:, 2] > 35) & (top > 0.3), np.clip(root[:, 1] - 24, 18, 62) * rng.uniform(0.9, 1.1, count), length)
-    gap = cut.shell * 0.6 + cut.layer * traits.hair_volume * depth
+    gap = cut.shell * (1.0 if cut.comb == "up" else 0.6) + cut.layer * traits.hair_volume * depth
     stray = rng.random(count) < cut.strays
     points, rays = _paths(growth, cut, traits, root, normal, length, gap, stray, rng)
     along = np.linspace(0, 1, cut.steps + 1)
@@ -281,3 +281,49 @@ def _part(
         normals,
         np.repeat(light[:, :, None], 2, 2).reshape(-1).astype(np.float32),
     )
+
+
+def gathered(cut: Cut, traits: Traits) -> list[Part]:
+    """Build the knot where hair that is combed up ends: a bun or a tail; none for other cuts."""
+    if cut.comb != "up":
+        return []
+    rng = np.random.default_rng([traits.seed, 0x6B07])
+    tail = traits.hair_style == "ponytail"
+    count, steps = (90, 6) if tail else (110, 4)
+    depth = rng.permutation(count) / (count - 1)
+    turn = rng.uniform(0, 2 * np.pi, count)
+    if tail:
+        length = rng.uniform(120, 280) * np.exp(rng.normal(0, 0.08, count))
+        spread = 7 + 14 * np.sqrt(depth)
+        along = np.linspace(0, 1, steps + 1)[None]
+        fat = spread[:, None] * (0.35 + 1.1 * np.sqrt(along) * (1.15 - 0.6 * along))
+        back = KNOT[2] - 6 - 26 * np.sin(np.minimum(along * 2.2, 1.6)) + 30 * along**2
+        points = np.stack(
+            [
+                fat * np.sin(turn)[:, None] + 9 * along**2 * rng.normal(0, 1),
+                KNOT[1] - length[:, None] * np.maximum(along - 0.06, 0) + 10 * np.sin(np.pi * np.minimum(1, 3 * along)),
+                back + 0.8 * fat * np.cos(turn)[:, None],
+            ],
+            -1,
+        )
+        outward = _unit(np.stack([np.sin(turn), np.full(count, 0.15), np.cos(turn) - 0.4], 1))[:, None]
+    else:
+        radius, tilt = rng.uniform(24, 34), rng.uniform(-0.6, 0.6)
+        high = KNOT + np.array([0.0, rng.uniform(-6, 26), -0.4 * radius])
+        # Strands wind around the knot's axis, each on its own latitude of a ball.
+        latitude = rng.uniform(-1.2, 1.2, count)[:, None] + np.linspace(-0.3, 0.3, steps + 1)[None]
+        longitude = turn[:, None] + np.linspace(0, 1.7, steps + 1)[None]
+        ball = np.stack(
+            [np.cos(latitude) * np.sin(longitude), np.cos(latitude) * np.cos(longitude), 0.8 * np.sin(latitude)], -1
+        )
+        ball[..., 1], ball[..., 2] = (
+            ball[..., 1] * np.cos(tilt) - ball[..., 2] * np.sin(tilt),
+            ball[..., 1] * np.sin(tilt) + ball[..., 2] * np.cos(tilt),
+        )
+        points = high + ball * (radius * (0.72 + 0.28 * depth))[:, None, None]
+        outward = _unit(ball)
+    outward = np.broadcast_to(outward, points.shape)
+    side = _unit(np.cross(np.gradient(points, axis=1), outward))
+    half = 0.5 * cut.width * (1 - 0.3 * np.linspace(0, 1, steps + 1) ** 2)[None, :, None]
+    vertices = np.stack([points - half * side, points + half * side], 2)
+    return [_part(cut, traits, vertices, outward, depth, rng.random(count) < 0.05, rng)]

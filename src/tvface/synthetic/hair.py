@@ -1,4 +1,4 @@
-"""Scalp hair, collar and the finished procedural texture."""
+"""Scalp hair and the finished procedural texture."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.brows import Embedding
 from tvface.synthetic.hair_cuts import CUTS
 from tvface.synthetic.noise import Noise
-from tvface.synthetic.skin import CLOTH, EARS, HAIR, SkinPainter, smoothstep
+from tvface.synthetic.skin import EARS, HAIR, SkinPainter, smoothstep
 from tvface.synthetic.strand_cards import WHITE
 from tvface.synthetic.traits import Traits, draw_traits
-
-COLLAR = -148.0  # mm; below it the neck is covered by cloth
 
 
 @dataclass(frozen=True)
@@ -122,14 +120,10 @@ def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.nda
     return result
 
 
-def finish(atlas: Atlas, colour: np.ndarray, labels: np.ndarray, cloth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Add the collar, fill the gaps between the charts and quantise: colour uint8 and labels uint8."""
-    collar = (atlas.position[:, :, 1] < COLLAR) & (atlas.part == SKIN)
-    colour = colour.copy()
-    colour[collar] = cloth
-    labels = np.where(collar, CLOTH, labels).astype(np.uint8)
+def finish(atlas: Atlas, colour: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fill the gaps between the charts and quantise: colour uint8 and labels uint8."""
     row, column = atlas.nearest
-    return np.clip(colour[row, column] * 255 + 0.5, 0, 255).astype(np.uint8), labels[row, column]
+    return np.clip(colour[row, column] * 255 + 0.5, 0, 255).astype(np.uint8), labels[row, column].astype(np.uint8)
 
 
 def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, traits: Traits | None = None) -> Texture:
@@ -154,7 +148,7 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
         cloth = hats.cover(atlas, traits)
         colour = colour + cloth[:, :, None] * (hats.paint(atlas, traits, rng) - colour)
         labels = np.where(cloth > 0.5, hats.HAT, labels)
-    pixels, classes = finish(atlas, colour, labels, np.array(traits.cloth, np.float32))
+    pixels, classes = finish(atlas, colour, labels)
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
     scalp = vertex_values(atlas, smooth, faces) * traits.hair_volume
     if traits.hair_waves:

@@ -1,4 +1,4 @@
-"""Meshes beside the head: torso, hanging hair, spectacles; built on the neutral head in millimetres."""
+"""Meshes beside the head: trunk and clothes, hair, spectacles; built on the neutral head in millimetres."""
 
 from __future__ import annotations
 
@@ -6,57 +6,13 @@ import numpy as np
 
 from tvface.synthetic import hats
 from tvface.synthetic.atlas import Atlas
-from tvface.synthetic.growth import Growth, grow
+from tvface.synthetic.clothes import Foot, dressed, trunk
+from tvface.synthetic.growth import Growth, gathered, grow
 from tvface.synthetic.hair_cuts import CUTS
-from tvface.synthetic.noise import Noise
 from tvface.synthetic.parts import Part, grid_faces, textured
 from tvface.synthetic.traits import Traits
 
-GLASSES, CLOTH, HAIR, HAT = 6, 16, 17, 18  # zllrunning classes
-
-
-def torso(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part:
-    """Build collar, shoulders and chest of cloth; the first two rings follow the head's foot, the rest the trunk."""
-    neck = atlas.vertices[(atlas.vertices[:, 1] < -140) & (atlas.vertex_part == 1)]
-    centre = 0.5 * (neck.max(0) + neck.min(0))
-    wide, deep = 0.5 * np.ptp(neck[:, 0]), 0.5 * np.ptp(neck[:, 2])
-    build = rng.uniform(0.9, 1.15)
-    rings = np.array(
-        [
-            (-150.0, 1.02 * wide, 1.04 * deep, 0.0, 0.0),
-            (-160.0, 1.10 * wide, 1.10 * deep, 0.0, 0.0),
-            (-172.0, 92 * build, 1.15 * deep, -4.0, 0.6),
-            (-186.0, 135 * build, 78 * build, -10.0, 1.0),
-            (-202.0, 176 * build, 90 * build, -16.0, 1.0),
-            (-226.0, 204 * build, 100 * build, -18.0, 1.0),
-            (-270.0, 216 * build, 112 * build, -16.0, 1.0),
-            (-360.0, 214 * build, 120 * build, -10.0, 1.0),
-            (-560.0, 205 * build, 120 * build, -10.0, 1.0),
-        ]
-    )
-    columns = 40
-    angle = np.pi + np.linspace(0, 2 * np.pi, columns, endpoint=False)  # the texture's seam lies at the back
-    vertices, trunk = [], []
-    for y, a, b, dz, follow in rings:
-        drop = 0.10 * (a - wide) * np.abs(np.sin(angle)) * follow - 6 * np.cos(angle) * (1 - follow)
-        vertices.append(np.stack([centre[0] + a * np.sin(angle), y - drop, centre[2] + dz + b * np.cos(angle)], 1))
-        trunk.append(np.full(columns, follow))
-    faces, places = grid_faces(len(rings), columns, closed=True)
-    side = (96, 128)
-    weave = 1 + 0.05 * Noise(60, 2).draw(side[1], side[0], rng) + 0.10 * Noise(5, 2).draw(side[1], side[0], rng)
-    if traits.cloth_stripes:
-        rows, cols = np.mgrid[0 : side[0], 0 : side[1]]
-        direction = rows if rng.random() < 0.5 else cols
-        weave = weave * (1 - traits.cloth_stripes * (direction // int(rng.integers(2, 6)) % 2))
-    colour = np.clip(np.array(traits.cloth) * weave[:, :, None] * 255, 0, 255).astype(np.uint8)
-    return Part(
-        np.concatenate(vertices).astype(np.float32),
-        faces,
-        textured(places, len(rings), columns, side),
-        colour,
-        np.full(side, CLOTH, np.uint8),
-        np.concatenate(trunk).astype(np.float32),
-    )
+GLASSES, HAT = 6, 18  # zllrunning classes
 
 
 def _tube(path: np.ndarray, radius: float, closed: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -158,22 +114,22 @@ def brim(atlas: Atlas, traits: Traits) -> Part:
     )
 
 
-def build_parts(
-    atlas: Atlas, traits: Traits, growth: Growth | None = None, labels: np.ndarray | None = None
-) -> list[Part]:
-    """Build the meshes of a person: torso, hair, spectacles, brim; equal seeds give equal meshes.
+def build_parts(atlas: Atlas, traits: Traits, growth: Growth | None, labels: np.ndarray, foot: Foot) -> list[Part]:
+    """Build the meshes of a person: trunk, collar, hair, spectacles, brim; equal seeds give equal meshes.
 
     Args:
         atlas: of the head model, with the person's vertices, landmarks and eyes.
         traits: looks of the person.
         growth: the head on which hair cards grow; None: none grow.
         labels: classes of the head's texture, which say where hair grows.
+        foot: where the trunk begins.
     """
     rng = np.random.default_rng([traits.seed, 0xB0D1])
-    parts = [torso(atlas, traits, rng)]
+    body = trunk(atlas.vertices, foot.seam, traits)
+    parts = dressed(body, traits, foot.skin)
     cut = CUTS[traits.hair_style]
-    if growth is not None and labels is not None and cut.cards:
-        parts.append(grow(growth, cut, traits, labels))
+    if growth is not None and cut.cards:
+        parts += [grow(growth, cut, traits, labels), *gathered(cut, traits)]
     if traits.spectacles:
         parts.append(spectacles(atlas, traits, rng))
     if traits.hat == "cap":

@@ -8,10 +8,12 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from tvface.head.data import HeadData
 from tvface.synthetic import hats, kernels
-from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions, pyramid
+from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, Atlas, landmark_positions, pyramid
+from tvface.synthetic.clothes import Foot
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.hair import Texture
 from tvface.synthetic.growth import Growth, Scalp
@@ -130,6 +132,28 @@ class Stage:
         return Occlusion.of(self.template, self.normals(self.template), self.head.faces, least)
 
     @cached_property
+    def seam(self) -> np.ndarray:
+        """The lowest ring of the head's open edge, (K,) vertices ordered by azimuth; a body begins there."""
+        edges = np.sort(self.head.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+        single, count = np.unique(edges, axis=0, return_counts=True)
+        border = single[count == 1]
+        graph = sparse.coo_matrix((np.ones(len(border)), border.T), shape=(len(self.template),) * 2)
+        _, component = connected_components(graph, directed=False)
+        height = self.atlas.vertices[:, 1]
+        lowest = border[np.argmin(height[border].min(1)), 0]
+        ring = np.flatnonzero(component == component[lowest])
+        place = self.atlas.vertices[ring]
+        middle = 0.5 * (place.max(0) + place.min(0))
+        return np.asarray(ring[np.argsort(np.arctan2(place[:, 0] - middle[0], place[:, 2] - middle[2]))])
+
+    @cached_property
+    def seam_texels(self) -> np.ndarray:
+        """Texel coordinates (K, 2) float32 of the seam."""
+        texel = np.zeros((len(self.template), 2), np.float32)
+        texel[self.head.faces] = self.atlas.corners
+        return texel[self.seam]
+
+    @cached_property
     def scalp(self) -> Scalp:
         """Where hair grows."""
         return Scalp.of(self.atlas, self.head.faces)
@@ -217,13 +241,15 @@ class Person:
         points = landmark_positions(stage.head, vertices).astype(np.float32)
         fitted = dataclasses.replace(atlas, vertices=vertices, landmarks=points, eye_centres=centres)
         growth = None if texture.photographed else Growth(stage.scalp, stage.head.faces, vertices, outward)
-        self.parts: list[Part] = build_parts(fitted, texture.traits, growth, texture.labels)
+        seam = stage.seam
+        texel = np.clip(np.round(stage.seam_texels), 0, atlas.size - 1).astype(int)
+        foot = Foot(seam, texture.colour[texel[:, 1], texel[:, 0]] / np.float32(255))
+        self.parts: list[Part] = build_parts(fitted, texture.traits, growth, texture.labels, foot)
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
         self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
         self._part_levels = [pyramid(part.colour) for part in self.parts]
-        foot = (vertices[:, 1] < -150) & (atlas.vertex_part == SKIN)
-        self._foot = np.flatnonzero(foot)
+        self._foot = seam
 
     def pose(self, expression: np.ndarray, joints: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """Return the bare head's vertices in camera coordinates, (V, 3) float32 metres.
@@ -298,11 +324,15 @@ class Person:
         """Return the posed vertices of a part.
 
         The head's share moves with the neck joint; the trunk's stays upright with half of the root's yaw."""
-        if not part.trunk.any():
+        if part.seam is None and not part.trunk.any():
             return np.asarray(neutral @ rigid[1, :3, :3].T + rigid[1, :3, 3], np.float32)
         foot_neutral, foot = self.neutral[self._foot].mean(0), vertices[self._foot].mean(0)
         yaw = np.arctan2(root[0, 2], root[2, 2])
         upright = rotation_matrix(np.array([0.0, 0.5 * yaw, 0.0]))
         local = neutral - foot_neutral
         carried, standing = local @ root.T + foot, local @ upright.T + foot
+        if part.seam is not None:
+            # The neck bends: every column of the trunk begins where the head ends.
+            missing = vertices[part.seam] - (self.neutral[part.seam] - foot_neutral) @ root.T - foot
+            carried += np.tile(missing, (len(carried) // len(missing), 1))
         return np.asarray(carried + part.trunk[:, None] * (standing - carried), np.float32)

@@ -98,6 +98,7 @@ class Traits:
     hair_natural: tuple[float, float, float] | None = None  # colour of the strands that are not grey; None: hair_colour
     grey: float = 0.0  # share of white strands
     highlights: float = 0.0  # strength of bleached strands
+    clothes: str = ""  # one of clothes.KINDS; empty: drawn
     hair_end: float = 0.0  # height where hanging hair ends, mm; 0: drawn from the range of the cut
 
 
