@@ -26,7 +26,7 @@ class Scalp:
     """What hair needs of a head model, independent of the person.
 
     near: (bins, 3) vertices around each direction from CENTRE, and weight (bins, 3); face (N,), bary (N, 3): places
-    where hair may grow, spread evenly over the head, in random order; row, column (N,): their texels.
+    where hair may grow, spread evenly over the head, in random order; row, column (N,): their texels; front (N,): whether they lie over the forehead.
     """
 
     near: np.ndarray
@@ -35,6 +35,7 @@ class Scalp:
     bary: np.ndarray
     row: np.ndarray
     column: np.ndarray
+    front: np.ndarray
 
     @classmethod
     def of(cls, atlas: Atlas, faces: np.ndarray) -> Scalp:
@@ -51,8 +52,7 @@ class Scalp:
         area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
         centre = corner.mean(1)
         area *= (atlas.vertex_part[faces] == SKIN).all(1) & (centre[:, 1] > -100) & (centre[:, 2] < 92)
-        # Of many random places each next one is the farthest from those before: even spread in any prefix is not
-        # needed, so a grid of cells of which each gives one place will do.
+        # One place in each cell of a grid: an even spread.
         face = rng.choice(len(faces), 9 * CANDIDATES, p=area / area.sum())
         bary = rng.dirichlet([1, 1, 1], len(face))
         place = np.einsum("nij,ni->nj", corner[face], bary)
@@ -61,7 +61,9 @@ class Scalp:
         face, bary = face[picked], bary[picked]
         texel = np.einsum("nij,ni->nj", atlas.corners[face], bary)
         column, row = (np.clip(np.round(texel[:, k]).astype(int), 0, atlas.size - 1) for k in (0, 1))
-        return cls(used[near], weight / weight.sum(1, keepdims=True), face, bary, row, column)
+        place = place[picked]
+        front = (place[:, 2] > 25) & (place[:, 1] > 25)
+        return cls(used[near], weight / weight.sum(1, keepdims=True), face, bary, row, column, front)
 
 
 class Growth:
@@ -89,7 +91,10 @@ class Growth:
     def roots(self, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return up to ``count`` places (N, 3) of the skin under hair, and the normals there (N, 3)."""
         scalp = self.scalp
-        place = np.flatnonzero(labels[scalp.row, scalp.column] == HAIR)[:count]
+        place = np.flatnonzero(labels[scalp.row, scalp.column] == HAIR)
+        # More hair than elsewhere starts along the line over the forehead, which is seen best.
+        front = place[scalp.front[place]][: count // 4]
+        place = np.concatenate([front, np.setdiff1d(place, front, assume_unique=True)])[:count]
         corners, bary = self.faces[scalp.face[place]], scalp.bary[place]
         normal = np.einsum("nij,ni->nj", self.normals[corners], bary)
         normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
@@ -146,6 +151,10 @@ def grow(growth: Growth, cut: Cut, traits: Traits, labels: np.ndarray) -> Part:
     """
     rng = np.random.default_rng([traits.seed, 0x6704])
     root, normal = growth.roots(labels, cut.cards)
+    if cut.sides < 10:
+        # Where it is shaved close the scalp's texture shows all there is.
+        long = root[:, 1] > 30
+        root, normal = root[long], normal[long]
     count = len(root)
     depth = rng.permutation(count) / max(count - 1, 1)  # 0 innermost layer, 1 outermost
     top = np.clip((root[:, 1] - 35) / 40, 0, 1)
@@ -171,7 +180,7 @@ def grow(growth: Growth, cut: Cut, traits: Traits, labels: np.ndarray) -> Part:
     tilt = rng.normal(0, 0.35, count)[:, None, None]
     across = side * np.cos(tilt) + rays * np.sin(tilt)
     vertices = np.stack([points - half[:, :, None] * across, points + half[:, :, None] * across], 2)
-    bent = _unit(rays + 0.5 * rng.normal(0, 0.25, (count, 1, 1)) * side)
+    bent = _unit(rays + rng.normal(0, 0.22, (count, 1, 1)) * side + rng.normal(0, 0.12, (count, 1, 3)))
     return _part(cut, traits, vertices, bent, depth, stray, rng)
 
 
@@ -197,6 +206,7 @@ def _paths(
     # Short steps near the root, where the hair follows the scalp, and longer ones where it hangs.
     share = np.linspace(0.5, 1.5, steps) if cut.end else np.ones(steps)
     share /= share.sum()
+    aside = np.exp(rng.normal(0.04, 0.16, count))
     order = (gap - gap.min()) / (np.ptp(gap) + 1e-6)
     for k in range(steps):
         t = k / steps
@@ -211,7 +221,7 @@ def _paths(
             point = point + swing[:, None] * _unit(np.cross(way, ray)) * min(1.0, (k + 1) / 2)
         point = _outside(growth, point, gap * min(1.0, (k + 1.0) / min(steps, 3)) + 1.5, cut.loose)
         if curtain:
-            _part_curtain(point, curtain, traits)
+            _part_curtain(point, curtain * aside, traits)
         if cut.end:
             _shoulders(point, 4.0 + 0.4 * float(np.mean(gap)))
         ray = _unit(point - CENTRE)
@@ -233,12 +243,12 @@ def _outside(growth: Growth, point: np.ndarray, gap: np.ndarray, loose: float) -
     return np.asarray(point + ray * push[:, None])
 
 
-def _part_curtain(point: np.ndarray, curtain: float, traits: Traits) -> None:
-    """Turn hanging hair aside, in place, so that it leaves the face free below the hair line."""
+def _part_curtain(point: np.ndarray, curtain: np.ndarray, traits: Traits) -> None:
+    """Turn hanging hair aside, in place, so that it leaves ``curtain`` (N,) radians free below the hair line."""
     azimuth = np.arctan2(point[:, 0], point[:, 2])
-    low = np.clip((traits.hair_line - 4 - point[:, 1]) / 30, 0, 1)
+    low = np.clip((traits.hair_line + 8 - point[:, 1]) / 55, 0, 1)
     side = np.where(azimuth >= np.sin(np.radians(traits.parting)) * 0.3, 1.0, -1.0)
-    least = curtain * np.sqrt(low)
+    least = curtain * low**0.7
     turned = np.where(np.abs(azimuth) < least, side * least, azimuth)
     radius = np.hypot(point[:, 0], point[:, 2])
     point[:, 0], point[:, 2] = radius * np.sin(turned), radius * np.cos(turned)
@@ -280,6 +290,7 @@ def _part(
         alpha,
         normals,
         np.repeat(light[:, :, None], 2, 2).reshape(-1).astype(np.float32),
+        gloss=cut.gloss,
     )
 
 

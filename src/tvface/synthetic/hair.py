@@ -40,7 +40,8 @@ class Texture:
 
 def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
     """Return the height of the hair line in mm over the eyes for azimuths in degrees (any sign)."""
-    front = traits.hair_line
+    # Ribbons hang over the line, so it lies higher than it looks.
+    front = traits.hair_line + (5 if CUTS[traits.hair_style].cards else 0)
     temple = front - 6 + 10 * traits.recession
     knots = np.array([0, 20, 38, 52, 64, 74, 84, 92, 108, 118, 135, 180])
     heights = np.array(
@@ -73,6 +74,10 @@ def scalp_opacity(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.
         # A fade: shaved closer towards ears and neck.
         faded = 0.5 + 0.5 * smoothstep(atlas.position[:, :, 1], -20, 45)
         opacity = opacity * np.where(np.abs(atlas.theta) > 55, faded, 1)
+    if CUTS[traits.hair_style].comb == "side":
+        across = atlas.position[:, :, 0] - np.sin(np.radians(traits.parting)) * 70
+        parting = np.exp(-((across / 1.8) ** 2)) * smoothstep(atlas.position[:, :, 2], -45, -30)
+        opacity = opacity * (1 - 0.6 * parting)
     if traits.hair_style == "rim":
         opacity = opacity * _rim(atlas, traits, rng)
     opacity *= (atlas.part == SKIN) & ~np.isin(atlas.labels, EARS)
@@ -106,7 +111,7 @@ def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.nd
     shade = 0.62 if CUTS[traits.hair_style].cards else 0.9
     colour = natural * np.clip(light, 0.3, 2)[:, :, None]
     if traits.grey:
-        white = smoothstep(strands(atlas, rng) - 1, 0.34 - 0.7 * traits.grey, 0.55 - 0.7 * traits.grey)[:, :, None]
+        white = smoothstep(strands(atlas, rng) - 1, 0.4 - 0.7 * traits.grey, 0.9 - 0.7 * traits.grey)[:, :, None]
         colour = colour + white * (WHITE.astype(np.float32) * np.clip(light, 0.6, 1.3)[:, :, None] - colour)
     return np.asarray(colour * shade, np.float32)
 

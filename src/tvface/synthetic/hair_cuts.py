@@ -19,7 +19,8 @@ class Cut:
     ``top`` and ``sides`` hold. lift: how much the roots stand up. fall: weight of gravity at the tips. layer: thickness
     of the layer that the ribbons fill. wave: amplitude. curtain: azimuth in degrees that hanging hair leaves free.
     fringe: whether hair in front hangs over the forehead. loose: how far hair may leave its layer. strays: share of
-    fly-away ribbons. unruly: standard deviation of their directions.
+    fly-away ribbons. unruly: standard deviation of their directions. gloss: strength of the
+    highlight.
     """
 
     shell: float
@@ -40,6 +41,7 @@ class Cut:
     loose: float = 6.0
     strays: float = 0.06
     unruly: float = 0.2
+    gloss: float = 0.09
 
 
 CUTS: dict[str, Cut] = {
@@ -87,8 +89,9 @@ CUTS: dict[str, Cut] = {
         curtain=58.0,
         loose=10.0,
         unruly=0.22,
+        gloss=0.05,
     ),
-    "afro": Cut(14.0, 460, 3, 13.0, "coil", "out", 24.0, 18.0, None, 1.6, 0.0, 10.0, 5.0, loose=40.0),
+    "afro": Cut(14.0, 460, 3, 13.0, "coil", "out", 24.0, 18.0, None, 1.6, 0.0, 10.0, 5.0, loose=40.0, gloss=0.03),
     "bun": Cut(4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06),
     "ponytail": Cut(
         4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06

@@ -17,7 +17,8 @@ class Part:
     coordinates; colour: (h, w, 3) uint8; labels: (h, w) uint8; trunk: (V,) float32, 0 follows the head, 1 the trunk.
     alpha: (h, w) uint8, opacity of the texels, empty for an opaque mesh. normals: (V, 3) float32 unit vectors, which
     turn with the head; None: those of the triangles. reach: (V,) float32, share of the light that arrives; None: all of
-    it. seam: (K,) vertices of the head where the first K vertices begin; the mesh consists of rings of K vertices.
+    it. seam: (K,) vertices of the head where the first K vertices begin; the mesh consists of rings of K vertices. gloss:
+    strength of the highlight.
     """
 
     vertices: np.ndarray
@@ -30,6 +31,7 @@ class Part:
     normals: np.ndarray | None = None
     reach: np.ndarray | None = None
     seam: np.ndarray | None = None
+    gloss: float = 0.0
 
 
 def grid_faces(rows: int, columns: int, closed: bool) -> tuple[np.ndarray, np.ndarray]:

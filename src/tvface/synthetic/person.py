@@ -297,7 +297,7 @@ class Person:
                     part.corners,
                     levels,
                     part.labels,
-                    0.0,
+                    part.gloss,
                     alpha=part.alpha,
                     reach=part.reach,
                 )

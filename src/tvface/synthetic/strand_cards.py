@@ -16,7 +16,7 @@ KINDS = {
     "straight": (17, 0.10, 0.00, 0.0, 0.62),
     "short": (13, 0.16, 0.00, 0.0, 0.35),
     "wavy": (15, 0.12, 0.12, 2.6, 0.60),
-    "curly": (11, 0.14, 0.26, 4.5, 0.55),
+    "curly": (15, 0.14, 0.26, 4.5, 0.55),
     "coil": (9, 0.10, 0.36, 3.2, 0.55),
 }
 WHITE = np.array([0.74, 0.73, 0.71])
@@ -64,7 +64,7 @@ def pattern(kind: str) -> Pattern:
                 cv2.line(light, *ends, bright * (1 if k % 2 else 0.97), width)
             number += 1
     small = (columns, ROWS)
-    soft = cv2.resize(opacity, small, interpolation=cv2.INTER_AREA)
+    soft = cv2.convertScaleAbs(cv2.resize(opacity, small, interpolation=cv2.INTER_AREA), alpha=1.7)
     centre = (slice(None, None, 2), slice(scale // 2, None, scale))
     row = np.maximum(strand[centre], strand[::2, ::scale])
     shade = cv2.resize(light, small, interpolation=cv2.INTER_AREA)
