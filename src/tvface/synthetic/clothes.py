@@ -15,13 +15,46 @@ from tvface.synthetic.traits import Traits
 KINDS = ("crew", "vneck", "shirt", "jacket", "hoodie", "turtleneck", "dress", "scoop")
 SHARES_OF_MEN = (0.26, 0.08, 0.22, 0.26, 0.1, 0.08, 0.0, 0.0)
 SHARES_OF_WOMEN = (0.18, 0.16, 0.12, 0.16, 0.06, 0.08, 0.1, 0.14)
-SIDE = (128, 192)  # texels: rows from the neck down, columns around
+SIDE = (96, 160)  # texels: rows from the neck down, columns around
 
 # Outlines of the trunk from the foot of the neck down: distance from the axis and height over the foot's front, side
 # and back, mm. The axis lies 50 mm behind the pit of the neck.
-_FRONT = ((52, 0), (57, -10), (63, -22), (71, -38), (79, -56), (87, -78), (94, -104), (99, -150), (102, -220), (104, -380))
-_SIDE = ((70, 0), (84, -7), (102, -16), (124, -28), (150, -40), (178, -56), (206, -84), (222, -130), (226, -210), (222, -380))
-_BACK = ((52, 0), (60, -10), (70, -26), (82, -44), (92, -64), (101, -88), (106, -116), (110, -160), (108, -240), (104, -380))
+_FRONT = (
+    (52, 0),
+    (57, -10),
+    (63, -22),
+    (71, -38),
+    (79, -56),
+    (87, -78),
+    (94, -104),
+    (99, -150),
+    (102, -220),
+    (104, -380),
+)
+_SIDE = (
+    (70, 0),
+    (84, -7),
+    (102, -16),
+    (124, -28),
+    (150, -40),
+    (178, -56),
+    (206, -84),
+    (222, -130),
+    (226, -210),
+    (222, -380),
+)
+_BACK = (
+    (52, 0),
+    (60, -10),
+    (70, -26),
+    (82, -44),
+    (92, -64),
+    (101, -88),
+    (106, -116),
+    (110, -160),
+    (108, -240),
+    (104, -380),
+)
 _FOLLOWS = np.array([0, 0.12, 0.35, 0.65, 0.9, 1, 1, 1, 1, 1], np.float32)
 
 

@@ -16,7 +16,7 @@ from tvface.synthetic.traits import Traits
 
 CENTRE: np.ndarray = np.array([0.0, 12.0, -4.0])  # mm; every point of the head above the neck is seen from here
 WHORL: np.ndarray = np.array([9.0, 96.0, -50.0])
-KNOT: np.ndarray = np.array([0.0, 62.0, -112.0])
+_KNOT: np.ndarray = np.array([[0.0, 0.5, -0.87]])  # direction of a bun or a tail from CENTRE
 BINS = (48, 96)  # of latitude and longitude
 CANDIDATES = 2600
 
@@ -79,6 +79,7 @@ class Growth:
         self.scalp, self.faces, self.vertices, self.normals = scalp, faces, vertices, normals
         far = np.linalg.norm(vertices - CENTRE, axis=1)
         self.radius = (far[scalp.near] * scalp.weight).sum(1)
+        self.knot = CENTRE + _KNOT[0] * (float(self.surface(_KNOT)[0]) + 4)
 
     def surface(self, rays: np.ndarray) -> np.ndarray:
         """Return the distance of the skin from CENTRE along unit rays (N, 3): (N,) mm."""
@@ -105,7 +106,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return np.asarray(vector / (np.linalg.norm(vector, axis=-1, keepdims=True) + 1e-9))
 
 
-def _combed(place: np.ndarray, ray: np.ndarray, cut: Cut, traits: Traits) -> np.ndarray:
+def _combed(place: np.ndarray, ray: np.ndarray, knot: np.ndarray, cut: Cut, traits: Traits) -> np.ndarray:
     """Return the direction of the comb at places (N, 3) on the head: (N, 3) unit vectors along the surface."""
     if cut.comb == "side":
         side = np.sign(place[:, 0] - np.sin(np.radians(traits.parting)) * 70 + 1e-6)
@@ -113,7 +114,7 @@ def _combed(place: np.ndarray, ray: np.ndarray, cut: Cut, traits: Traits) -> np.
     elif cut.comb == "back":
         way = np.broadcast_to([0.0, -0.35, -1.0], place.shape)
     elif cut.comb == "up":
-        way = KNOT - place
+        way = knot - place
     elif cut.comb == "out":
         way = ray
     else:
@@ -156,7 +157,10 @@ def grow(growth: Growth, cut: Cut, traits: Traits, labels: np.ndarray) -> Part:
         long = root[:, 1] > 30
         root, normal = root[long], normal[long]
     count = len(root)
-    depth = rng.permutation(count) / max(count - 1, 1)  # 0 innermost layer, 1 outermost
+    # 1 is the outermost layer. It comes first: what lies behind it costs the rasteriser less.
+    depth = np.linspace(1, 0, count)
+    mixed = rng.permutation(count)
+    root, normal = root[mixed], normal[mixed]
     top = np.clip((root[:, 1] - 35) / 40, 0, 1)
     length = (cut.sides + (cut.top - cut.sides) * top) * np.exp(rng.normal(0, 0.2, count))
     if cut.end:
@@ -164,10 +168,12 @@ def grow(growth: Growth, cut: Cut, traits: Traits, labels: np.ndarray) -> Part:
         end = end + rng.normal(0, 6, count) + 28 * np.clip(depth - 0.3, 0, 1) * np.abs(rng.normal(0, 1, count))
         length = np.maximum(root[:, 1] - end + 0.7 * np.abs(CENTRE[1] + 70 - np.abs(root[:, 0])) * top, 25)
     if cut.comb == "up":
-        length = 1.12 * np.linalg.norm(KNOT - root, axis=1) - 8
+        length = 1.12 * np.linalg.norm(growth.knot - root, axis=1) - 8
     if cut.fringe:
         # Ends of the fringe form a line over the brows.
-        length = np.where((root[:, 2] > 35) & (top > 0.3), np.clip(root[:, 1] - 24, 18, 62) * rng.uniform(0.9, 1.1, count), length)
+        length = np.where(
+            (root[:, 2] > 35) & (top > 0.3), np.clip(root[:, 1] - 16, 24, 70) * rng.uniform(0.95, 1.3, count), length
+        )
     gap = cut.shell * (1.0 if cut.comb == "up" else 0.6) + cut.layer * traits.hair_volume * depth
     stray = rng.random(count) < cut.strays
     points, rays = _paths(growth, cut, traits, root, normal, length, gap, stray, rng)
@@ -210,7 +216,7 @@ def _paths(
     order = (gap - gap.min()) / (np.ptp(gap) + 1e-6)
     for k in range(steps):
         t = k / steps
-        comb = _combed(point, ray, cut, traits)
+        comb = _combed(point, ray, growth.knot, cut, traits)
         rise = cut.lift * (1 - t) * (0.3 + 0.7 * order) + 0.35 * stray
         fall = cut.fall * np.clip((k + 0.6) / (0.4 * steps), 0, 1)
         way = comb * (1 - fall) + np.array([0.0, -1.0, 0.0]) * fall
@@ -219,7 +225,9 @@ def _paths(
         if cut.wave:
             swing = cut.wave * np.sin(phase + 2.2 * pace * (k + 1))
             point = point + swing[:, None] * _unit(np.cross(way, ray)) * min(1.0, (k + 1) / 2)
-        point = _outside(growth, point, gap * min(1.0, (k + 1.0) / min(steps, 3)) + 1.5, cut.loose)
+        # On top the layers lie closer: there hair rests on hair.
+        gap_here = gap * (1 - 0.45 * np.clip((ray[:, 1] - 0.6) / 0.4, 0, 1))
+        point = _outside(growth, point, gap_here * min(1.0, (k + 1.0) / min(steps, 3)) + 1.5, cut.loose)
         if curtain:
             _part_curtain(point, curtain * aside, traits)
         if cut.end:
@@ -268,7 +276,11 @@ def _part(
     steps = rows - 1
     first = np.arange(count)[:, None] * rows * 2 + np.arange(steps)[None] * 2
     quads = first[:, :, None] + np.array([0, 2, 1, 1, 2, 3])
-    card = np.where(stray, strand_cards.BUNCHES + rng.integers(0, strand_cards.WISPS, count), rng.integers(0, strand_cards.BUNCHES, count))
+    card = np.where(
+        stray,
+        strand_cards.BUNCHES + rng.integers(0, strand_cards.WISPS, count),
+        rng.integers(0, strand_cards.BUNCHES, count),
+    )
     colour, alpha = strand_cards.paint(cut.kind, traits, rng)
     along = np.linspace(0, 1, rows)
     # The inner layers and the roots lie in the shade of the others; a band of light lies where the surface looks up.
@@ -294,25 +306,25 @@ def _part(
     )
 
 
-def gathered(cut: Cut, traits: Traits) -> list[Part]:
-    """Build the knot where hair that is combed up ends: a bun or a tail; none for other cuts."""
+def gathered(knot: np.ndarray, cut: Cut, traits: Traits) -> list[Part]:
+    """Build the knot where hair that is combed up ends: a bun or a tail; none for other cuts. It lies at ``knot`` (3,) mm."""
     if cut.comb != "up":
         return []
     rng = np.random.default_rng([traits.seed, 0x6B07])
     tail = traits.hair_style == "ponytail"
     count, steps = (90, 6) if tail else (110, 4)
-    depth = rng.permutation(count) / (count - 1)
+    depth = np.linspace(1, 0, count)
     turn = rng.uniform(0, 2 * np.pi, count)
     if tail:
         length = rng.uniform(120, 280) * np.exp(rng.normal(0, 0.08, count))
         spread = 7 + 14 * np.sqrt(depth)
         along = np.linspace(0, 1, steps + 1)[None]
         fat = spread[:, None] * (0.35 + 1.1 * np.sqrt(along) * (1.15 - 0.6 * along))
-        back = KNOT[2] - 6 - 26 * np.sin(np.minimum(along * 2.2, 1.6)) + 30 * along**2
+        back = knot[2] - 2 - 26 * np.sin(np.minimum(along * 2.2, 1.6)) + 30 * along**2
         points = np.stack(
             [
                 fat * np.sin(turn)[:, None] + 9 * along**2 * rng.normal(0, 1),
-                KNOT[1] - length[:, None] * np.maximum(along - 0.06, 0) + 10 * np.sin(np.pi * np.minimum(1, 3 * along)),
+                knot[1] - length[:, None] * np.maximum(along - 0.06, 0) + 10 * np.sin(np.pi * np.minimum(1, 3 * along)),
                 back + 0.8 * fat * np.cos(turn)[:, None],
             ],
             -1,
@@ -320,7 +332,7 @@ def gathered(cut: Cut, traits: Traits) -> list[Part]:
         outward = _unit(np.stack([np.sin(turn), np.full(count, 0.15), np.cos(turn) - 0.4], 1))[:, None]
     else:
         radius, tilt = rng.uniform(24, 34), rng.uniform(-0.6, 0.6)
-        high = KNOT + np.array([0.0, rng.uniform(-6, 26), -0.4 * radius])
+        high = knot + 0.55 * radius * _KNOT[0] + np.array([0.0, rng.uniform(-4, 10), 0.0])
         # Strands wind around the knot's axis, each on its own latitude of a ball.
         latitude = rng.uniform(-1.2, 1.2, count)[:, None] + np.linspace(-0.3, 0.3, steps + 1)[None]
         longitude = turn[:, None] + np.linspace(0, 1.7, steps + 1)[None]

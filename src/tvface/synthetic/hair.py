@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -52,68 +53,95 @@ def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
     return line
 
 
+def _line(atlas: Atlas, traits: Traits) -> np.ndarray:
+    """Return :func:`hair_line` at the texels, (size, size) float32, from a table of half degrees."""
+    table = hair_line(np.arange(-180, 181, 0.5), traits).astype(np.float32)
+    return np.asarray(table[((atlas.theta + 180) * 2).astype(np.int32)])
+
+
+def _coarse(noise: Noise, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a noise at a quarter of the size and enlarge it: (size, size) float32."""
+    drawn = noise.draw(size // 4, size // 4, rng)
+    return np.asarray(cv2.resize(drawn, (size, size), interpolation=cv2.INTER_LINEAR))
+
+
 def _rim(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
     """Return how much hair a balding crown has left: (size, size) float32."""
-    edge = 34 + 26 * (1 - traits.recession) + 6 * Noise(8, 2).draw(atlas.size, atlas.size, rng)
-    crown = smoothstep(atlas.position[:, :, 1], edge, edge - 22)
-    return np.maximum(crown, 0.18) * smoothstep(np.abs(atlas.theta), 62, 80)
+    edge = 34 + 26 * (1 - traits.recession) + 6 * _coarse(Noise(8, 2), atlas.size, rng)
+    crown = smoothstep(atlas.position[:, :, 1] - edge, 0, -22)
+    return np.asarray(np.maximum(crown, 0.18) * smoothstep(np.abs(atlas.theta), 62, 80))
 
 
-def scalp_opacity(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
-    """Return the opacity of the scalp hair: (size, size) float32; ears stay free."""
-    size = atlas.size
-    if traits.hair_style == "bald":
+def scalp_opacity(
+    atlas: Atlas, traits: Traits, rng: np.random.Generator, grain: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the opacity of the scalp hair: (size, size) float32; ears stay free.
+
+    Args:
+        grain: :func:`strands` of the person; None: drawn.
+    """
+    size, style = atlas.size, traits.hair_style
+    if style == "bald":
         return np.zeros((size, size), np.float32)
-    ragged = 2.2 * Noise(size // 6, 2).draw(size, size, rng) + 2.5 * Noise(24, 1).draw(size, size, rng)
-    over = atlas.position[:, :, 1] - hair_line(atlas.theta, traits) + ragged
+    grain = strands(atlas, rng) if grain is None else grain
+    cut = CUTS[style]
+    height = atlas.position[:, :, 1]
     # Single hairs stand before the closed hair, so the line is a zone of strands.
-    fine = strands(atlas, rng) - 1
-    soft = {"buzz": 9.0, "crop": 8.0, "rim": 8.0, "afro": 6.0}.get(traits.hair_style, 6.0)
-    opacity = smoothstep(over + 12 * fine, -soft, soft)
-    if traits.hair_style in ("crop", "buzz"):
+    rough = 3.0 if cut.comb in ("back", "up") else 9.0
+    soft = 9.0 if style in ("buzz", "crop", "rim") or cut.comb in ("back", "up") else 6.0
+    over = height - _line(atlas, traits) + 3.2 * _coarse(Noise(24, 2), size, rng)
+    opacity = smoothstep(over + rough * (grain - 1), -soft, soft)
+    if style in ("crop", "buzz"):
         # A fade: shaved closer towards ears and neck.
-        faded = 0.5 + 0.5 * smoothstep(atlas.position[:, :, 1], -20, 45)
-        opacity = opacity * np.where(np.abs(atlas.theta) > 55, faded, 1)
-    if CUTS[traits.hair_style].comb == "side":
-        across = atlas.position[:, :, 0] - np.sin(np.radians(traits.parting)) * 70
-        parting = np.exp(-((across / 1.8) ** 2)) * smoothstep(atlas.position[:, :, 2], -45, -30)
-        opacity = opacity * (1 - 0.6 * parting)
-    if traits.hair_style == "rim":
-        opacity = opacity * _rim(atlas, traits, rng)
+        faded = 0.5 + 0.5 * smoothstep(height, -20, 45)
+        opacity *= np.where(np.abs(atlas.theta) > 55, faded, np.float32(1))
+    if cut.comb == "side":
+        across = atlas.position[:, :, 0] - np.float32(np.sin(np.radians(traits.parting)) * 70)
+        parting = np.maximum(1 - np.abs(across) / 2.8, 0) * smoothstep(atlas.position[:, :, 2], -45, -30)
+        opacity *= 1 - 0.6 * parting
+    if style == "rim":
+        opacity *= _rim(atlas, traits, rng)
     opacity *= (atlas.part == SKIN) & ~np.isin(atlas.labels, EARS)
     return opacity.astype(np.float32)
 
 
+@lru_cache(maxsize=8)
+def _bunches(number: int) -> np.ndarray:
+    """Draw strands over a cylinder, rows down from the crown: (24, 1800) float32 of about unit deviation."""
+    rng = np.random.default_rng([0x57A, number])
+    white = rng.standard_normal((2, 24, 1800), dtype=np.float32)
+    fine = np.asarray(cv2.GaussianBlur(white[0], (0, 0), sigmaX=0.8, sigmaY=2.0), np.float32)
+    coarse = np.asarray(cv2.GaussianBlur(white[1], (0, 0), sigmaX=7, sigmaY=5), np.float32)
+    return np.asarray(fine / fine.std() + 0.5 * coarse / coarse.std())
+
+
 def strands(atlas: Atlas, rng: np.random.Generator) -> np.ndarray:
     """Return the brightness of hair strands that run down from the crown: (size, size) float32 around 1."""
-    columns = 1800
-    fine = rng.standard_normal((24, columns), dtype=np.float32)
-    fine = np.asarray(cv2.GaussianBlur(fine, (0, 0), sigmaX=0.8, sigmaY=2.0), np.float32)
-    coarse = np.asarray(
-        cv2.GaussianBlur(rng.standard_normal((24, columns), dtype=np.float32), (0, 0), sigmaX=7, sigmaY=5), np.float32
-    )
-    pattern = fine / fine.std() + 0.5 * coarse / coarse.std()
-    wave = 3.0 * Noise(6, 2).draw(atlas.size, atlas.size, rng)
-    column = ((atlas.theta + wave + 180) / 360 * (columns - 1)) % (columns - 1)
-    row = np.clip((120 - atlas.position[:, :, 1]) / 250 * 23, 0, 23)
-    return 1 + 0.17 * np.asarray(
-        cv2.remap(pattern, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR), np.float32
-    )
+    pattern = _bunches(int(rng.integers(8)))
+    last = pattern.shape[1] - 1
+    wave = _coarse(Noise(6, 2), atlas.size, rng)
+    column = (atlas.theta + np.float32(180) + 3 * wave) * np.float32(last / 360) % last
+    row = np.clip((120 - atlas.position[:, :, 1]) * np.float32(23 / 250), 0, 23)
+    return np.asarray(1 + 0.17 * cv2.remap(pattern, column, row, cv2.INTER_LINEAR), np.float32)
 
 
-def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:
-    """Return the colour of the scalp hair per texel: (size, size, 3) float32; it lies in the shade of the hair above."""
+def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator, grain: np.ndarray | None = None) -> np.ndarray:
+    """Return the colour of the scalp hair per texel: (size, size, 3) float32; other hair above it shades it.
+
+    Args:
+        grain: :func:`strands` of the person; None: drawn.
+    """
     natural = np.array(traits.hair_natural or traits.hair_colour, np.float32)
+    grain = strands(atlas, rng) if grain is None else grain
     if traits.hair_style == "buzz":
-        light = 1 + 0.12 * Noise(atlas.size // 2, 1).draw(atlas.size, atlas.size, rng)
-    else:
-        light = strands(atlas, rng)
-    shade = 0.62 if CUTS[traits.hair_style].cards else 0.9
-    colour = natural * np.clip(light, 0.3, 2)[:, :, None]
+        grain = 1 + 0.1 * rng.standard_normal((atlas.size, atlas.size), dtype=np.float32) + 0.3 * (grain - 1)
+    light = np.clip(grain, 0.3, 2)[:, :, None] * np.float32(0.62 if CUTS[traits.hair_style].cards else 0.9)
+    colour = natural * light
     if traits.grey:
-        white = smoothstep(strands(atlas, rng) - 1, 0.4 - 0.7 * traits.grey, 0.9 - 0.7 * traits.grey)[:, :, None]
-        colour = colour + white * (WHITE.astype(np.float32) * np.clip(light, 0.6, 1.3)[:, :, None] - colour)
-    return np.asarray(colour * shade, np.float32)
+        # The grey strands are others than the bright ones.
+        white = smoothstep(1 - np.roll(grain, 37, axis=1), 0.4 - 0.7 * traits.grey, 0.9 - 0.7 * traits.grey)
+        colour += white[:, :, None] * (WHITE.astype(np.float32) * light - colour)
+    return np.asarray(colour, np.float32)
 
 
 def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -144,10 +172,11 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     atlas = painter.atlas
     colour, labels = painter.paint(traits)
     rng = np.random.default_rng([seed, 0xA1])
-    opacity = scalp_opacity(atlas, traits, rng)
+    grain = strands(atlas, rng)
+    opacity = scalp_opacity(atlas, traits, rng, grain)
     density = 0.8 if traits.hair_style in ("buzz", "rim") else 0.95
     weight = (opacity * density)[:, :, None]
-    colour = colour * (1 - weight) + weight * hair_colour(atlas, traits, rng)
+    colour = colour * (1 - weight) + weight * hair_colour(atlas, traits, rng, grain)
     labels = np.where(opacity > 0.5, HAIR, labels)
     if traits.hat:
         cloth = hats.cover(atlas, traits)

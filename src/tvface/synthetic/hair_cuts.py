@@ -41,7 +41,7 @@ class Cut:
     loose: float = 6.0
     strays: float = 0.06
     unruly: float = 0.2
-    gloss: float = 0.09
+    gloss: float = 0.2
 
 
 CUTS: dict[str, Cut] = {
@@ -52,17 +52,28 @@ CUTS: dict[str, Cut] = {
     "short": Cut(5.0, 360, 3, 10.0, top=38.0, sides=24.0, lift=0.5, fall=0.35, layer=9.0, unruly=0.3),
     "side": Cut(5.0, 340, 4, 12.0, comb="side", top=66.0, sides=24.0, lift=0.35, fall=0.1, layer=12.0, unruly=0.14),
     "back": Cut(5.0, 330, 4, 12.0, comb="back", top=66.0, sides=36.0, lift=0.3, fall=0.05, layer=12.0, unruly=0.14),
-    "fringe": Cut(5.0, 340, 4, 11.0, "short", "whorl", 62.0, 34.0, None, 0.4, 0.5, 10.0, fringe=True),
+    "fringe": Cut(5.0, 340, 4, 11.0, "straight", "whorl", 50.0, 34.0, None, 0.4, 0.5, 10.0, fringe=True),
     "bob": Cut(
         5.0, 230, 6, 17.0, "straight", "side", end=(-112, -62), lift=0.2, fall=0.9, layer=15.0, curtain=56.0, unruly=0.1
     ),
     "long": Cut(
-        5.0, 190, 8, 19.0, "straight", "side", end=(-250, -150), lift=0.2, fall=0.95, layer=13.0, curtain=52.0, unruly=0.08
+        5.0,
+        160,
+        7,
+        18.0,
+        "straight",
+        "side",
+        end=(-250, -150),
+        lift=0.2,
+        fall=0.95,
+        layer=13.0,
+        curtain=52.0,
+        unruly=0.08,
     ),
     "wavy": Cut(
         6.0,
-        185,
-        8,
+        160,
+        7,
         22.0,
         "wavy",
         "side",
@@ -76,23 +87,25 @@ CUTS: dict[str, Cut] = {
     ),
     "curls": Cut(
         9.0,
-        190,
-        8,
+        165,
+        7,
         26.0,
         "curly",
         "side",
         end=(-190, -90),
         lift=0.5,
         fall=0.75,
-        layer=30.0,
+        layer=24.0,
         wave=10.0,
         curtain=58.0,
         loose=10.0,
         unruly=0.22,
-        gloss=0.05,
+        gloss=0.12,
     ),
-    "afro": Cut(14.0, 460, 3, 13.0, "coil", "out", 24.0, 18.0, None, 1.6, 0.0, 10.0, 5.0, loose=40.0, gloss=0.03),
-    "bun": Cut(4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06),
+    "afro": Cut(14.0, 460, 3, 13.0, "coil", "out", 24.0, 18.0, None, 1.6, 0.0, 10.0, 5.0, loose=40.0, gloss=0.06),
+    "bun": Cut(
+        4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06
+    ),
     "ponytail": Cut(
         4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06
     ),

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-
 NO_ALPHA: np.ndarray = np.zeros((0, 0), np.uint8)
 NO_CORNERS: np.ndarray = np.zeros((0, 3, 2), np.float32)
 
@@ -63,11 +62,29 @@ def fill(
         area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
         if area == 0.0:
             continue
+        if thin:
+            u0, v0 = corners[f, 0, 0] - corners[f, 2, 0], corners[f, 0, 1] - corners[f, 2, 1]
+            u1, v1 = corners[f, 1, 0] - corners[f, 2, 0], corners[f, 1, 1] - corners[f, 2, 1]
+        else:
+            u0 = v0 = u1 = v1 = np.float32(0.0)
         inverse = 1.0 / area
         nearest = max(n0, n1, n2) * 1.000001  # above any rounded value
+        broad = right - left > 3.0
         for j in range(int(top), int(bottom) + 1):
             inside = False
-            for i in range(int(left), int(right) + 1):
+            start, stop = int(left), int(right)
+            if broad:
+                # The row meets the triangle between two of its edges; a sample more on either side is tested.
+                low, high = right, left
+                for xa, ya, xb, yb in ((x0, y0, x1, y1), (x1, y1, x2, y2), (x2, y2, x0, y0)):
+                    if min(ya, yb) - 0.01 <= j <= max(ya, yb) + 0.01:
+                        if abs(yb - ya) < 0.05:
+                            low, high = min(low, xa, xb), max(high, xa, xb)
+                        else:
+                            x = xa + (min(max(j, min(ya, yb)), max(ya, yb)) - ya) * (xb - xa) / (yb - ya)
+                            low, high = min(low, x), max(high, x)
+                start, stop = max(start, int(low) - 1), min(stop, int(high) + 2)
+            for i in range(start, stop + 1):
                 if near[j, i] > nearest:
                     continue
                 w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * inverse
@@ -78,9 +95,9 @@ def fill(
                     n = w0 * n0 + w1 * n1 + w2 * n2
                     if n > near[j, i]:
                         if thin:
-                            p0, p1, p2 = w0 * n0 / n, w1 * n1 / n, w2 * n2 / n
-                            u = p0 * corners[f, 0, 0] + p1 * corners[f, 1, 0] + p2 * corners[f, 2, 0]
-                            v = p0 * corners[f, 0, 1] + p1 * corners[f, 1, 1] + p2 * corners[f, 2, 1]
+                            p0, p1 = w0 * n0 / n, w1 * n1 / n
+                            u = corners[f, 2, 0] + p0 * u0 + p1 * u1
+                            v = corners[f, 2, 1] + p0 * v0 + p1 * v1
                             column = min(max(int(u + 0.5), 0), alpha.shape[1] - 1)
                             row = min(max(int(v + 0.5), 0), alpha.shape[0] - 1)
                             if not kept(i, j, f, alpha[row, column]):

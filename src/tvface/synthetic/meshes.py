@@ -128,8 +128,10 @@ def build_parts(atlas: Atlas, traits: Traits, growth: Growth | None, labels: np.
     body = trunk(atlas.vertices, foot.seam, traits)
     parts = dressed(body, traits, foot.skin)
     cut = CUTS[traits.hair_style]
+    if traits.hat and cut.end is None:
+        cut = CUTS["short"] if cut.cards else cut  # whatever the cut, this much shows below a hat
     if growth is not None and cut.cards:
-        parts += [grow(growth, cut, traits, labels), *gathered(cut, traits)]
+        parts += [grow(growth, cut, traits, labels), *gathered(growth.knot, cut, traits)]
     if traits.spectacles:
         parts.append(spectacles(atlas, traits, rng))
     if traits.hat == "cap":

@@ -15,8 +15,8 @@ from tvface.synthetic import hats, kernels
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, Atlas, landmark_positions, pyramid
 from tvface.synthetic.clothes import Foot
 from tvface.synthetic.frontal import Frontal
-from tvface.synthetic.hair import Texture
 from tvface.synthetic.growth import Growth, Scalp
+from tvface.synthetic.hair import Texture
 from tvface.synthetic.hair_cuts import CUTS
 from tvface.synthetic.meshes import build_parts
 from tvface.synthetic.occlusion import Occlusion, Shadow

@@ -13,7 +13,7 @@ from tvface.synthetic.traits import Traits
 ROWS, WIDTH, BUNCHES, WISPS = 96, 24, 10, 3  # texels along and across a card; cards in a texture, and thin ones beside
 # Strands of a bunch; how far they wander and wave (shares of the width), waves along it, how early the first one ends.
 KINDS = {
-    "straight": (17, 0.10, 0.00, 0.0, 0.62),
+    "straight": (23, 0.10, 0.00, 0.0, 0.62),
     "short": (13, 0.16, 0.00, 0.0, 0.35),
     "wavy": (15, 0.12, 0.12, 2.6, 0.60),
     "curly": (15, 0.14, 0.26, 4.5, 0.55),
@@ -52,7 +52,7 @@ def pattern(kind: str) -> Pattern:
             at = root + (common * 0.5 + rng.normal(0, wander) - (root - 0.5) * 0.35) * along**1.6
             at = at + wave * np.sin(turns * 2 * np.pi * along + phase + rng.normal(0, 0.7)) * np.minimum(1, 3 * along)
             at = np.clip(at, 0.04, 0.96)
-            thick = (0.35 if wisp else rng.uniform(0.7, 1.7)) * scale * np.clip(1.25 - along / end, 0.25, 1)
+            thick = (0.35 if wisp else rng.uniform(0.6, 1.4)) * scale * np.clip(1.25 - along / end, 0.25, 1)
             shown = along <= end
             points = np.stack([(card + at) * WIDTH * scale, along * (2 * ROWS - 1)], 1)[shown]
             bright = float(np.exp(rng.normal(0, 0.22)))
@@ -64,7 +64,7 @@ def pattern(kind: str) -> Pattern:
                 cv2.line(light, *ends, bright * (1 if k % 2 else 0.97), width)
             number += 1
     small = (columns, ROWS)
-    soft = cv2.convertScaleAbs(cv2.resize(opacity, small, interpolation=cv2.INTER_AREA), alpha=1.7)
+    soft = cv2.convertScaleAbs(cv2.resize(opacity, small, interpolation=cv2.INTER_AREA), alpha=1.35)
     centre = (slice(None, None, 2), slice(scale // 2, None, scale))
     row = np.maximum(strand[centre], strand[::2, ::scale])
     shade = cv2.resize(light, small, interpolation=cv2.INTER_AREA)
@@ -73,7 +73,8 @@ def pattern(kind: str) -> Pattern:
 
 def strand_colours(traits: Traits, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw the colours of ``count`` strands: (count, 3) float32; grey hair is a mix of white and of dark strands."""
-    natural = np.array(traits.hair_natural or traits.hair_colour)
+    # Even black hair sends some light back.
+    natural = np.array(traits.hair_natural or traits.hair_colour) * 1.1 + 0.015
     colour = natural * np.exp(rng.normal(0, 0.13, (count, 1)) + rng.normal(0, 0.04, (count, 3)))
     if traits.highlights:
         bleached = np.clip(natural * 1.5 + np.array([0.12, 0.08, 0.03]), 0, 0.85)
