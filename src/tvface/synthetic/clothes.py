@@ -1,117 +1,21 @@
-"""Neck, shoulders and chest below the head, and what they wear: skin and cloth on one mesh, collars beside it."""
+"""What neck, shoulders and chest wear: skin and cloth on one mesh, collars beside it."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from tvface.synthetic.collars import collar
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.parts import Part, grid_faces, textured
 from tvface.synthetic.skin import CLOTH, NECK, smoothstep
 from tvface.synthetic.traits import Traits
+from tvface.synthetic.trunk import FOLLOWS, Trunk
 
 KINDS = ("crew", "vneck", "shirt", "jacket", "hoodie", "turtleneck", "dress", "scoop")
 SHARES_OF_MEN = (0.26, 0.08, 0.22, 0.26, 0.1, 0.08, 0.0, 0.0)
 SHARES_OF_WOMEN = (0.18, 0.16, 0.12, 0.16, 0.06, 0.08, 0.1, 0.14)
 SIDE = (96, 160)  # texels: rows from the neck down, columns around
-
-# Outlines of the trunk from the foot of the neck down: distance from the axis and height over the foot's front, side
-# and back, mm. The axis lies 50 mm behind the pit of the neck.
-_FRONT = (
-    (52, 0),
-    (57, -10),
-    (63, -22),
-    (71, -38),
-    (79, -56),
-    (87, -78),
-    (94, -104),
-    (99, -150),
-    (102, -220),
-    (104, -380),
-)
-_SIDE = (
-    (70, 0),
-    (84, -7),
-    (102, -16),
-    (124, -28),
-    (150, -40),
-    (178, -56),
-    (206, -84),
-    (222, -130),
-    (226, -210),
-    (222, -380),
-)
-_BACK = (
-    (52, 0),
-    (60, -10),
-    (70, -26),
-    (82, -44),
-    (92, -64),
-    (101, -88),
-    (106, -116),
-    (110, -160),
-    (108, -240),
-    (104, -380),
-)
-_FOLLOWS = np.array([0, 0.12, 0.35, 0.65, 0.9, 1, 1, 1, 1, 1], np.float32)
-
-
-class Foot(NamedTuple):
-    """Where the trunk begins: seam (K,) the head's lowest ring of vertices, ordered by azimuth; skin (K, 3) RGB in
-    [0, 1] of the skin there."""
-
-    seam: np.ndarray
-    skin: np.ndarray
-
-
-class Trunk(NamedTuple):
-    """The bare trunk: grid (rings, columns, 3) float64 mm, the first ring on the head's seam; angle (columns,) azimuth
-    in radians, 0 in front; seam (columns,) vertices of the head."""
-
-    grid: np.ndarray
-    angle: np.ndarray
-    seam: np.ndarray
-
-
-def trunk(vertices: np.ndarray, seam: np.ndarray, traits: Traits) -> Trunk:
-    """Build shoulders and chest of a person on the foot of the neck.
-
-    Args:
-        vertices: (V, 3) the person's head, mm in the atlas' frame; seam: (K,) its lowest ring of vertices, ordered by azimuth.
-    """
-    rng = np.random.default_rng([traits.seed, 0x7A0])
-    ring = vertices[seam].astype(float)
-    middle = 0.5 * (ring.max(0) + ring.min(0))
-    angle = np.arctan2(ring[:, 0] - middle[0], ring[:, 2] - middle[2])
-    male, weight = traits.nature.male, traits.nature.weight
-    wide = (0.86 + 0.14 * male) * (0.92 + 0.16 * weight) * rng.uniform(0.96, 1.04)
-    deep = (0.9 + 0.1 * male) * (0.85 + 0.3 * weight)
-    slope = rng.uniform(0.8, 1.25)
-    bust = (1 - male) * rng.uniform(6, 24)
-    across, ahead = np.sin(angle) ** 2, np.where(np.cos(angle) >= 0, 1.0, 0.0)
-    own = np.hypot(ring[:, 0] - middle[0], ring[:, 2] - middle[2])
-    rings = []
-    for k, (front, side, back) in enumerate(zip(_FRONT, _SIDE, _BACK, strict=True)):
-        depth, breadth = np.where(ahead, front[0], back[0]) - 52, side[0] - 70.0
-        # The outline of the trunk is squarer than an ellipse.
-        power = 2.0 + 0.9 * min(1.0, k / 5)
-        near = own + 0.0
-        a, b = 70 + breadth * wide, 52 + depth * deep
-        shape = (np.abs(np.sin(angle) / a) ** power + np.abs(np.cos(angle) / b) ** power) ** (-1 / power)
-        start = (np.abs(np.sin(angle) / 70) ** 2 + np.abs(np.cos(angle) / 52) ** 2) ** -0.5
-        radius = shape + (near - start) * max(0.0, 1 - k / 4)
-        lowered = np.where(ahead, front[1], back[1]) * (1 - across) + side[1] * slope * across
-        height = ring[:, 1] * max(0.0, 1 - k / 5) + ring[:, 1].mean() * min(1.0, k / 5) + lowered
-        # In front the foot of the neck lies lower than behind, and so does the whole ring.
-        height = height + (ring[:, 1] - ring[:, 1].mean()) * min(1.0, k / 5) * 0.55
-        x, z = middle[0] + radius * np.sin(angle), middle[2] + radius * np.cos(angle)
-        if k > 4:
-            z = z + bust * np.exp(-(((np.abs(x) - 75) / 45) ** 2) - ((lowered + 150) / 55) ** 2) * ahead
-        rings.append(np.stack([x, height, z], 1))
-    rings[0] = ring
-    return Trunk(np.stack(rings), angle, seam)
 
 
 def _spread(grid: np.ndarray) -> np.ndarray:
@@ -211,75 +115,6 @@ def _jacket(paint: np.ndarray, place: np.ndarray, shirt: np.ndarray, rng: np.ran
     return np.zeros(SIDE, bool)
 
 
-def _band(
-    body: Trunk, rise: np.ndarray, out: np.ndarray, colour: np.ndarray, rng: np.random.Generator, opening: float = 0.0
-) -> Part:
-    """Build a collar of rings around the neck.
-
-    Args:
-        rise: (R, K) mm over the seam along the neck; out: (R, K) mm away from it; colour: RGB; opening: half width in
-            front that stays open, in radians.
-    """
-    seam = body.grid[0]
-    middle = 0.5 * (seam.max(0) + seam.min(0))
-    radial = np.stack([np.sin(body.angle), np.zeros_like(body.angle), np.cos(body.angle)], 1)
-    # The neck leans forward and grows narrower upwards.
-    level = np.clip(rise, 0, None)
-    axis = np.stack([np.zeros_like(rise), rise, 0.28 * rise], -1)
-    narrow = -0.16 * level
-    rings = seam[None] + axis + (out + narrow)[:, :, None] * radial[None]
-    del middle
-    keep = np.abs(body.angle) >= opening
-    if opening:
-        # Columns from the front on one side around the back to the other side.
-        order = np.argsort(np.where(body.angle < 0, body.angle + 2 * np.pi, body.angle))
-        order = order[keep[order]]
-        rings = rings[:, order]
-        seam_order = body.seam[order]
-    else:
-        seam_order = body.seam
-    rows, columns = rings.shape[:2]
-    faces, places = grid_faces(rows, columns, closed=not opening)
-    shade = 1 + 0.05 * rng.standard_normal((32, 64, 1))
-    shade = shade * (1 - 0.25 * np.linspace(1, 0, 32)[:, None, None] ** 3)
-    paint = np.clip(np.asarray(colour)[None, None] * shade * 255, 0, 255).astype(np.uint8)
-    both = np.concatenate([faces, faces[:, ::-1]]) if False else faces
-    return Part(
-        rings.reshape(-1, 3).astype(np.float32),
-        both,
-        textured(places, rows, columns if not opening else columns - 1, (32, 64)),
-        np.ascontiguousarray(paint),
-        np.full((32, 64), CLOTH, np.uint8),
-        np.zeros(rows * columns, np.float32),
-        seam=seam_order,
-    )
-
-
-def _collar(kind: str, body: Trunk, colour: np.ndarray, rng: np.random.Generator) -> list[Part]:
-    """Build the collar of a shirt, hood or turtleneck; none for other clothes."""
-    angle = np.abs(body.angle)
-    one = np.ones_like(angle)
-    back = smoothstep(angle, 0.3, 2.6)
-    if kind == "turtleneck":
-        high = rng.uniform(24, 42) * (0.8 + 0.2 * back)
-        rise = np.stack([high - 6, high, high * 0.7, high * 0.3, -4 * one, -16 * one])
-        out = np.stack([2.5 * one, 5 * one, 6.5 * one, 6 * one, 6 * one, 15 * one])
-        return [_band(body, rise, out, colour, rng)]
-    if kind == "hoodie":
-        thick = rng.uniform(14, 24) * (0.55 + 0.6 * back)
-        rise = np.stack([2 * one, 6 + 8 * back, 5 + 14 * back, 0 * one + 4 * back, -10 * one - 8 * back])
-        out = np.stack([3 * one, 6 * one, 6 + 0.8 * thick, 6 + 1.7 * thick, 8 + 1.3 * thick])
-        return [_band(body, rise, out, colour, rng)]
-    if kind in ("shirt", "jacket"):
-        high = rng.uniform(20, 30) * (0.75 + 0.25 * back)
-        # It stands, turns over and falls; in front its points hang lowest.
-        point = np.exp(-(((angle - 0.36) / 0.22) ** 2)) * rng.uniform(16, 34)
-        rise = np.stack([high - 4, high, high * 0.75, high * 0.2 - 0.4 * point, -9 - point])
-        out = np.stack([2.5 * one, 4.5 * one, 7.5 * one, 10 + 2 * back, 15 + 0.55 * point])
-        return [_band(body, rise, out, colour, rng, opening=rng.uniform(0.12, 0.26))]
-    return []
-
-
 def dressed(body: Trunk, traits: Traits, skin: np.ndarray) -> list[Part]:
     """Dress a trunk.
 
@@ -302,8 +137,8 @@ def dressed(body: Trunk, traits: Traits, skin: np.ndarray) -> list[Part]:
     place = _spread(grid - np.array([middle[0], pit[1], pit[2]]))
     under = _spread(np.repeat(below[:, :, None], 3, 2))[:, :, 0]
     inside = _covered(kind, place, under, traits, rng)
-    colour = np.array(traits.cloth)
-    paint = _cloth(traits, colour, place, rng)
+    colour: np.ndarray = np.array(traits.cloth)
+    paint: np.ndarray = _cloth(traits, colour, place, rng)
     shirt_colour = colour
     if kind == "jacket":
         colour = colour * 0.45
@@ -330,7 +165,7 @@ def dressed(body: Trunk, traits: Traits, skin: np.ndarray) -> list[Part]:
     thick[0] = 0
     radial = np.stack([np.sin(body.angle), 0.6 * np.ones_like(body.angle), np.cos(body.angle)], 1)
     grid = grid + thick[:, :, None] * radial
-    faces, places = grid_faces(*grid.shape[:2], closed=True)
+    faces, places = grid_faces(grid.shape[0], grid.shape[1], closed=True)
     parts = [
         Part(
             grid.reshape(-1, 3).astype(np.float32),
@@ -338,17 +173,17 @@ def dressed(body: Trunk, traits: Traits, skin: np.ndarray) -> list[Part]:
             textured(places, len(grid), grid.shape[1], SIDE),
             np.clip(texture * 255, 0, 255).astype(np.uint8),
             labels,
-            np.repeat(_FOLLOWS, grid.shape[1]),
+            np.repeat(FOLLOWS, grid.shape[1]),
             seam=body.seam,
         )
     ]
-    return parts + _collar(kind, body, shirt_colour if kind == "jacket" else colour, rng)
+    return parts + collar(kind, body, shirt_colour if kind == "jacket" else colour, rng)
 
 
 def _skin(skin: np.ndarray, place: np.ndarray, traits: Traits, rng: np.random.Generator) -> np.ndarray:
     """Return the skin of neck and chest: the seam's colours, which run into their mean below: (SIDE, 3) float32."""
-    ring = np.concatenate([skin, skin[:1]]).astype(np.float32)
-    ring = cv2.GaussianBlur(np.tile(ring[None], (3, 1, 1)), (0, 0), 2.0)[1:2]
+    closed = np.concatenate([skin, skin[:1]]).astype(np.float32)
+    ring = cv2.GaussianBlur(np.tile(closed[None], (3, 1, 1)), (0, 0), 2.0)[1:2]
     around = cv2.resize(ring, (SIDE[1], 1), interpolation=cv2.INTER_LINEAR)
     mean = np.median(skin, axis=0).astype(np.float32)
     fade = np.exp(-np.linspace(0, 9, SIDE[0], dtype=np.float32))[:, None, None]

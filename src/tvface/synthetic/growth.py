@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from tvface.synthetic import strand_cards
 from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.hair_cuts import Cut
 from tvface.synthetic.parts import Part
+from tvface.synthetic.ribbons import KNOT, ribbon_mesh, unit
 from tvface.synthetic.skin import HAIR
 from tvface.synthetic.traits import Traits
 
 CENTRE: np.ndarray = np.array([0.0, 12.0, -4.0])  # mm; every point of the head above the neck is seen from here
 WHORL: np.ndarray = np.array([9.0, 96.0, -50.0])
-_KNOT: np.ndarray = np.array([[0.0, 0.5, -0.87]])  # direction of a bun or a tail from CENTRE
 BINS = (48, 96)  # of latitude and longitude
 CANDIDATES = 2600
 
@@ -26,7 +25,8 @@ class Scalp:
     """What hair needs of a head model, independent of the person.
 
     near: (bins, 3) vertices around each direction from CENTRE, and weight (bins, 3); face (N,), bary (N, 3): places
-    where hair may grow, spread evenly over the head, in random order; row, column (N,): their texels; front (N,): whether they lie over the forehead.
+    where hair may grow, spread evenly over the head, in random order; row, column (N,): their texels; front (N,):
+    whether they lie over the forehead.
     """
 
     near: np.ndarray
@@ -79,7 +79,7 @@ class Growth:
         self.scalp, self.faces, self.vertices, self.normals = scalp, faces, vertices, normals
         far = np.linalg.norm(vertices - CENTRE, axis=1)
         self.radius = (far[scalp.near] * scalp.weight).sum(1)
-        self.knot = CENTRE + _KNOT[0] * (float(self.surface(_KNOT)[0]) + 4)
+        self.knot = CENTRE + KNOT * (float(self.surface(KNOT[None])[0]) + 4)
 
     def surface(self, rays: np.ndarray) -> np.ndarray:
         """Return the distance of the skin from CENTRE along unit rays (N, 3): (N,) mm."""
@@ -102,10 +102,6 @@ class Growth:
         return np.einsum("nij,ni->nj", self.vertices[corners], bary), normal
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return np.asarray(vector / (np.linalg.norm(vector, axis=-1, keepdims=True) + 1e-9))
-
-
 def _combed(place: np.ndarray, ray: np.ndarray, knot: np.ndarray, cut: Cut, traits: Traits) -> np.ndarray:
     """Return the direction of the comb at places (N, 3) on the head: (N, 3) unit vectors along the surface."""
     if cut.comb == "side":
@@ -123,7 +119,7 @@ def _combed(place: np.ndarray, ray: np.ndarray, knot: np.ndarray, cut: Cut, trai
     way = np.asarray(way, float)
     if cut.comb != "out":
         way = way - (way * ray).sum(1, keepdims=True) * ray
-    return _unit(way)
+    return unit(way)
 
 
 def _shoulders(point: np.ndarray, gap: float) -> None:
@@ -164,30 +160,29 @@ def grow(growth: Growth, cut: Cut, traits: Traits, labels: np.ndarray) -> Part:
     top = np.clip((root[:, 1] - 35) / 40, 0, 1)
     length = (cut.sides + (cut.top - cut.sides) * top) * np.exp(rng.normal(0, 0.2, count))
     if cut.end:
-        end = rng.uniform(*cut.end) if not traits.hair_end else traits.hair_end
-        end = end + rng.normal(0, 6, count) + 28 * np.clip(depth - 0.3, 0, 1) * np.abs(rng.normal(0, 1, count))
+        level = traits.hair_end or float(rng.uniform(*cut.end))
+        end = level + rng.normal(0, 6, count) + 28 * np.clip(depth - 0.3, 0, 1) * np.abs(rng.normal(0, 1, count))
         length = np.maximum(root[:, 1] - end + 0.7 * np.abs(CENTRE[1] + 70 - np.abs(root[:, 0])) * top, 25)
     if cut.comb == "up":
         length = 1.12 * np.linalg.norm(growth.knot - root, axis=1) - 8
     if cut.fringe:
         # Ends of the fringe form a line over the brows.
-        length = np.where(
-            (root[:, 2] > 35) & (top > 0.3), np.clip(root[:, 1] - 16, 24, 70) * rng.uniform(0.95, 1.3, count), length
-        )
+        ends = np.clip(root[:, 1] - 16, 24, 70) * rng.uniform(0.95, 1.3, count)
+        length = np.where((root[:, 2] > 35) & (top > 0.3), ends, length)
     gap = cut.shell * (1.0 if cut.comb == "up" else 0.6) + cut.layer * traits.hair_volume * depth
     stray = rng.random(count) < cut.strays
     points, rays = _paths(growth, cut, traits, root, normal, length, gap, stray, rng)
     along = np.linspace(0, 1, cut.steps + 1)
     tangent = np.gradient(points, axis=1)
-    side = _unit(np.cross(tangent, rays))
+    side = unit(np.cross(tangent, rays))
     narrow = np.where(stray, 0.7, 1.0) * np.exp(rng.normal(0, 0.15, count))
     half = 0.5 * cut.width * narrow[:, None] * (1 - 0.35 * along**2)[None]
     # A ribbon is tilted about its length, so its edge is seen from the front as well.
     tilt = rng.normal(0, 0.35, count)[:, None, None]
     across = side * np.cos(tilt) + rays * np.sin(tilt)
     vertices = np.stack([points - half[:, :, None] * across, points + half[:, :, None] * across], 2)
-    bent = _unit(rays + rng.normal(0, 0.22, (count, 1, 1)) * side + rng.normal(0, 0.12, (count, 1, 3)))
-    return _part(cut, traits, vertices, bent, depth, stray, rng)
+    bent = unit(rays + rng.normal(0, 0.22, (count, 1, 1)) * side + rng.normal(0, 0.12, (count, 1, 3)))
+    return ribbon_mesh(cut, traits, vertices, bent, depth, stray, rng)
 
 
 def _paths(
@@ -204,7 +199,7 @@ def _paths(
     """Return the middle lines (N, steps + 1, 3) of the ribbons, and the outward directions (N, steps + 1, 3) there."""
     count, steps = len(root), cut.steps
     point = root + normal * (0.5 * cut.shell)
-    ray = _unit(point - CENTRE)
+    ray = unit(point - CENTRE)
     points, rays = [point], [ray]
     lean = rng.normal(0, cut.unruly, (count, 3))
     phase, pace = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.8, 1.3, count)
@@ -220,11 +215,11 @@ def _paths(
         rise = cut.lift * (1 - t) * (0.3 + 0.7 * order) + 0.35 * stray
         fall = cut.fall * np.clip((k + 0.6) / (0.4 * steps), 0, 1)
         way = comb * (1 - fall) + np.array([0.0, -1.0, 0.0]) * fall
-        way = _unit(way + lean * (0.6 + stray[:, None]) + ray * rise[:, None])
+        way = unit(way + lean * (0.6 + stray[:, None]) + ray * rise[:, None])
         point = point + way * (length * share[k])[:, None]
         if cut.wave:
             swing = cut.wave * np.sin(phase + 2.2 * pace * (k + 1))
-            point = point + swing[:, None] * _unit(np.cross(way, ray)) * min(1.0, (k + 1) / 2)
+            point = point + swing[:, None] * unit(np.cross(way, ray)) * min(1.0, (k + 1) / 2)
         # On top the layers lie closer: there hair rests on hair.
         gap_here = gap * (1 - 0.45 * np.clip((ray[:, 1] - 0.6) / 0.4, 0, 1))
         point = _outside(growth, point, gap_here * min(1.0, (k + 1.0) / min(steps, 3)) + 1.5, cut.loose)
@@ -232,9 +227,9 @@ def _paths(
             _part_curtain(point, curtain * aside, traits)
         if cut.end:
             _shoulders(point, 4.0 + 0.4 * float(np.mean(gap)))
-        ray = _unit(point - CENTRE)
+        ray = unit(point - CENTRE)
         flat = ray * np.array([1.0, 0.0, 1.0])
-        ray = _unit(np.where(point[:, 1:2] < -40, flat + 0.1 * ray, ray))
+        ray = unit(np.where(point[:, 1:2] < -40, flat + 0.1 * ray, ray))
         points.append(point)
         rays.append(ray)
     return np.stack(points, 1), np.stack(rays, 1)
@@ -260,93 +255,3 @@ def _part_curtain(point: np.ndarray, curtain: np.ndarray, traits: Traits) -> Non
     turned = np.where(np.abs(azimuth) < least, side * least, azimuth)
     radius = np.hypot(point[:, 0], point[:, 2])
     point[:, 0], point[:, 2] = radius * np.sin(turned), radius * np.cos(turned)
-
-
-def _part(
-    cut: Cut,
-    traits: Traits,
-    vertices: np.ndarray,
-    outward: np.ndarray,
-    depth: np.ndarray,
-    stray: np.ndarray,
-    rng: np.random.Generator,
-) -> Part:
-    """Make the mesh of ribbons with edges at vertices (N, steps + 1, 2, 3)."""
-    count, rows = vertices.shape[:2]
-    steps = rows - 1
-    first = np.arange(count)[:, None] * rows * 2 + np.arange(steps)[None] * 2
-    quads = first[:, :, None] + np.array([0, 2, 1, 1, 2, 3])
-    card = np.where(
-        stray,
-        strand_cards.BUNCHES + rng.integers(0, strand_cards.WISPS, count),
-        rng.integers(0, strand_cards.BUNCHES, count),
-    )
-    colour, alpha = strand_cards.paint(cut.kind, traits, rng)
-    along = np.linspace(0, 1, rows)
-    # The inner layers and the roots lie in the shade of the others; a band of light lies where the surface looks up.
-    light = (0.6 + 0.4 * depth)[:, None] * (0.72 + 0.36 * np.minimum(1, 1.6 * along))[None]
-    light = light * np.exp(rng.normal(0, 0.10, count))[:, None]
-    band = np.exp(-(((outward[:, :, 1] - 0.66 + rng.normal(0, 0.05, count)[:, None]) / 0.14) ** 2))
-    light = light * (1 + (0.42 if cut.kind in ("straight", "short") else 0.22) * band)
-    low = np.clip((-100 - vertices[:, :, 0, 1]) / 80, 0, 1)
-    light = light * (1 - 0.25 * np.clip(low * 2, 0, 1) * (1 - depth)[:, None])
-    flat = vertices.reshape(-1, 3).astype(np.float32)
-    normals = np.repeat(outward[:, :, None], 2, 2).reshape(-1, 3).astype(np.float32)
-    return Part(
-        flat,
-        quads.reshape(-1, 3).astype(np.int32),
-        strand_cards.places(card, steps),
-        colour,
-        np.full(colour.shape[:2], HAIR, np.uint8),
-        np.repeat(0.85 * low * low, 2, axis=1).reshape(-1).astype(np.float32),
-        alpha,
-        normals,
-        np.repeat(light[:, :, None], 2, 2).reshape(-1).astype(np.float32),
-        gloss=cut.gloss,
-    )
-
-
-def gathered(knot: np.ndarray, cut: Cut, traits: Traits) -> list[Part]:
-    """Build the knot where hair that is combed up ends: a bun or a tail; none for other cuts. It lies at ``knot`` (3,) mm."""
-    if cut.comb != "up":
-        return []
-    rng = np.random.default_rng([traits.seed, 0x6B07])
-    tail = traits.hair_style == "ponytail"
-    count, steps = (90, 6) if tail else (110, 4)
-    depth = np.linspace(1, 0, count)
-    turn = rng.uniform(0, 2 * np.pi, count)
-    if tail:
-        length = rng.uniform(120, 280) * np.exp(rng.normal(0, 0.08, count))
-        spread = 7 + 14 * np.sqrt(depth)
-        along = np.linspace(0, 1, steps + 1)[None]
-        fat = spread[:, None] * (0.35 + 1.1 * np.sqrt(along) * (1.15 - 0.6 * along))
-        back = knot[2] - 2 - 26 * np.sin(np.minimum(along * 2.2, 1.6)) + 30 * along**2
-        points = np.stack(
-            [
-                fat * np.sin(turn)[:, None] + 9 * along**2 * rng.normal(0, 1),
-                knot[1] - length[:, None] * np.maximum(along - 0.06, 0) + 10 * np.sin(np.pi * np.minimum(1, 3 * along)),
-                back + 0.8 * fat * np.cos(turn)[:, None],
-            ],
-            -1,
-        )
-        outward = _unit(np.stack([np.sin(turn), np.full(count, 0.15), np.cos(turn) - 0.4], 1))[:, None]
-    else:
-        radius, tilt = rng.uniform(24, 34), rng.uniform(-0.6, 0.6)
-        high = knot + 0.55 * radius * _KNOT[0] + np.array([0.0, rng.uniform(-4, 10), 0.0])
-        # Strands wind around the knot's axis, each on its own latitude of a ball.
-        latitude = rng.uniform(-1.2, 1.2, count)[:, None] + np.linspace(-0.3, 0.3, steps + 1)[None]
-        longitude = turn[:, None] + np.linspace(0, 1.7, steps + 1)[None]
-        ball = np.stack(
-            [np.cos(latitude) * np.sin(longitude), np.cos(latitude) * np.cos(longitude), 0.8 * np.sin(latitude)], -1
-        )
-        ball[..., 1], ball[..., 2] = (
-            ball[..., 1] * np.cos(tilt) - ball[..., 2] * np.sin(tilt),
-            ball[..., 1] * np.sin(tilt) + ball[..., 2] * np.cos(tilt),
-        )
-        points = high + ball * (radius * (0.72 + 0.28 * depth))[:, None, None]
-        outward = _unit(ball)
-    outward = np.broadcast_to(outward, points.shape)
-    side = _unit(np.cross(np.gradient(points, axis=1), outward))
-    half = 0.5 * cut.width * (1 - 0.3 * np.linspace(0, 1, steps + 1) ** 2)[None, :, None]
-    vertices = np.stack([points - half * side, points + half * side], 2)
-    return [_part(cut, traits, vertices, outward, depth, rng.random(count) < 0.05, rng)]

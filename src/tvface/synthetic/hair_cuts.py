@@ -44,6 +44,7 @@ class Cut:
     gloss: float = 0.2
 
 
+_UP = Cut(4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06)
 CUTS: dict[str, Cut] = {
     "bald": Cut(0.0),
     "rim": Cut(2.0, 150, 3, 8.0, top=12.0, sides=14.0, lift=0.25, fall=0.5, layer=4.0),
@@ -103,12 +104,8 @@ CUTS: dict[str, Cut] = {
         gloss=0.12,
     ),
     "afro": Cut(14.0, 460, 3, 13.0, "coil", "out", 24.0, 18.0, None, 1.6, 0.0, 10.0, 5.0, loose=40.0, gloss=0.06),
-    "bun": Cut(
-        4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06
-    ),
-    "ponytail": Cut(
-        4.0, 240, 5, 13.0, "straight", "up", lift=0.05, fall=0.0, layer=4.0, loose=1.0, strays=0.03, unruly=0.06
-    ),
+    "bun": _UP,
+    "ponytail": _UP,
 }
 
 # Shares of the cuts, in their order, of men and women; origin and age change them.

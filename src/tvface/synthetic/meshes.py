@@ -6,11 +6,13 @@ import numpy as np
 
 from tvface.synthetic import hats
 from tvface.synthetic.atlas import Atlas
-from tvface.synthetic.clothes import Foot, dressed, trunk
-from tvface.synthetic.growth import Growth, gathered, grow
+from tvface.synthetic.clothes import dressed
+from tvface.synthetic.growth import Growth, grow
 from tvface.synthetic.hair_cuts import CUTS
 from tvface.synthetic.parts import Part, grid_faces, textured
+from tvface.synthetic.ribbons import gathered
 from tvface.synthetic.traits import Traits
+from tvface.synthetic.trunk import Foot, trunk
 
 GLASSES, HAT = 6, 18  # zllrunning classes
 

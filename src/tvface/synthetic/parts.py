@@ -16,9 +16,9 @@ class Part:
     vertices: (V, 3) float32 mm, frame of :class:`Atlas`; faces: (F, 3) int32; corners: (F, 3, 2) float32 texel
     coordinates; colour: (h, w, 3) uint8; labels: (h, w) uint8; trunk: (V,) float32, 0 follows the head, 1 the trunk.
     alpha: (h, w) uint8, opacity of the texels, empty for an opaque mesh. normals: (V, 3) float32 unit vectors, which
-    turn with the head; None: those of the triangles. reach: (V,) float32, share of the light that arrives; None: all of
-    it. seam: (K,) vertices of the head where the first K vertices begin; the mesh consists of rings of K vertices. gloss:
-    strength of the highlight.
+    turn with the head; None: those of the triangles. reach: (V,) float32, share of the light that arrives; None: all.
+    seam: (K,) vertices of the head where the mesh, rings of K vertices, begins; None: it does not touch the head.
+    gloss: strength of the highlight.
     """
 
     vertices: np.ndarray

@@ -8,12 +8,10 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from tvface.head.data import HeadData
 from tvface.synthetic import hats, kernels
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, Atlas, landmark_positions, pyramid
-from tvface.synthetic.clothes import Foot
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.growth import Growth, Scalp
 from tvface.synthetic.hair import Texture
@@ -22,6 +20,7 @@ from tvface.synthetic.meshes import build_parts
 from tvface.synthetic.occlusion import Occlusion, Shadow
 from tvface.synthetic.parts import Part
 from tvface.synthetic.relief import Relief, ReliefPainter
+from tvface.synthetic.trunk import Foot, lowest_ring
 
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
 MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
@@ -133,25 +132,15 @@ class Stage:
 
     @cached_property
     def seam(self) -> np.ndarray:
-        """The lowest ring of the head's open edge, (K,) vertices ordered by azimuth; a body begins there."""
-        edges = np.sort(self.head.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-        single, count = np.unique(edges, axis=0, return_counts=True)
-        border = single[count == 1]
-        graph = sparse.coo_matrix((np.ones(len(border)), border.T), shape=(len(self.template),) * 2)
-        _, component = connected_components(graph, directed=False)
-        height = self.atlas.vertices[:, 1]
-        lowest = border[np.argmin(height[border].min(1)), 0]
-        ring = np.flatnonzero(component == component[lowest])
-        place = self.atlas.vertices[ring]
-        middle = 0.5 * (place.max(0) + place.min(0))
-        return np.asarray(ring[np.argsort(np.arctan2(place[:, 0] - middle[0], place[:, 2] - middle[2]))])
+        """The lowest ring of the head's vertices, (K,), ordered by azimuth; the body begins there."""
+        return lowest_ring(self.head.faces, self.atlas.vertices)
 
     @cached_property
     def seam_texels(self) -> np.ndarray:
-        """Texel coordinates (K, 2) float32 of the seam."""
+        """Texels (K, 2) int64 of the seam, x and y."""
         texel = np.zeros((len(self.template), 2), np.float32)
         texel[self.head.faces] = self.atlas.corners
-        return texel[self.seam]
+        return np.clip(np.round(texel[self.seam]), 0, self.atlas.size - 1).astype(int)
 
     @cached_property
     def scalp(self) -> Scalp:
@@ -242,7 +231,7 @@ class Person:
         fitted = dataclasses.replace(atlas, vertices=vertices, landmarks=points, eye_centres=centres)
         growth = None if texture.photographed else Growth(stage.scalp, stage.head.faces, vertices, outward)
         seam = stage.seam
-        texel = np.clip(np.round(stage.seam_texels), 0, atlas.size - 1).astype(int)
+        texel = stage.seam_texels
         foot = Foot(seam, texture.colour[texel[:, 1], texel[:, 0]] / np.float32(255))
         self.parts: list[Part] = build_parts(fitted, texture.traits, growth, texture.labels, foot)
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
@@ -289,19 +278,8 @@ class Person:
         ):
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
             turned = normals(moved) if part.normals is None else part.normals @ rigid[1, :3, :3].T.astype(np.float32)
-            surfaces.append(
-                Surface(
-                    moved + shift,
-                    turned,
-                    part.faces,
-                    part.corners,
-                    levels,
-                    part.labels,
-                    part.gloss,
-                    alpha=part.alpha,
-                    reach=part.reach,
-                )
-            )
+            mesh = moved + shift, turned, part.faces, part.corners
+            surfaces.append(Surface(*mesh, levels, part.labels, part.gloss, alpha=part.alpha, reach=part.reach))
         return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1], bare + shift)
 
     def _relief(self, expression: np.ndarray) -> Relief | None:
