@@ -45,7 +45,11 @@ def look(posed: Posed, camera: Camera) -> View:
     points = camera.project(vertices)
     face = np.full((camera.height, camera.width), -1, np.int32)
     near = np.zeros(face.shape, np.float32)
-    kernels.fill(points, faces, 0, face, near)
+    start, begun = 0, 0
+    for surface in posed.surfaces:
+        part = np.ascontiguousarray(points[start : start + len(surface.vertices)])
+        kernels.fill(part, surface.faces, begun, face, near, surface.corners, surface.alpha)
+        start, begun = start + len(surface.vertices), begun + len(surface.faces)
     normals = np.concatenate([surface.normals for surface in posed.surfaces])
     return View(camera, vertices, normals, faces, points, face, near)
 

@@ -11,53 +11,20 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from tvface.synthetic.filling import NO_ALPHA, NO_CORNERS, fill
 
-@numba.njit(cache=True, nogil=True)
-def fill(points: np.ndarray, faces: np.ndarray, first: int, face: np.ndarray, near: np.ndarray) -> None:
-    """Rasterise triangles into a z-buffer.
-
-    Args:
-        points: (V, 3) float32, x and y in pixels (centres at integers) and nearness (1 / depth; larger is nearer,
-            values <= 0 lie behind the camera and drop the triangle).
-        faces: (F, 3) int32; first: number of its first triangle in ``face``.
-        face: (H, W) int32 and near: (H, W) float32, written where a triangle is nearer than ``near``.
-    """
-    height, width = face.shape
-    for f in range(faces.shape[0]):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        n0, n1, n2 = points[a, 2], points[b, 2], points[c, 2]
-        if not (n0 > 0.0 and n1 > 0.0 and n2 > 0.0):
-            continue
-        x0, y0 = points[a, 0], points[a, 1]
-        x1, y1 = points[b, 0], points[b, 1]
-        x2, y2 = points[c, 0], points[c, 1]
-        left = max(np.ceil(min(x0, x1, x2)), 0.0)
-        right = min(np.floor(max(x0, x1, x2)), width - 1.0)
-        top = max(np.ceil(min(y0, y1, y2)), 0.0)
-        bottom = min(np.floor(max(y0, y1, y2)), height - 1.0)
-        if left > right or top > bottom:
-            continue
-        area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
-        if area == 0.0:
-            continue
-        inverse = 1.0 / area
-        nearest = max(n0, n1, n2) * 1.000001  # above any rounded value
-        for j in range(int(top), int(bottom) + 1):
-            inside = False
-            for i in range(int(left), int(right) + 1):
-                if near[j, i] > nearest:
-                    continue
-                w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * inverse
-                w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * inverse
-                w2 = 1.0 - w0 - w1
-                if w0 >= 0.0 and w1 >= 0.0 and w2 >= 0.0:
-                    inside = True
-                    n = w0 * n0 + w1 * n1 + w2 * n2
-                    if n > near[j, i]:
-                        near[j, i] = n
-                        face[j, i] = first + f
-                elif inside:
-                    break  # a row leaves a triangle once
+__all__ = [
+    "NO_ALPHA",
+    "NO_CORNERS",
+    "Look",
+    "Projected",
+    "composite",
+    "fill",
+    "majority",
+    "shade",
+    "vertex_normals",
+    "weights",
+]
 
 
 class Projected(NamedTuple):

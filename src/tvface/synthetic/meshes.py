@@ -1,139 +1,20 @@
-"""Meshes beside the head: torso, hanging hair, spectacles; built on the neutral head in millimetres."""
+"""Meshes beside the head: trunk and clothes, hair, spectacles; built on the neutral head in millimetres."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import cv2
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from tvface.synthetic import hats
 from tvface.synthetic.atlas import Atlas
-from tvface.synthetic.noise import Noise
+from tvface.synthetic.clothes import dressed
+from tvface.synthetic.growth import Growth, grow
+from tvface.synthetic.hair_cuts import CUTS
+from tvface.synthetic.parts import Part, grid_faces, textured
+from tvface.synthetic.ribbons import gathered
 from tvface.synthetic.traits import Traits
+from tvface.synthetic.trunk import Foot, trunk
 
-GLASSES, CLOTH, HAIR, HAT = 6, 16, 17, 18  # zllrunning classes
-
-
-@dataclass(frozen=True)
-class Part:
-    """A textured mesh that follows the head or the trunk.
-
-    vertices: (V, 3) float32 mm, frame of :class:`Atlas`; faces: (F, 3) int32; corners: (F, 3, 2) float32 texel
-    coordinates; colour: (h, w, 3) uint8; labels: (h, w) uint8; trunk: (V,) float32, 0 follows the head, 1 the trunk.
-    """
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    corners: np.ndarray
-    colour: np.ndarray
-    labels: np.ndarray
-    trunk: np.ndarray
-
-
-def _grid_faces(rows: int, columns: int, closed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Triangulate a grid of rows x columns vertices: faces (F, 3) and grid places of their corners (F, 3, 2)."""
-    faces, places = [], []
-    for r in range(rows - 1):
-        for c in range(columns if closed else columns - 1):
-            d = (c + 1) % columns
-            a, b, e, f = r * columns + c, r * columns + d, (r + 1) * columns + c, (r + 1) * columns + d
-            faces += [(a, e, b), (b, e, f)]
-            places += [((c, r), (c, r + 1), (c + 1, r)), ((c + 1, r), (c, r + 1), (c + 1, r + 1))]
-    return np.array(faces, np.int32), np.array(places, np.float32)
-
-
-def _textured(places: np.ndarray, rows: int, columns: int, side: tuple[int, int]) -> np.ndarray:
-    """Spread grid places over a texture of ``side`` = (height, width): (F, 3, 2) texel coordinates."""
-    scale = np.array([(side[1] - 1) / max(columns, 1), (side[0] - 1) / max(rows - 1, 1)], np.float32)
-    return places * scale
-
-
-def torso(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part:
-    """Build collar, shoulders and chest of cloth; the first two rings follow the head's foot, the rest the trunk."""
-    neck = atlas.vertices[(atlas.vertices[:, 1] < -140) & (atlas.vertex_part == 1)]
-    centre = 0.5 * (neck.max(0) + neck.min(0))
-    wide, deep = 0.5 * np.ptp(neck[:, 0]), 0.5 * np.ptp(neck[:, 2])
-    build = rng.uniform(0.9, 1.15)
-    rings = np.array(
-        [
-            (-150.0, 1.02 * wide, 1.04 * deep, 0.0, 0.0),
-            (-160.0, 1.10 * wide, 1.10 * deep, 0.0, 0.0),
-            (-172.0, 92 * build, 1.15 * deep, -4.0, 0.6),
-            (-186.0, 135 * build, 78 * build, -10.0, 1.0),
-            (-202.0, 176 * build, 90 * build, -16.0, 1.0),
-            (-226.0, 204 * build, 100 * build, -18.0, 1.0),
-            (-270.0, 216 * build, 112 * build, -16.0, 1.0),
-            (-360.0, 214 * build, 120 * build, -10.0, 1.0),
-            (-560.0, 205 * build, 120 * build, -10.0, 1.0),
-        ]
-    )
-    columns = 40
-    angle = np.pi + np.linspace(0, 2 * np.pi, columns, endpoint=False)  # the texture's seam lies at the back
-    vertices, trunk = [], []
-    for y, a, b, dz, follow in rings:
-        drop = 0.10 * (a - wide) * np.abs(np.sin(angle)) * follow - 6 * np.cos(angle) * (1 - follow)
-        vertices.append(np.stack([centre[0] + a * np.sin(angle), y - drop, centre[2] + dz + b * np.cos(angle)], 1))
-        trunk.append(np.full(columns, follow))
-    faces, places = _grid_faces(len(rings), columns, closed=True)
-    side = (96, 128)
-    weave = 1 + 0.05 * Noise(60, 2).draw(side[1], side[0], rng) + 0.10 * Noise(5, 2).draw(side[1], side[0], rng)
-    if traits.cloth_stripes:
-        rows, cols = np.mgrid[0 : side[0], 0 : side[1]]
-        direction = rows if rng.random() < 0.5 else cols
-        weave = weave * (1 - traits.cloth_stripes * (direction // int(rng.integers(2, 6)) % 2))
-    colour = np.clip(np.array(traits.cloth) * weave[:, :, None] * 255, 0, 255).astype(np.uint8)
-    return Part(
-        np.concatenate(vertices).astype(np.float32),
-        faces,
-        _textured(places, len(rings), columns, side),
-        colour,
-        np.full(side, CLOTH, np.uint8),
-        np.concatenate(trunk).astype(np.float32),
-    )
-
-
-def hanging_hair(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part:
-    """Build a curtain of hair around sides and back, to the jaw (bob) or over the shoulders (long)."""
-    end = rng.uniform(-112, -70) if traits.hair_style == "bob" else rng.uniform(-235, -150)
-    start = rng.uniform(58, 80)
-    if traits.curtain:
-        start = traits.curtain
-    level = atlas.vertices[(np.abs(atlas.vertices[:, 1] + 10) < 30) & (atlas.vertex_part == 1)]
-    scale = (np.abs(level[:, 0]).max() + 4) / 90
-    knots = [-260, -190, -150, -80, -30, 10, 40, 62]
-    flare = rng.uniform(0.94, 1.12)
-    wide = PchipInterpolator(knots, np.array([98 * flare, 98 * flare, 95 * flare, 92, 92, 89, 82, 68]) * scale)
-    deep = PchipInterpolator(knots, np.array([96, 94, 90, 96, 104, 108, 101, 84.0]))
-    rows, columns = 26, 64
-    y = np.linspace(62, end, rows)
-    angle = np.radians(np.linspace(start, 360 - start, columns))
-    phases = rng.uniform(0, 2 * np.pi, 3)
-    wave = 2.2 * np.sin(9 * angle + phases[0])[None] + 1.5 * np.sin(21 * angle + phases[1])[None]
-    wave = wave * np.clip((50 - y) / 60, 0, 1)[:, None] + rng.uniform(0, 3) * np.sin(y / 14 + phases[2])[:, None]
-    ragged = rng.normal(0, 4, columns)[None] * np.linspace(0, 1, rows)[:, None] ** 4
-    x = (wide(y)[:, None] + wave) * np.sin(angle)[None]
-    # Hair over the cheeks must lie in front of them.
-    front = np.where(np.cos(angle) > 0, 72.0 + max(0.0, 58 - start), 1.0)
-    z = np.where(np.cos(angle) > 0, front, deep(y)[:, None] + wave) * np.cos(angle)[None]
-    vertices = np.stack([x, y[:, None] + ragged, z], axis=2).reshape(-1, 3)
-    faces, places = _grid_faces(rows, columns, closed=False)
-    side = (96, 256)
-    fine = cv2.GaussianBlur(rng.standard_normal(side, dtype=np.float32), (0, 0), sigmaX=0.7, sigmaY=14)
-    coarse = cv2.GaussianBlur(rng.standard_normal(side, dtype=np.float32), (0, 0), sigmaX=5, sigmaY=30)
-    light = 1 + 0.2 * fine / fine.std() + 0.16 * coarse / coarse.std()
-    light *= np.linspace(1.08, 0.85, side[0])[:, None]
-    colour = np.clip(np.array(traits.hair_colour) * light[:, :, None] * 255, 0, 255).astype(np.uint8)
-    labels = np.full(side, HAIR, np.uint8)
-    return Part(
-        vertices.astype(np.float32),
-        faces,
-        _textured(places, rows, columns - 1, side),
-        colour,
-        labels,
-        np.zeros(len(vertices), np.float32),
-    )
+GLASSES, HAT = 6, 18  # zllrunning classes
 
 
 def _tube(path: np.ndarray, radius: float, closed: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +32,7 @@ def _tube(path: np.ndarray, radius: float, closed: bool) -> tuple[np.ndarray, np
         np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * other[:, None]
     )
     rows = np.concatenate([ring, ring[:1]]) if closed else ring
-    faces, _ = _grid_faces(len(rows), 5, closed=True)
+    faces, _ = grid_faces(len(rows), 5, closed=True)
     return rows.reshape(-1, 3), faces
 
 
@@ -219,12 +100,12 @@ def brim(atlas: Atlas, traits: Traits) -> Part:
     """Build the brim of a baseball cap, two layers of cloth."""
     surface = hats.brim_surface(atlas, traits)
     rows, columns = surface.shape[:2]
-    faces, places = _grid_faces(rows, columns, closed=False)
+    faces, places = grid_faces(rows, columns, closed=False)
     upper = surface.reshape(-1, 3)
     lower = upper - np.array([0.0, 2.0, 0.0])
     both = np.concatenate([faces, faces[:, ::-1] + len(upper)]).astype(np.int32)
     colour = np.clip(np.broadcast_to(np.array(hats.hat_colour(traits)) * 255, (4, 4, 3)), 0, 255).astype(np.uint8)
-    corners = np.concatenate([_textured(places, rows, columns - 1, (4, 4))] * 2)
+    corners = np.concatenate([textured(places, rows, columns - 1, (4, 4))] * 2)
     return Part(
         np.concatenate([upper, lower]).astype(np.float32),
         both,
@@ -235,12 +116,24 @@ def brim(atlas: Atlas, traits: Traits) -> Part:
     )
 
 
-def build_parts(atlas: Atlas, traits: Traits) -> list[Part]:
-    """Build the meshes of a person: torso, hanging hair, spectacles, brim; equal seeds give equal meshes."""
+def build_parts(atlas: Atlas, traits: Traits, growth: Growth | None, labels: np.ndarray, foot: Foot) -> list[Part]:
+    """Build the meshes of a person: trunk, collar, hair, spectacles, brim; equal seeds give equal meshes.
+
+    Args:
+        atlas: of the head model, with the person's vertices, landmarks and eyes.
+        traits: looks of the person.
+        growth: the head on which hair cards grow; None: none grow.
+        labels: classes of the head's texture, which say where hair grows.
+        foot: where the trunk begins.
+    """
     rng = np.random.default_rng([traits.seed, 0xB0D1])
-    parts = [torso(atlas, traits, rng)]
-    if traits.hair_style in ("bob", "long"):
-        parts.append(hanging_hair(atlas, traits, rng))
+    body = trunk(atlas.vertices, foot.seam, traits)
+    parts = dressed(body, traits, foot.skin)
+    cut = CUTS[traits.hair_style]
+    if traits.hat and cut.end is None:
+        cut = CUTS["short"] if cut.cards else cut  # whatever the cut, this much shows below a hat
+    if growth is not None and cut.cards:
+        parts += [grow(growth, cut, traits, labels), *gathered(growth.knot, cut, traits)]
     if traits.spectacles:
         parts.append(spectacles(atlas, traits, rng))
     if traits.hat == "cap":

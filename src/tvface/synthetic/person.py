@@ -11,15 +11,18 @@ from scipy import sparse
 
 from tvface.head.data import HeadData
 from tvface.synthetic import hats, kernels
-from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, landmark_positions, pyramid
+from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, Atlas, landmark_positions, pyramid
 from tvface.synthetic.face_units import READ, strengths
 from tvface.synthetic.frontal import Frontal
+from tvface.synthetic.growth import Growth, Scalp
 from tvface.synthetic.hair import Texture
-from tvface.synthetic.meshes import Part, build_parts
+from tvface.synthetic.hair_cuts import CUTS
+from tvface.synthetic.meshes import build_parts
 from tvface.synthetic.occlusion import Occlusion, Shadow
+from tvface.synthetic.parts import Part
 from tvface.synthetic.relief import Relief, ReliefPainter
+from tvface.synthetic.trunk import Foot, lowest_ring
 
-HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
 MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
 MAX_YAW = 39  # degrees, last row of the contour table
@@ -51,7 +54,8 @@ class Surface:
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
     colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: fine
-    detail below the mesh's resolution; shadow: the head's self-occlusion.
+    detail below the mesh's resolution; shadow: the head's self-occlusion. alpha: (h, w) uint8, opacity of the texels,
+    empty for an opaque mesh. reach: (V,) float32, share of the light that arrives where there is no ``shadow``.
     """
 
     vertices: np.ndarray
@@ -63,6 +67,8 @@ class Surface:
     gloss: float
     relief: Relief | None = None
     shadow: Shadow | None = None
+    alpha: np.ndarray = dataclasses.field(default_factory=lambda: kernels.NO_ALPHA)
+    reach: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,23 @@ class Stage:
         least[atlas.vertex_part == MOUTH] = MOUTH_LIGHT
         least[np.isin(atlas.vertex_part, (RIGHT_EYE, LEFT_EYE))] = EYE_LIGHT
         return Occlusion.of(self.template, self.normals(self.template), self.head.faces, least)
+
+    @cached_property
+    def seam(self) -> np.ndarray:
+        """The lowest ring of the head's vertices, (K,), ordered by azimuth; the body begins there."""
+        return lowest_ring(self.head.faces, self.atlas.vertices)
+
+    @cached_property
+    def seam_texels(self) -> np.ndarray:
+        """Texels (K, 2) int64 of the seam, x and y."""
+        texel = np.zeros((len(self.template), 2), np.float32)
+        texel[self.head.faces] = self.atlas.corners
+        return np.clip(np.round(texel[self.seam]), 0, self.atlas.size - 1).astype(int)
+
+    @cached_property
+    def scalp(self) -> Scalp:
+        """Where hair grows."""
+        return Scalp.of(self.atlas, self.head.faces)
 
     @cached_property
     def relief(self) -> ReliefPainter:
@@ -194,23 +217,27 @@ class Person:
         self.shape = np.asarray(shape, np.float32)
         self.texture = texture
         self.neutral = stage.identity(self.shape)
-        atlas, thickness = stage.atlas, HAIR_THICKNESS[texture.traits.hair_style]
+        atlas, thickness = stage.atlas, CUTS[texture.traits.hair_style].shell
         if texture.traits.hat:
             thickness = max(thickness, hats.THICKNESS)
-        self.hair = (stage.normals(self.neutral) * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
+        outward = stage.normals(self.neutral)
+        self.hair = (outward * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
         vertices = (self.neutral * 1000 - atlas.origin).astype(np.float32)
         centres = np.stack(
             [0.5 * (vertices[atlas.vertex_part == p].max(0) + vertices[atlas.vertex_part == p].min(0)) for p in (2, 3)]
         )
         points = landmark_positions(stage.head, vertices).astype(np.float32)
         fitted = dataclasses.replace(atlas, vertices=vertices, landmarks=points, eye_centres=centres)
-        self.parts: list[Part] = build_parts(fitted, texture.traits)
+        growth = None if texture.photographed else Growth(stage.scalp, stage.head.faces, vertices, outward)
+        seam = stage.seam
+        texel = stage.seam_texels
+        foot = Foot(seam, texture.colour[texel[:, 1], texel[:, 0]] / np.float32(255))
+        self.parts: list[Part] = build_parts(fitted, texture.traits, growth, texture.labels, foot)
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
         self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
         self._part_levels = [pyramid(part.colour) for part in self.parts]
-        foot = (vertices[:, 1] < -150) & (atlas.vertex_part == SKIN)
-        self._foot = np.flatnonzero(foot)
+        self._foot = seam
 
     def pose(self, expression: np.ndarray, joints: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """Return the bare head's vertices in camera coordinates, (V, 3) float32 metres.
@@ -249,7 +276,9 @@ class Person:
             self.parts, self._part_vertices, self._part_normals, self._part_levels, strict=True
         ):
             moved = self._move(part, neutral, rigid, rotations[0], vertices)
-            surfaces.append(Surface(moved + shift, normals(moved), part.faces, part.corners, levels, part.labels, 0.0))
+            turned = normals(moved) if part.normals is None else part.normals @ rigid[1, :3, :3].T.astype(np.float32)
+            mesh = moved + shift, turned, part.faces, part.corners
+            surfaces.append(Surface(*mesh, levels, part.labels, part.gloss, alpha=part.alpha, reach=part.reach))
         return Posed(tuple(surfaces), landmarks.astype(np.float32), rotations[0] @ rotations[1], bare + shift)
 
     def _relief(self, expression: np.ndarray) -> Relief | None:
@@ -272,11 +301,15 @@ class Person:
         """Return the posed vertices of a part.
 
         The head's share moves with the neck joint; the trunk's stays upright with half of the root's yaw."""
-        if not part.trunk.any():
+        if part.seam is None and not part.trunk.any():
             return np.asarray(neutral @ rigid[1, :3, :3].T + rigid[1, :3, 3], np.float32)
         foot_neutral, foot = self.neutral[self._foot].mean(0), vertices[self._foot].mean(0)
         yaw = np.arctan2(root[0, 2], root[2, 2])
         upright = rotation_matrix(np.array([0.0, 0.5 * yaw, 0.0]))
         local = neutral - foot_neutral
         carried, standing = local @ root.T + foot, local @ upright.T + foot
+        if part.seam is not None:
+            # The neck bends: every column of the trunk begins where the head ends.
+            missing = vertices[part.seam] - (self.neutral[part.seam] - foot_neutral) @ root.T - foot
+            carried += np.tile(missing, (len(carried) // len(missing), 1))
         return np.asarray(carried + part.trunk[:, None] * (standing - carried), np.float32)

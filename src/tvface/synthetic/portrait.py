@@ -196,7 +196,7 @@ def make_portrait(name: str, stage: Stage, painter: SkinPainter) -> Portrait:
     result = result * (1 - 0.75 * lashes)
     # Eyes and mouth are painted: the gaze must move, and the photographed teeth lie on the wrong surface.
     result = np.where((atlas.part == SKIN)[:, :, None], result, painted)
-    pixels, classes = finish(atlas, result.astype(np.float32), labels, np.array(traits.cloth, np.float32))
+    pixels, classes = finish(atlas, result.astype(np.float32), labels)
     smooth = cv2.GaussianBlur(opacity, (0, 0), atlas.size / 80) * opacity
     texture = Texture(name, pixels, classes, vertex_values(atlas, smooth, stage.head.faces), traits, photographed=True)
     return Portrait(texture, fit.shape, _kept_expression(stage, fit), fit)

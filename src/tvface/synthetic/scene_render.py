@@ -140,7 +140,7 @@ def _fill(buffer: _Buffer, people: Sequence[Posed], camera: Camera) -> tuple[lis
         for surface in posed.surfaces:
             points = camera.project(surface.vertices)
             points[:, :2] = (points[:, :2] + 0.5) * buffer.samples - 0.5
-            kernels.fill(points, surface.faces, first, buffer.face, buffer.near)
+            kernels.fill(points, surface.faces, first, buffer.face, buffer.near, surface.corners, surface.alpha)
             drawn.append(_Drawn(surface, points, first, person))
             first += len(surface.faces)
         limits.append(first)
@@ -162,7 +162,9 @@ def _paint(
         level = _level(surface, points)
         texture = surface.levels[level]
         relief = FLAT if surface.relief is None else surface.relief.at(level)
-        reach = np.ones(len(points), np.float32) if surface.shadow is None else surface.shadow.reach(light)
+        reach = surface.reach if surface.shadow is None else surface.shadow.reach(light)
+        if reach is None:
+            reach = np.ones(len(points), np.float32)
         mesh = kernels.Projected(
             points,
             surface.faces,

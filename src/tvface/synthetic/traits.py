@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tvface.synthetic.hair_cuts import CUTS, wearer_shares
 from tvface.synthetic.people import Nature
 
 TONES = np.array(
@@ -42,14 +43,10 @@ IRIS_COLOURS = np.array(
         (0.42, 0.48, 0.52),
     ]
 )
-HAIR_STYLES = ("bald", "buzz", "short", "fringe", "bob", "long")
-
+HAIR_STYLES = tuple(CUTS)
 
 LIPSTICKS: np.ndarray = np.array([[0.62, 0.10, 0.14], [0.72, 0.25, 0.28], [0.50, 0.14, 0.22], [0.78, 0.42, 0.40]])
 EYE_SHADOWS: np.ndarray = np.array([[0.35, 0.22, 0.30], [0.30, 0.25, 0.20], [0.2, 0.25, 0.4]])
-# Probability of each of HAIR_STYLES.
-STYLES_OF_MEN = (0.14, 0.2, 0.4, 0.16, 0.04, 0.06)
-STYLES_OF_WOMEN = (0.02, 0.03, 0.2, 0.2, 0.25, 0.3)
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,12 @@ class Traits:
     sweep: float = 0.0  # how far hair falls over the forehead beside the parting
     hair_volume: float = 1.0  # times the style's thickness
     hair_waves: float = 0.0  # unevenness of that thickness, 0 .. 1
-    curtain: float = 0.0  # azimuth in degrees where hanging hair begins; 0: drawn beside the face
+    curtain: float = 0.0  # azimuth in degrees where hanging hair begins; 0: that of the cut
+    hair_natural: tuple[float, float, float] | None = None  # colour of the strands that are not grey; None: hair_colour
+    grey: float = 0.0  # share of white strands
+    highlights: float = 0.0  # strength of bleached strands
+    clothes: str = ""  # one of clothes.KINDS; empty: drawn
+    hair_end: float = 0.0  # height where hanging hair ends, mm; 0: drawn from the range of the cut
 
 
 def rgb(colour: np.ndarray) -> tuple[float, float, float]:
@@ -119,11 +121,12 @@ def _skin(rng: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
     return skin, tone / (len(TONES) - 1)
 
 
-def _hair_colour(rng: np.random.Generator, grey: float, nature: Nature) -> np.ndarray:
-    """Draw a colour, mixed with ``grey`` in [0, 1]; only people of mostly Caucasian origin have light hair."""
+def _hair_colour(rng: np.random.Generator, grey: float, nature: Nature) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a colour, and the same mixed with ``grey`` in [0, 1]; only people of mostly Caucasian origin have light
+    hair."""
     natural = HAIR_COLOURS[int(rng.integers(0, 7 if nature.caucasian > 0.55 else 2))]
     white = HAIR_COLOURS[7] + rng.random() * (HAIR_COLOURS[8] - HAIR_COLOURS[7])
-    return np.asarray(natural + grey * (white - natural))
+    return np.asarray(natural), np.asarray(natural + grey * (white - natural))
 
 
 def _grey(rng: np.random.Generator, years: float) -> float:
@@ -153,10 +156,10 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     skin, darkness = _skin(rng, nature)
     age = float(np.clip((nature.age - 20) / 60, 0, 1))
     grey = _grey(rng, nature.age)
-    hair = _hair_colour(rng, grey, nature)
+    natural, hair = _hair_colour(rng, grey, nature)
     male = nature.man
     eyes = len(IRIS_COLOURS) if nature.caucasian > 0.55 else 2
-    style = str(rng.choice(HAIR_STYLES, p=STYLES_OF_MEN if male else STYLES_OF_WOMEN))
+    style = str(rng.choice(HAIR_STYLES, p=wearer_shares(nature)))
     make_up = (not male) and rng.random() < 0.5
     lip = LIPSTICKS[int(rng.integers(4))] if make_up else skin * np.array([0.86, 0.60, 0.58])
     beard, moustache = _beard(rng, male)
@@ -194,4 +197,7 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         cloth_stripes=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.3 else 0.0,
         spectacles=glasses,
         hat=hat,
+        hair_natural=_jitter(rng, natural, 0.05),
+        grey=grey,
+        highlights=float(rng.uniform(0.3, 0.9)) if not male and natural.mean() > 0.12 and rng.random() < 0.35 else 0.0,
     )

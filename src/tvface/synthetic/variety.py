@@ -14,6 +14,7 @@ import dataclasses
 import numpy as np
 
 from tvface.conventions.annotation import evenly
+from tvface.synthetic.hair_cuts import CUTS
 from tvface.synthetic.traits import Traits
 
 
@@ -45,9 +46,8 @@ def vary(traits: Traits) -> Traits:
     """
     rng = np.random.default_rng([traits.seed, 0xB40])
     painted = traits.eye_shadow > 0 or rng.random() < 0.15
-    swept = traits.hair_style in ("short", "bob", "long") and rng.random() < 0.55
-    full = traits.hair_style in ("short", "fringe", "bob", "long") and rng.random() < 0.4
-    hanging = traits.hair_style in ("bob", "long")
+    full = traits.hair_style not in ("bald", "rim", "buzz", "bun", "ponytail") and rng.random() < 0.4
+    hanging = CUTS[traits.hair_style].end is not None
     thick = traits.brow_width * float(np.exp(rng.normal(0, 0.3)))
     return dataclasses.replace(
         traits,
@@ -62,9 +62,8 @@ def vary(traits: Traits) -> Traits:
         lash_length=float(rng.uniform(2.0, 5.5) if painted else rng.uniform(0.0, 3.0)),
         hat=traits.hat or (str(rng.choice(["cap", "beanie"])) if rng.random() < 0.06 else ""),
         smoke=float(rng.uniform(0.1, 0.6)) if painted and rng.random() < 0.6 else 0.0,
-        parting=float(rng.choice([-1.0, 1.0]) * rng.uniform(2, 32)) if swept else 0.0,
-        sweep=float(rng.uniform(6, 40)) if swept else 0.0,
-        hair_volume=float(rng.uniform(1.2, 3.6)) if full else 1.0,
-        hair_waves=float(rng.uniform(0.2, 0.9)) if full else float(rng.uniform(0.0, 0.2)),
-        curtain=float(rng.uniform(38, 80)) if hanging and rng.random() < 0.6 else 0.0,
+        parting=float(rng.choice([-1.0, 1.0]) * rng.uniform(2, 30)) if rng.random() < 0.75 else 0.0,
+        hair_volume=float(rng.uniform(1.1, 1.7)) if full else float(rng.uniform(0.8, 1.1)),
+        hair_waves=float(rng.uniform(0.1, 0.5)) if full else float(rng.uniform(0.0, 0.2)),
+        curtain=float(rng.uniform(40, 82)) if hanging and rng.random() < 0.6 else 0.0,
     )
