@@ -17,6 +17,7 @@ from tvface.synthetic.hair import Texture
 from tvface.synthetic.meshes import Part, build_parts
 from tvface.synthetic.occlusion import Occlusion, Shadow
 from tvface.synthetic.relief import Relief, ReliefPainter
+from tvface.synthetic.sheen import sheen_map
 
 HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
@@ -50,7 +51,8 @@ class Surface:
 
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
     colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: fine
-    detail below the mesh's resolution; shadow: the head's self-occlusion.
+    detail below the mesh's resolution; shadow: the head's self-occlusion; sheen: where it shines, as many levels as the
+    colour has, None for hair and cloth.
     """
 
     vertices: np.ndarray
@@ -62,6 +64,7 @@ class Surface:
     gloss: float
     relief: Relief | None = None
     shadow: Shadow | None = None
+    sheen: tuple[np.ndarray, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,11 @@ class Stage:
     def relief(self) -> ReliefPainter:
         """The folds of the skin, bound to the named expressions."""
         return ReliefPainter(self.atlas, Frontal(self.atlas), self.names)
+
+    @cached_property
+    def sheen(self) -> tuple[np.ndarray, ...]:
+        """Where skin, lips and eyes shine."""
+        return sheen_map(self.atlas, Frontal(self.atlas))
 
     def identity(self, shape: np.ndarray) -> np.ndarray:
         """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
@@ -241,9 +249,10 @@ class Person:
                 self.stage.atlas.corners,
                 self._levels,
                 self.texture.labels,
-                0.035,
+                self.texture.traits.gloss,
                 self._relief(expression),
                 Shadow(self.stage.occlusion, rotations[0] @ rotations[1], self.texture.photographed),
+                self.stage.sheen,
             )
         ]
         for part, neutral, normals, levels in zip(
