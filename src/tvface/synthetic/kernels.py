@@ -214,7 +214,7 @@ def mirrored(gleam, nx, ny, nz, strength, sharp):  # type: ignore[no-untyped-def
     x8 = x4 * x4
     x32 = x8 * x8
     x32 = x32 * x32
-    return lit * strength * ((1.0 - sharp) * 0.11 * x8 * x4 + sharp * 0.42 * x32 * x8), rim
+    return lit * strength * ((1.0 - sharp) * 0.15 * x8 * x4 + sharp * 0.55 * x32 * x8), rim
 
 
 @numba.njit(inline="always")
@@ -230,7 +230,7 @@ def rolled_off(value):  # type: ignore[no-untyped-def]
 SOFT = np.array([(0.93, 0.72), (0.985, 0.92), (1.0, 1.0)], np.float32)
 SLOPE = np.array([0.45, 0.85, 1.0], np.float32)
 LEAK = np.array([0.42, 0.14, 0.06], np.float32)
-DEEPEN = np.array([0.0, 0.12, 0.18], np.float32)  # skin in shadow is of a fuller colour
+DEEPEN = np.array([0.0, 0.09, 0.13], np.float32)  # skin in shadow is of a fuller colour
 BARE = 15  # classes below it are skin, eyes and mouth; cloth, hair and hats follow
 
 
@@ -307,7 +307,7 @@ def shade(
                 sharp = sheen[q, p, 1] / 255.0
                 oil = arrives if sharp > 0.95 else look.gloss * arrives
                 specular, rim = mirrored(gleam, nx, ny, nz, strength / 255.0, sharp)
-                specular, rim = specular * oil, rim * oil * 0.22
+                specular, rim = specular * oil, rim * oil * 0.18 * max(0.4 + 0.6 * ny, 0.0)
             y, x = j // samples, i // samples
             for k in range(3):
                 value = (1 - t) * ((1 - s) * texture[q, p, k] + s * texture[q, p + 1, k]) + t * (

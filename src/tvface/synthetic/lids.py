@@ -6,7 +6,7 @@ import numpy as np
 
 from tvface.synthetic.atlas import Atlas
 from tvface.synthetic.frontal import PIXELS_PER_MM, Frontal, smooth_path
-from tvface.synthetic.strands_numba import curves
+from tvface.synthetic.strands_numba import curves, over_lids
 from tvface.synthetic.traits import Traits
 
 # Upper and lower lid from the inner to the outer corner, right and left eye.
@@ -16,6 +16,7 @@ OUT = 72.0  # mm, how far to the sides
 LASHES = (44, 22)  # hairs along an upper and a lower lid
 GLOW = np.array([0.92, 0.80, 0.76], np.float32)
 INK = np.array([0.05, 0.04, 0.04], np.float32)
+FOLD = np.array([0.75, 1.05, 1.1], np.float32)  # absorption: a fold of skin is a warm shadow
 
 
 class LidPainter:
@@ -35,7 +36,7 @@ class LidPainter:
         fold, dark, smoke, bright = (frontal.empty() for _ in range(4))
         slope, below = rng.uniform(-0.2, 0.6), rng.uniform(0.2, 1.2)
         # Eye shadow is often laid on the outer half only, and the inner corner left light or made lighter.
-        out, light = rng.uniform(0, 7), rng.uniform(0, 0.55) if rng.random() < 0.6 else 0.0
+        out, light = rng.uniform(0, 7), rng.uniform(0, 0.4) if traits.smoke and rng.random() < 0.6 else 0.0
         t = np.linspace(0, 1, 40)
         for upper, lower in self.eyes:
             outward = np.sign(upper[-1, 0])
@@ -66,12 +67,7 @@ class LidPainter:
         if light:
             layers[:, :, 3] = frontal.soften(bright, 1.5)
         texels = frontal.to_texture(layers, self.part)
-        target = colour[self.part]
-        target += np.clip(texels[:, :, 3:], 0, 1) * (GLOW - target)
-        # A fold of skin is a warm shadow, smoke a grey one.
-        target *= np.exp(-texels[:, :, :1] * np.array([0.75, 1.05, 1.1], np.float32))
-        target *= 1 - np.clip(texels[:, :, 1:2], 0, 1)
-        target += np.clip(texels[:, :, 2:3], 0, 0.95) * (INK - target)
+        over_lids(colour[self.part], texels, FOLD, GLOW, INK)
 
     def _lashes(self, traits: Traits, rng: np.random.Generator) -> np.ndarray:
         """Draw the lashes on a canvas (H, W, 2): above they bend outwards and up, below they are sparse and short."""

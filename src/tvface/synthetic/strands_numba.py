@@ -150,3 +150,21 @@ def over_hairs(colour: np.ndarray, hairs: np.ndarray, dark: np.ndarray, light: n
                 for c in range(3):
                     paint = (dark[c] + low * (light[c] - dark[c])) * gain
                     colour[j, i, c] += weight * (paint - colour[j, i, c])
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def over_lids(colour: np.ndarray, layers: np.ndarray, fold: np.ndarray, glow: np.ndarray, ink: np.ndarray) -> None:
+    """Lay folds, smoke, ink and glow, the channels of ``layers`` (H, W, 4), over a picture (H, W, 3).
+
+    ``fold`` (3,) is what a fold absorbs; ``glow`` and ``ink`` (3,) are colours.
+    """
+    for j in range(colour.shape[0]):
+        for i in range(colour.shape[1]):
+            crease, smoke, dark, light = layers[j, i, 0], layers[j, i, 1], layers[j, i, 2], layers[j, i, 3]
+            if crease + smoke + dark + light < 0.002:
+                continue
+            light, dark = min(light, 1.0), min(dark, 0.95)
+            for c in range(3):
+                value = colour[j, i, c] + light * (glow[c] - colour[j, i, c])
+                value *= np.exp(-crease * fold[c]) * (1.0 - min(smoke, 1.0))
+                colour[j, i, c] = value + dark * (ink[c] - value)

@@ -15,10 +15,10 @@ TONES = np.array(
         (0.930, 0.750, 0.645),
         (0.900, 0.705, 0.585),
         (0.870, 0.665, 0.530),
-        (0.790, 0.575, 0.435),
-        (0.655, 0.445, 0.315),
-        (0.485, 0.312, 0.215),
-        (0.335, 0.208, 0.145),
+        (0.790, 0.580, 0.448),
+        (0.655, 0.458, 0.338),
+        (0.485, 0.322, 0.232),
+        (0.335, 0.216, 0.156),
     ]
 )  # RGB, light to dark; in the face's mean, without reddened zones
 HAIR_COLOURS = np.array(
@@ -130,8 +130,8 @@ def _skin(rng: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
     tone = float(np.clip(rng.normal(middle, 0.8), 0, len(TONES) - 1))
     low = int(tone)
     skin = TONES[low] + (tone - low) * (TONES[min(low + 1, len(TONES) - 1)] - TONES[low])
-    blood = rng.normal(0.03 * nature.caucasian, 0.045)
-    yellow = rng.normal(0.10 * nature.asian - 0.03 * nature.caucasian, 0.06)
+    blood = rng.normal(0.10 * nature.caucasian + 0.03, 0.05)
+    yellow = rng.normal(0.08 * nature.asian - 0.03 * nature.caucasian, 0.05)
     skin = absorbed(skin, rng.normal(0, 0.03), blood, yellow)
     return np.clip(skin * np.exp(rng.normal(0, 0.02)), 0.02, 0.95), tone / (len(TONES) - 1)
 
@@ -193,10 +193,12 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     make_up = (not male) and rng.random() < 0.5
     lipstick = make_up and rng.random() < 0.7
     bare = absorbed(skin, rng.uniform(0.0, 0.1), rng.uniform(0.5, 0.85), -rng.uniform(0.05, 0.35))
-    lip = LIPSTICKS[int(rng.integers(4))] if lipstick else bare
+    # Lipstick lets some of the skin's brightness through.
+    lip = LIPSTICKS[int(rng.integers(4))] * (0.35 + 0.75 * skin.mean()) if lipstick else bare
     beard, moustache = _beard(rng, male)
     brow = hair * rng.uniform(0.5, 0.95)
-    brow = brow * min(1.0, 0.52 / brow.max())
+    # Brows turn grey later than the hair, and against skin pure grey would look blue.
+    brow = brow * min(1.0, 0.5 / brow.max()) * (1 - 0.3 * grey) * (1 - grey * np.array([0.0, 0.06, 0.16]))
     glasses = ""
     if rng.random() < 0.2:
         glasses = str(rng.choice(["round", "square", "square", "sun"]))
@@ -215,7 +217,7 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         lip_mix=float(rng.uniform(0.5, 0.92) if lipstick else rng.uniform(0.7, 1.0)),
         brow_width=float(rng.uniform(2.6, 5.0) if male else rng.uniform(1.8, 3.6)),
         brow_density=float(rng.uniform(0.35, 1.0)),
-        brow_colour=_jitter(rng, brow, 0.05),
+        brow_colour=_jitter(rng, brow, 0.04 - 0.03 * grey),
         hair_colour=_jitter(rng, hair, 0.025 if grey > 0.5 else 0.07),
         hair_style=style,
         hair_line=float(rng.uniform(50, 70)),
