@@ -33,19 +33,25 @@ class BeardPainter:
         bare = (1 - np.clip(1.5 * lips, 0, 1)) * skin
         # The upper edge falls from the ear to the corner of the mouth.
         edge = np.interp(x, [0, corner[0], corner[0] + 14, 62, 72], [mouth + 4, mouth + 6, foot - 10, foot + 12, eye])
-        jaw = _step(y - edge, 7, -7) * _step(theta, 84, 72)
+        jaw = _step(y - edge, 9, -9) * _step(theta, 84, 72)
         neck = cv2.GaussianBlur((atlas.labels == NECK_LABEL).astype(np.float32), (0, 0), atlas.size / 90)
         jaw *= (1 - np.clip(1.25 * neck * _step(y, chin + 4, chin - 16), 0, 1)) * _step(y, chin - 30, chin - 10)
-        soul = np.maximum(np.exp(-((x / 5) ** 2) - ((y - low + 8) / 6) ** 2), _step(x, 10, 17))
-        jaw *= np.where((y > chin + 18) & (y < mouth) & (x < corner[0]), np.maximum(soul, _step(y, low - 10, low - 15)), 1)
-        lip_hair = _step(y, foot + 1.5, foot - 2.5) * _step(y, mouth - 3, mouth + 1) * _step(x, corner[0] + 6, corner[0] - 3)
+        # Little grows beside the tuft below the lower lip.
+        beside = np.exp(-(((x - 11) / 5) ** 2) - ((y - low + 5) / 6) ** 2)
+        jaw *= 1 - 0.8 * beside
+        lip_hair = (
+            _step(y, foot + 1.5, foot - 2.5) * _step(y, mouth - 3, mouth + 1) * _step(x, corner[0] + 6, corner[0] - 3)
+        )
         lip_hair *= 1 - 0.55 * np.exp(-((x / 2.2) ** 2)) * _step(y, mouth + 6, foot)
-        droop = _step(np.abs(x - corner[0] - 4), 6, 2) * _step(y, foot - 8, foot - 16)
-        side = _step(np.abs(theta - 73), 12, 6) * _step(y, eye + 14, eye) * _step(y, foot - 25, foot - 5)
+        lip_hair *= 1 - 0.45 * np.clip(x / (corner[0] + 3), 0, 1) ** 3
+        droop = 0.85 * _step(np.abs(x - corner[0] - 3 - 0.16 * (y - mouth)), 8, 1) * _step(y, foot - 6, foot - 18)
+        side = _step(np.abs(theta - 75), 12, 5) * _step(y, eye + 16, eye - 14) * _step(y, foot - 25, foot - 5)
         self.jaw = (jaw * bare).astype(np.float32)
         self.moustache = (lip_hair * bare).astype(np.float32)
-        self.sides = (np.maximum(side, jaw * _step(theta, 50, 62)) * bare).astype(np.float32)
-        round_mouth = np.maximum(droop, _step(x, corner[0] + 3, corner[0] - 7) * _step(y, mouth, mouth - 8))
+        self.sides = (np.maximum(side, jaw * _step(theta, 50, 62) * _step(y, mouth - 16, mouth)) * bare).astype(
+            np.float32
+        )
+        round_mouth = np.maximum(droop, _step(x, corner[0] + 4, corner[0] - 11) * _step(y, mouth, mouth - 10))
         self.goatee = (round_mouth * jaw * bare).astype(np.float32)
         strap = _step(np.hypot(np.maximum(x - 20, 0) * 0.25, y - chin - 8 - 0.012 * x * x), 22, 12)
         self.strap = (np.maximum(strap * jaw, self.sides) * bare).astype(np.float32)
@@ -79,7 +85,11 @@ class BeardPainter:
     def paint(self, colour: np.ndarray, traits: Traits, rng: np.random.Generator) -> None:
         """Let the hairs grow over ``colour`` (size, size, 3) float32, in place."""
         natural = np.array(traits.brow_colour) * 0.45 + np.array(traits.hair_colour) * 0.55
-        grey = float(np.clip((traits.nature.age - 42) / 30 + 0.2 * rng.normal(), 0, 0.9)) if traits.nature.age > 38 else 0.0
+        grey = (
+            float(np.clip((traits.nature.age - 42) / 30 + 0.2 * rng.normal(), 0, 0.9))
+            if traits.nature.age > 38
+            else 0.0
+        )
         dark, light = np.clip(natural * 0.45, 0.015, 0.5), np.clip(natural * 1.25 + 0.02, 0.03, 0.62)
         if traits.stubble > 0.25 and not traits.beard:
             self._grow(colour, self.shadow * min(1.0, traits.stubble), 0.9, (0.5, 1.6), 0.22, dark, light, grey, rng)
@@ -88,7 +98,7 @@ class BeardPainter:
             # A moustache alone is kept short.
             length = float(traits.beard_length) if traits.beard else min(float(traits.beard_length), 5.0)
             under = 0.72 * np.clip(density, 0, 1) ** 1.6 * min(1.0, 0.35 + length / 12)
-            base = dark * (1 - 0.45 * grey) + 0.45 * grey * np.array([0.36, 0.35, 0.34])
+            base = dark * (1 - 0.45 * grey) + 0.45 * grey * np.array([0.34, 0.305, 0.26])
             colour += under[:, :, None] * (base.astype(np.float32) - colour)
             self._grow(colour, density, 1.5, (0.5 * length, 1.3 * length), 0.36, dark, light, grey, rng)
 
@@ -105,7 +115,13 @@ class BeardPainter:
         rng: np.random.Generator,
     ) -> None:
         where = np.flatnonzero(density > 0.02)
-        chance = density.ravel()[where]
+        # Beards are patchy, most of all at their borders.
+        cells = self.atlas.size // 12
+        rows, columns = np.divmod(where, self.atlas.size)
+        patchy = rng.standard_normal((cells + 1, cells + 1))[
+            rows * cells // self.atlas.size, columns * cells // self.atlas.size
+        ]
+        chance = np.clip(density.ravel()[where] + 0.13 * patchy, 0, 1)
         picked = where[rng.random(len(where), dtype=np.float32) < per_texel * 0.6 * chance**1.3]
         rng.shuffle(picked)
         count = len(picked)
@@ -114,14 +130,16 @@ class BeardPainter:
         rows, columns = np.divmod(picked, self.atlas.size)
         roots = np.stack([columns, rows], 1) + rng.uniform(-0.5, 0.5, (count, 2))
         cells = self.atlas.size // 8
-        clumps = rng.standard_normal((cells, cells))[rows * cells // self.atlas.size, columns * cells // self.atlas.size]
+        clumps = rng.standard_normal((cells, cells))[
+            rows * cells // self.atlas.size, columns * cells // self.atlas.size
+        ]
         shine = np.clip(0.42 + 0.16 * clumps + 0.22 * rng.standard_normal(count), 0, 1.1).astype(np.float32)
         white = rng.random(count) < grey * (0.75 + 0.25 * np.clip(clumps, -1, 1))
         length = rng.uniform(*lengths, count) * (0.45 + 0.55 * density.ravel()[picked])
         turn = (0.28 * rng.standard_normal(count) + 0.15 * clumps).astype(np.float32)
         for kind, low, high in (
             (~white, dark, light),
-            (white, np.array([0.30, 0.29, 0.28]), np.array([0.66, 0.65, 0.63])),
+            (white, np.array([0.31, 0.28, 0.24]), np.array([0.70, 0.66, 0.60])),
         ):
             if not kind.any():
                 continue

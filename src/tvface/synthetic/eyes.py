@@ -73,8 +73,7 @@ class EyePainter:
             ball += flesh[:, None] * (skin * np.array([0.95, 0.62, 0.60]) + 0.06 - ball)
             relative = away / size
             fibres = sum(
-                np.sin(k * angle + p + 3 * relative)
-                for k, p in zip((17, 23, 31, 43, 61), streak_phases, strict=True)
+                np.sin(k * angle + p + 3 * relative) for k, p in zip((17, 23, 31, 43, 61), streak_phases, strict=True)
             )
             depth = 0.86 + 0.13 * fibres / 2.2
             ring = _step(relative, 0.62, 0.46)

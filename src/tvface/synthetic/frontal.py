@@ -26,9 +26,7 @@ class Frontal:
         box: left, top, width and height of the rectangle, mm; by default x = -95..95, y = -135..125.
     """
 
-    def __init__(
-        self, atlas: Atlas, box: tuple[float, float, float, float] = (LEFT, TOP, WIDTH_MM, HEIGHT_MM)
-    ) -> None:
+    def __init__(self, atlas: Atlas, box: tuple[float, float, float, float] = (LEFT, TOP, WIDTH_MM, HEIGHT_MM)) -> None:
         self.left, self.top = box[:2]
         self.shape = (round(box[3] * PIXELS_PER_MM), round(box[2] * PIXELS_PER_MM))
         pixel = self.pixels(atlas.position.reshape(-1, 3)[:, :2]).reshape(atlas.size, atlas.size, 2)

@@ -73,7 +73,7 @@ class LidPainter:
         """Draw the lashes on a canvas (H, W, 2): above they bend outwards and up, below they are sparse and short."""
         canvas = np.zeros((*self.frontal.shape, 2), np.float32)
         mascara = min(1.0, traits.lash_length / 5)
-        thickness = (0.10 + 0.12 * mascara) * (0.35 + 0.65 * traits.lashes)
+        thickness = (0.20 + 0.14 * mascara) * (0.4 + 0.6 * traits.lashes)
         for lids in self.eyes:
             for lid, count, up in zip(lids, LASHES, (1.0, -1.0), strict=True):
                 outward = np.sign(lid[-1, 0])

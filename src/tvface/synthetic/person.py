@@ -22,6 +22,7 @@ from tvface.synthetic.sheen import sheen_map
 HAIR_THICKNESS = {"bald": 0.0, "buzz": 1.5, "short": 8.0, "fringe": 9.0, "bob": 12.0, "long": 12.0}  # mm
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
 MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
+PHOTOGRAPHED_GLOSS = 0.3
 MAX_YAW = 39  # degrees, last row of the contour table
 
 
@@ -217,6 +218,8 @@ class Person:
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
         self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
+        # A photograph already contains most of the highlights.
+        self._gloss = texture.traits.gloss * (PHOTOGRAPHED_GLOSS if texture.photographed else 1.0)
         self._part_levels = [pyramid(part.colour) for part in self.parts]
         foot = (vertices[:, 1] < -150) & (atlas.vertex_part == SKIN)
         self._foot = np.flatnonzero(foot)
@@ -249,7 +252,7 @@ class Person:
                 self.stage.atlas.corners,
                 self._levels,
                 self.texture.labels,
-                self.texture.traits.gloss,
+                self._gloss,
                 self._relief(expression),
                 Shadow(self.stage.occlusion, rotations[0] @ rotations[1], self.texture.photographed),
                 self.stage.sheen,

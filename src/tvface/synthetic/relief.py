@@ -35,7 +35,7 @@ ANSWERS: dict[str, tuple[tuple[str, ...], float]] = {
 YOUNG = 0.3  # share of the depth at age 0
 RESTING = 0.3  # share of the full folds that age 1 keeps at rest
 PORES = 0.03  # mm
-MICRO = 1.6  # of the pores, their share on nose and cheeks over the rest
+MICRO = 1.1  # of the pores, their share on nose and cheeks over the rest
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ class ReliefPainter:
         drawn = [getattr(self, f"_{group}")(points) for group in ANSWERS]
         rng = np.random.default_rng(0x9E1)
         size = self.atlas.size
-        coarse = np.exp(-((np.abs(self.atlas.position[:, :, 0]) / 34) ** 2) - ((self.atlas.position[:, :, 1] + 32) / 22) ** 2)
+        coarse = np.exp(
+            -((np.abs(self.atlas.position[:, :, 0]) / 34) ** 2) - ((self.atlas.position[:, :, 1] + 32) / 22) ** 2
+        )
         pores = Noise(size // 2, 2).draw(size, size, rng) * (self.atlas.part == SKIN) * (0.7 + MICRO * coarse)
         always = EyePainter(self.atlas).cornea() + self._lips(points)
         return tuple(pyramid(one.astype(np.float32)) for one in [*drawn, pores, always])
@@ -157,4 +159,4 @@ class ReliefPainter:
             # Necks never come to rest: their lines are as deep as they get.
             resting = RESTING if callers else 1.0
             amounts.append(depth * grown * max(min(called, 1.2), resting * age**1.5))
-        return Relief(self.maps, np.array([*amounts, PORES * (0.6 + age), 1.0]))
+        return Relief(self.maps, np.array([*amounts, PORES * (0.65 + 0.5 * age), 1.0]))

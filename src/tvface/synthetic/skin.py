@@ -83,8 +83,8 @@ class SkinPainter:
         brow = np.array(traits.brow_colour, np.float32)
         part = colour[self.brow_painter.part]
         over_hairs(part, np.ascontiguousarray(hairs), brow * np.float32(0.6), np.minimum(brow * 1.35 + 0.015, 0.8))
-        over(colour, self.upper_lash, 1.15 * traits.lashes, LASH_INK)
-        over(colour, self.lower_lash, 0.45 * traits.lashes, LASH_INK)
+        over(colour, self.upper_lash, 0.4 + 0.9 * traits.lashes, LASH_INK)
+        over(colour, self.lower_lash, 0.15 + 0.35 * traits.lashes, LASH_INK)
         self.lid_painter.paint(colour, traits)
         self.eye_painter.paint(colour, traits, rng)
         inside = self.atlas.part == MOUTH

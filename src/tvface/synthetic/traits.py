@@ -126,7 +126,7 @@ def _skin(rng: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
 
     A person's difference from their tone is one of melanin, blood and carotene, so no hue outside of people's occurs.
     """
-    middle = 5.0 * nature.african + 2.0 * nature.asian + 1.0 * nature.caucasian
+    middle = 5.2 * nature.african + 2.0 * nature.asian + 1.0 * nature.caucasian
     tone = float(np.clip(rng.normal(middle, 0.8), 0, len(TONES) - 1))
     low = int(tone)
     skin = TONES[low] + (tone - low) * (TONES[min(low + 1, len(TONES) - 1)] - TONES[low])
@@ -188,17 +188,18 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     grey = _grey(rng, nature.age)
     hair = _hair_colour(rng, grey, nature)
     male = nature.man
-    eyes = len(IRIS_COLOURS) if nature.caucasian > 0.55 else 2
     style = str(rng.choice(HAIR_STYLES, p=STYLES_OF_MEN if male else STYLES_OF_WOMEN))
     make_up = (not male) and rng.random() < 0.5
     lipstick = make_up and rng.random() < 0.7
-    bare = absorbed(skin, rng.uniform(0.0, 0.1), rng.uniform(0.5, 0.85), -rng.uniform(0.05, 0.35))
+    blood = rng.uniform(0.5, 0.85) * (1 - 0.5 * darkness)
+    bare = absorbed(skin, rng.uniform(0.0, 0.1) + 0.15 * darkness, blood, -rng.uniform(0.05, 0.35))
     # Lipstick lets some of the skin's brightness through.
     lip = LIPSTICKS[int(rng.integers(4))] * (0.35 + 0.75 * skin.mean()) if lipstick else bare
     beard, moustache = _beard(rng, male)
     brow = hair * rng.uniform(0.5, 0.95)
     # Brows turn grey later than the hair, and against skin pure grey would look blue.
-    brow = brow * min(1.0, 0.5 / brow.max()) * (1 - 0.3 * grey) * (1 - grey * np.array([0.0, 0.06, 0.16]))
+    brow = brow * min(1.0, 0.5 / brow.max()) * (1 - 0.3 * grey) * (1 - grey * np.array([0.0, 0.1, 0.22]))
+    brow = 0.8 * brow + 0.1 * skin  # thin hair lets the skin through
     glasses = ""
     if rng.random() < 0.2:
         glasses = str(rng.choice(["round", "square", "square", "sun"]))
@@ -215,7 +216,7 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         lip_colour=_jitter(rng, lip, 0.04) if lipstick else rgb(np.clip(lip, 0.02, 0.95)),
         lipstick=lipstick,
         lip_mix=float(rng.uniform(0.5, 0.92) if lipstick else rng.uniform(0.7, 1.0)),
-        brow_width=float(rng.uniform(2.6, 5.0) if male else rng.uniform(1.8, 3.6)),
+        brow_width=float(rng.uniform(3.4, 6.2) if male else rng.uniform(2.2, 4.6)),
         brow_density=float(rng.uniform(0.35, 1.0)),
         brow_colour=_jitter(rng, brow, 0.04 - 0.03 * grey),
         hair_colour=_jitter(rng, hair, 0.025 if grey > 0.5 else 0.07),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def draw_brows(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([right, left]) + np.repeat(rng.normal(0, 0.6, (2, 2)), 5, axis=0)
 
 
-def _lid_fold(rng: np.random.Generator, traits: Traits) -> dict[str, float]:
+def _lid_fold(rng: np.random.Generator, traits: Traits) -> dict[str, Any]:
     """Draw the fold of the upper lid: half of the people of Asian origin have none or a low one; age lowers it."""
     nature = traits.nature
     single = rng.random() < 0.04 + 0.5 * nature.asian
