@@ -8,9 +8,10 @@ import numpy as np
 from tvface.synthetic.collars import collar
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.parts import Part, grid_faces, textured
-from tvface.synthetic.skin import CLOTH, NECK, smoothstep
+from tvface.synthetic.skin import CLOTH, smoothstep
 from tvface.synthetic.traits import Traits
 from tvface.synthetic.trunk import FOLLOWS, Trunk
+from tvface.synthetic.zones import NECK
 
 KINDS = ("crew", "vneck", "shirt", "jacket", "hoodie", "turtleneck", "dress", "scoop")
 SHARES_OF_MEN = (0.26, 0.08, 0.22, 0.26, 0.1, 0.08, 0.0, 0.0)

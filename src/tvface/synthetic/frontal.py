@@ -19,10 +19,16 @@ def sample(image: np.ndarray, place: np.ndarray, interpolation: int = cv2.INTER_
 
 
 class Frontal:
-    """Float canvases over x = -95..95 mm, y = -135..125 mm of the neutral head."""
+    """Float canvases over a rectangle of the neutral head seen from the front.
 
-    def __init__(self, atlas: Atlas) -> None:
-        self.shape = (round(HEIGHT_MM * PIXELS_PER_MM), round(WIDTH_MM * PIXELS_PER_MM))
+    Args:
+        atlas: of the head.
+        box: left, top, width and height of the rectangle, mm; by default x = -95..95, y = -135..125.
+    """
+
+    def __init__(self, atlas: Atlas, box: tuple[float, float, float, float] = (LEFT, TOP, WIDTH_MM, HEIGHT_MM)) -> None:
+        self.left, self.top = box[:2]
+        self.shape = (round(box[3] * PIXELS_PER_MM), round(box[2] * PIXELS_PER_MM))
         pixel = self.pixels(atlas.position.reshape(-1, 3)[:, :2]).reshape(atlas.size, atlas.size, 2)
         self._lookup = np.ascontiguousarray(pixel.astype(np.float32))
         facing = np.clip((88 - np.abs(atlas.theta)) / 12, 0, 1)
@@ -30,7 +36,7 @@ class Frontal:
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Convert (N, 2) millimetres to canvas pixels (x right, y down)."""
-        return np.stack([(points[:, 0] - LEFT) * PIXELS_PER_MM, (TOP - points[:, 1]) * PIXELS_PER_MM], axis=1)
+        return np.stack([(points[:, 0] - self.left) * PIXELS_PER_MM, (self.top - points[:, 1]) * PIXELS_PER_MM], axis=1)
 
     def empty(self) -> np.ndarray:
         """Return an empty canvas."""
@@ -49,10 +55,24 @@ class Frontal:
         """Blur a canvas by ``sigma`` mm."""
         return cv2.GaussianBlur(canvas, (0, 0), sigma * PIXELS_PER_MM)
 
-    def to_texture(self, canvas: np.ndarray) -> np.ndarray:
-        """Sample a canvas (H, W[, C]) at every texel: (size, size[, C]) float32, 0 behind and off the skin."""
-        texels = sample(canvas, self._lookup)
-        return texels * (self._weight if texels.ndim == 2 else self._weight[:, :, None])
+    def window(self) -> tuple[slice, slice]:
+        """Return rows and columns of the texels that may show the rectangle."""
+        x, y = self._lookup[:, :, 0], self._lookup[:, :, 1]
+        shown = (self._weight > 0) & (y > -1) & (y < self.shape[0]) & (x > -1) & (x < self.shape[1])
+        rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+        if not len(rows):
+            return slice(0, 0), slice(0, 0)
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    def to_texture(self, canvas: np.ndarray, part: tuple[slice, slice] | None = None) -> np.ndarray:
+        """Sample a canvas (H, W[, C]) at every texel: (size, size[, C]) float32, 0 behind and off the skin.
+
+        ``part`` limits the texels to a window; the result has its size.
+        """
+        part = part or (slice(None), slice(None))
+        texels = sample(canvas, self._lookup[part])
+        weight = self._weight[part]
+        return np.asarray(texels * (weight if texels.ndim == 2 else weight[:, :, None]))
 
 
 def smooth_path(points: np.ndarray, count: int = 40, closed: bool = False) -> np.ndarray:

@@ -21,10 +21,12 @@ from tvface.synthetic.meshes import build_parts
 from tvface.synthetic.occlusion import Occlusion, Shadow
 from tvface.synthetic.parts import Part
 from tvface.synthetic.relief import Relief, ReliefPainter
+from tvface.synthetic.sheen import sheen_map
 from tvface.synthetic.trunk import Foot, lowest_ring
 
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
 MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
+PHOTOGRAPHED_GLOSS = 0.3
 MAX_YAW = 39  # degrees, last row of the contour table
 
 
@@ -55,7 +57,8 @@ class Surface:
     vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
     colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: fine
     detail below the mesh's resolution; shadow: the head's self-occlusion. alpha: (h, w) uint8, opacity of the texels,
-    empty for an opaque mesh. reach: (V,) float32, share of the light that arrives where there is no ``shadow``.
+    empty for an opaque mesh. reach: (V,) float32, share of the light that arrives where there is no ``shadow``. sheen:
+    where it shines, as many levels as the colour has, None for hair and cloth.
     """
 
     vertices: np.ndarray
@@ -69,6 +72,7 @@ class Surface:
     shadow: Shadow | None = None
     alpha: np.ndarray = dataclasses.field(default_factory=lambda: kernels.NO_ALPHA)
     reach: np.ndarray | None = None
+    sheen: tuple[np.ndarray, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,11 @@ class Stage:
     def relief(self) -> ReliefPainter:
         """The folds of the skin, bound to the named expressions."""
         return ReliefPainter(self.atlas, Frontal(self.atlas), READ)
+
+    @cached_property
+    def sheen(self) -> tuple[np.ndarray, ...]:
+        """Where skin, lips and eyes shine."""
+        return sheen_map(self.atlas, Frontal(self.atlas))
 
     def identity(self, shape: np.ndarray) -> np.ndarray:
         """Return the neutral head of a shape code (any length up to the basis): (V, 3) float32 metres."""
@@ -236,6 +245,8 @@ class Person:
         self._part_vertices = [((part.vertices + atlas.origin) * 1e-3).astype(np.float32) for part in self.parts]
         self._part_normals = [_Normals(part.faces) for part in self.parts]
         self._levels = pyramid(texture.colour)
+        # A photograph already contains most of the highlights.
+        self._gloss = texture.traits.gloss * (PHOTOGRAPHED_GLOSS if texture.photographed else 1.0)
         self._part_levels = [pyramid(part.colour) for part in self.parts]
         self._foot = seam
 
@@ -267,9 +278,10 @@ class Person:
                 self.stage.atlas.corners,
                 self._levels,
                 self.texture.labels,
-                0.035,
+                self._gloss,
                 self._relief(expression),
                 Shadow(self.stage.occlusion, rotations[0] @ rotations[1], self.texture.photographed),
+                sheen=self.stage.sheen,
             )
         ]
         for part, neutral, normals, levels in zip(

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from tvface.synthetic.atlas import SKIN, Atlas, pyramid
+from tvface.synthetic.eyes import EyePainter
 from tvface.synthetic.frontal import Frontal, smooth_path
 from tvface.synthetic.noise import Noise
 
@@ -26,10 +27,15 @@ ANSWERS: dict[str, tuple[tuple[str, ...], float]] = {
     "nasolabial": (("smile", "lip_up", "sneer"), 1.0),
     "crow": (("smile", "cheek_puff"), 0.5),
     "nose": (("sneer",), 0.5),
+    "bags": (("smile", "cheek_puff"), 0.55),
+    "marionette": (("frown", "stretch"), 0.8),
+    "chin": (("press", "pucker"), 0.35),
+    "neck": ((), 0.8),
 }
 YOUNG = 0.3  # share of the depth at age 0
 RESTING = 0.3  # share of the full folds that age 1 keeps at rest
 PORES = 0.03  # mm
+MICRO = 1.1  # of the pores, their share on nose and cheeks over the rest
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,18 @@ class ReliefPainter:
 
     @cached_property
     def maps(self) -> tuple[tuple[np.ndarray, ...], ...]:
-        """Folds of unit depth in the order of ANSWERS, then pores: each a map and its halvings."""
+        """Folds of unit depth in the order of ANSWERS, then pores, then what all people have: each a map and
+        its halvings."""
         points = self.atlas.landmarks
         drawn = [getattr(self, f"_{group}")(points) for group in ANSWERS]
         rng = np.random.default_rng(0x9E1)
         size = self.atlas.size
-        pores = Noise(size // 2, 2).draw(size, size, rng) * (self.atlas.part == SKIN)
-        return tuple(pyramid(one) for one in [*drawn, pores.astype(np.float32)])
+        coarse = np.exp(
+            -((np.abs(self.atlas.position[:, :, 0]) / 34) ** 2) - ((self.atlas.position[:, :, 1] + 32) / 22) ** 2
+        )
+        pores = Noise(size // 2, 2).draw(size, size, rng) * (self.atlas.part == SKIN) * (0.7 + MICRO * coarse)
+        always = EyePainter(self.atlas).cornea() + self._lips(points)
+        return tuple(pyramid(one.astype(np.float32)) for one in [*drawn, pores, always])
 
     @cached_property
     def _fold_columns(self) -> tuple[list[tuple[int, float]], ...]:
@@ -110,6 +121,34 @@ class ReliefPainter:
         lines = [np.array([(4, y - d), (8, y - d + 1.5), (11, y - d + 4)]) for d in (1.0, 5.0, 9.0)]
         return self._groove([line * (side, 1) for line in lines for side in (-1, 1)], 1.1)
 
+    def _bags(self, points: np.ndarray) -> np.ndarray:
+        lid = points[[42, 47, 46, 45], :2]
+        upper, lower = (lid + np.array([(1, -d), (0, -1.6 * d), (0, -1.5 * d), (-3, -d)]) for d in (3.5, 6.5))
+        grooves = [smooth_path(line) * (side, 1) for line in (upper, lower) for side in (-1, 1)]
+        return self._groove(grooves, 2.0)
+
+    def _marionette(self, points: np.ndarray) -> np.ndarray:
+        corner = points[54, :2]
+        line = corner + np.array([(2.5, -1), (4.5, -8), (5.5, -16), (4.5, -24)])
+        return self._groove([smooth_path(line) * (side, 1) for side in (-1, 1)], 1.8)
+
+    def _chin(self, points: np.ndarray) -> np.ndarray:
+        x, y = np.linspace(-13, 13, 30), 0.5 * (points[57, 1] + points[8, 1]) + 3
+        return self._groove([np.stack([x, y - 0.012 * x**2 + 1.0 * np.sin(x / 3)], 1)], 2.2)
+
+    def _neck(self, points: np.ndarray) -> np.ndarray:
+        x, y = np.linspace(-60, 60, 50), points[8, 1]
+        return self._groove([np.stack([x, y - d + 0.004 * x**2], 1) for d in (20.0, 33.0)], 2.0)
+
+    def _lips(self, points: np.ndarray) -> np.ndarray:
+        """Return the creases across the lips, mm."""
+        area = self.frontal.empty()
+        self.frontal.area(area, smooth_path(points[48:60, :2], 80, closed=True))
+        rng = np.random.default_rng(0x11B)
+        place = self.atlas.position[:, :, 0] * (1 + 0.018 * np.abs(self.atlas.position[:, :, 1] - points[48, 1])) + 40
+        pattern = np.interp(place * 1.1, np.arange(90), rng.standard_normal(90))
+        return np.asarray(self.frontal.to_texture(self.frontal.soften(area, 1.2)) * 0.06 * pattern, np.float32)
+
     def of(self, age: float, expression: np.ndarray, full: float) -> Relief:
         """Return the relief of a face of ``age`` 0..1 with an expression code (E,), ``full`` its full movement."""
         amounts = []
@@ -117,5 +156,7 @@ class ReliefPainter:
             shown = [(share, float(expression[index])) for index, share in callers if index < len(expression)]
             called = sum(share * max(value / full, 0.0) for share, value in shown)
             grown = YOUNG + (1 - YOUNG) * age
-            amounts.append(depth * grown * max(min(called, 1.2), RESTING * age**1.5))
-        return Relief(self.maps, np.array([*amounts, PORES * (0.5 + age)]))
+            # Necks never come to rest: their lines are as deep as they get.
+            resting = RESTING if callers else 1.0
+            amounts.append(depth * grown * max(min(called, 1.2), resting * age**1.5))
+        return Relief(self.maps, np.array([*amounts, PORES * (0.65 + 0.5 * age), 1.0]))

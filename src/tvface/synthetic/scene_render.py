@@ -14,8 +14,10 @@ from tvface.synthetic import kernels
 from tvface.synthetic.light import SH_FACTORS, PointLight
 from tvface.synthetic.person import Posed, Surface
 from tvface.synthetic.shadow_map import ShadowMap
+from tvface.synthetic.sheen import gleam
 
 FLAT: np.ndarray = np.zeros((1, 1), np.float32)
+DULL: np.ndarray = np.zeros((1, 1, 2), np.uint8)
 VISIBLE_SLACK = 0.008  # metres a point may lie behind the surface that the z-buffer shows
 
 
@@ -175,8 +177,10 @@ def _paint(
             _lamps(surface, lamps, shadows[person]),
         )
         scale = texture.shape[1] / surface.labels.shape[1]
-        look = kernels.Look(surface.corners, surface.labels, texture, scale, relief, surface.gloss)
-        kernels.shade(mesh, look, polynomial, buffer.face, window, buffer.samples, total, fine)
+        shiny = DULL if surface.sheen is None else surface.sheen[min(level, len(surface.sheen) - 1)]
+        look = kernels.Look(surface.corners, surface.labels, texture, scale, relief, surface.gloss, shiny)
+        mirror = gleam(polynomial, -surface.vertices.mean(0))
+        kernels.shade(mesh, look, polynomial, mirror, buffer.face, window, buffer.samples, total, fine)
     image = np.empty(background.shape, np.uint8)
     kernels.composite(total, background, buffer.samples, image)
     labels = np.zeros(background.shape[:2], np.uint8)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tvface.synthetic.hair_cuts import CUTS, wearer_shares
 from tvface.synthetic.people import Nature
+from tvface.synthetic.pigments import absorbed
 
 TONES = np.array(
     [
-        (0.93, 0.80, 0.72),
-        (0.89, 0.72, 0.60),
-        (0.86, 0.68, 0.52),
-        (0.82, 0.62, 0.49),
-        (0.70, 0.50, 0.37),
-        (0.55, 0.38, 0.27),
-        (0.40, 0.27, 0.20),
+        (0.930, 0.750, 0.645),
+        (0.900, 0.705, 0.585),
+        (0.870, 0.665, 0.530),
+        (0.790, 0.580, 0.448),
+        (0.655, 0.458, 0.338),
+        (0.485, 0.322, 0.232),
+        (0.335, 0.216, 0.156),
     ]
-)  # RGB, light to dark
+)  # RGB, light to dark; in the face's mean, without reddened zones
 HAIR_COLOURS = np.array(
     [
         (0.07, 0.055, 0.05),
@@ -35,17 +37,17 @@ HAIR_COLOURS = np.array(
 )
 IRIS_COLOURS = np.array(
     [
-        (0.20, 0.11, 0.06),
-        (0.32, 0.19, 0.09),
-        (0.36, 0.30, 0.14),
-        (0.28, 0.36, 0.24),
-        (0.30, 0.42, 0.55),
-        (0.42, 0.48, 0.52),
+        (0.17, 0.095, 0.055),
+        (0.27, 0.165, 0.085),
+        (0.34, 0.27, 0.15),
+        (0.30, 0.33, 0.25),
+        (0.33, 0.41, 0.49),
+        (0.41, 0.45, 0.48),
     ]
 )
 HAIR_STYLES = tuple(CUTS)
 
-LIPSTICKS: np.ndarray = np.array([[0.62, 0.10, 0.14], [0.72, 0.25, 0.28], [0.50, 0.14, 0.22], [0.78, 0.42, 0.40]])
+LIPSTICKS: np.ndarray = np.array([[0.62, 0.12, 0.15], [0.68, 0.28, 0.29], [0.45, 0.15, 0.20], [0.72, 0.42, 0.39]])
 EYE_SHADOWS: np.ndarray = np.array([[0.35, 0.22, 0.30], [0.30, 0.25, 0.20], [0.2, 0.25, 0.4]])
 
 
@@ -81,6 +83,15 @@ class Traits:
     cloth_stripes: float
     spectacles: str  # "", "round", "square" or "sun"
     hat: str  # "", "cap" or "beanie"
+    gloss: float = 0.7  # strength of the highlights, 0 powdered .. 1.8 oily
+    tan: float = 0.0  # sun on forehead and cheeks against the neck
+    tired: float = 0.3  # darkness below the eyes
+    moles: int = 3
+    blemishes: int = 0  # red spots
+    lipstick: bool = False
+    bushiness: float = 0.0  # of the brows: long, unruly and white hairs
+    beard_style: str = "full"  # "full", "goatee" or "strap"
+    beard_length: float = 8.0
     # The following are drawn for the training crops only, see variety.py.
     brows: tuple[tuple[float, float], ...] = ()  # points 17..26 in frontal mm; empty: the head's brows
     crease: float = 0.0  # darkness of the upper lid's fold
@@ -113,12 +124,18 @@ def _jitter(rng: np.random.Generator, colour: np.ndarray, spread: float) -> tupl
 
 
 def _skin(rng: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
-    """Draw a skin colour between neighbouring tones, and how dark it is, 0 .. 1."""
-    middle = 5.0 * nature.african + 2.4 * nature.asian + 1.4 * nature.caucasian
-    tone = float(np.clip(rng.normal(middle, 0.9), 0, len(TONES) - 1))
+    """Draw a skin colour between neighbouring tones, and how dark it is, 0 .. 1.
+
+    A person's difference from their tone is one of melanin, blood and carotene, so no hue outside of people's occurs.
+    """
+    middle = 5.2 * nature.african + 2.0 * nature.asian + 1.0 * nature.caucasian
+    tone = float(np.clip(rng.normal(middle, 0.8), 0, len(TONES) - 1))
     low = int(tone)
     skin = TONES[low] + (tone - low) * (TONES[min(low + 1, len(TONES) - 1)] - TONES[low])
-    return skin, tone / (len(TONES) - 1)
+    blood = rng.normal(0.10 * nature.caucasian + 0.03, 0.05)
+    yellow = rng.normal(0.08 * nature.asian - 0.03 * nature.caucasian, 0.05)
+    skin = absorbed(skin, rng.normal(0, 0.03), blood, yellow)
+    return np.clip(skin * np.exp(rng.normal(0, 0.02)), 0.02, 0.95), tone / (len(TONES) - 1)
 
 
 def _hair_colour(rng: np.random.Generator, grey: float, nature: Nature) -> tuple[np.ndarray, np.ndarray]:
@@ -145,6 +162,22 @@ def _beard(rng: np.random.Generator, male: bool) -> tuple[float, float]:
     return beard, float(rng.uniform(0.5, 1)) if male and rng.random() < 0.08 else 0.0
 
 
+def _weathered(rng: np.random.Generator, nature: Nature, make_up: bool) -> dict[str, Any]:
+    """Draw shine, tan, marks of the skin, and the cut of a beard."""
+    old = float(np.clip((nature.age - 45) / 30, 0, 1))
+    blemished = rng.random() < (0.3 if nature.age < 35 else 0.08) and not make_up
+    return {
+        "gloss": float(np.clip(rng.normal(0.8 if make_up else 1.0, 0.3) - 0.15 * old, 0.2, 1.8)),
+        "tan": float(rng.uniform(0, 1)) * (rng.random() < 0.4),
+        "tired": float(rng.beta(1.5, 3.0)) * (0.5 if make_up else 1.0),
+        "moles": int(rng.poisson(3.0)),
+        "blemishes": int(rng.integers(4, 36)) if blemished else 0,
+        "bushiness": old * float(rng.uniform(0.1, 1.0)) if nature.man else 0.15 * old,
+        "beard_style": str(rng.choice(["full", "goatee", "strap"], p=[0.7, 0.2, 0.1])),
+        "beard_length": float(np.exp(rng.normal(np.log(6.0), 0.55))),
+    }
+
+
 def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     """Draw a person's looks; equal seeds and natures give equal looks.
 
@@ -161,9 +194,16 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     eyes = len(IRIS_COLOURS) if nature.caucasian > 0.55 else 2
     style = str(rng.choice(HAIR_STYLES, p=wearer_shares(nature)))
     make_up = (not male) and rng.random() < 0.5
-    lip = LIPSTICKS[int(rng.integers(4))] if make_up else skin * np.array([0.86, 0.60, 0.58])
+    lipstick = make_up and rng.random() < 0.7
+    blood = rng.uniform(0.5, 0.85) * (1 - 0.5 * darkness)
+    bare = absorbed(skin, rng.uniform(0.0, 0.1) + 0.15 * darkness, blood, -rng.uniform(0.05, 0.35))
+    # Lipstick lets some of the skin's brightness through.
+    lip = LIPSTICKS[int(rng.integers(4))] * (0.35 + 0.75 * skin.mean()) if lipstick else bare
     beard, moustache = _beard(rng, male)
-    brow = np.clip(hair * rng.uniform(0.5, 0.95), 0, 0.55)
+    brow = hair * rng.uniform(0.5, 0.95)
+    # Brows turn grey later than the hair, and against skin pure grey would look blue.
+    brow = brow * min(1.0, 0.5 / brow.max()) * (1 - 0.3 * grey) * (1 - grey * np.array([0.0, 0.1, 0.22]))
+    brow = 0.8 * brow + 0.1 * skin  # thin hair lets the skin through
     glasses = ""
     if rng.random() < 0.2:
         glasses = str(rng.choice(["round", "square", "square", "sun"]))
@@ -171,17 +211,18 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     return Traits(
         seed=seed,
         nature=nature,
-        skin=_jitter(rng, skin, 0.03),
+        skin=rgb(skin),
         darkness=float(darkness),
         mottling=float(rng.uniform(0.012, 0.035)),
         redness=float(rng.uniform(0.1, 1.0) * (1 - 0.6 * darkness)),
         age=age,
         freckles=float(rng.uniform(0.3, 1)) if rng.random() < 0.25 else 0.0,
-        lip_colour=_jitter(rng, lip, 0.04),
-        lip_mix=float(rng.uniform(0.75, 0.95) if make_up else rng.uniform(0.35, 0.85)),
-        brow_width=float(rng.uniform(2.6, 5.0) if male else rng.uniform(1.8, 3.6)),
+        lip_colour=_jitter(rng, lip, 0.04) if lipstick else rgb(np.clip(lip, 0.02, 0.95)),
+        lipstick=lipstick,
+        lip_mix=float(rng.uniform(0.5, 0.92) if lipstick else rng.uniform(0.7, 1.0)),
+        brow_width=float(rng.uniform(3.4, 6.2) if male else rng.uniform(2.2, 4.6)),
         brow_density=float(rng.uniform(0.35, 1.0)),
-        brow_colour=_jitter(rng, brow, 0.05),
+        brow_colour=_jitter(rng, brow, 0.04 - 0.03 * grey),
         hair_colour=_jitter(rng, hair, 0.025 if grey > 0.5 else 0.07),
         hair_style=style,
         hair_line=float(rng.uniform(50, 70)),
@@ -200,4 +241,5 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         hair_natural=_jitter(rng, natural, 0.05),
         grey=grey,
         highlights=float(rng.uniform(0.3, 0.9)) if not male and natural.mean() > 0.12 and rng.random() < 0.35 else 0.0,
+        **_weathered(rng, nature, make_up),
     )

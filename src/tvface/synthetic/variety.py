@@ -10,6 +10,7 @@ outer eye distance as 1 the inner brow ends are .26 apart and the outer ones 1.3
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,17 @@ def draw_brows(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([right, left]) + np.repeat(rng.normal(0, 0.6, (2, 2)), 5, axis=0)
 
 
+def _lid_fold(rng: np.random.Generator, traits: Traits) -> dict[str, Any]:
+    """Draw the fold of the upper lid: half of the people of Asian origin have none or a low one; age lowers it."""
+    nature = traits.nature
+    single = rng.random() < 0.04 + 0.5 * nature.asian
+    height = rng.uniform(3.0, 6.5) - 1.5 * nature.asian - 1.2 * traits.age
+    return {
+        "crease": 0.0 if single else float(rng.uniform(0.25, 0.8)),
+        "crease_height": float(np.clip(height, 1.6, 6.5)),
+    }
+
+
 def vary(traits: Traits) -> Traits:
     """Return the looks with varied brows, lid creases, lashes, partings and, on some, eye make-up; equal looks give
     equal results.
@@ -45,7 +57,7 @@ def vary(traits: Traits) -> Traits:
     Make-up lies beyond the lids' ends; the eye points stay where the lids meet.
     """
     rng = np.random.default_rng([traits.seed, 0xB40])
-    painted = traits.eye_shadow > 0 or rng.random() < 0.15
+    painted = traits.eye_shadow > 0 or rng.random() < (0.01 if traits.nature.man else 0.25)
     full = traits.hair_style not in ("bald", "rim", "buzz", "bun", "ponytail") and rng.random() < 0.4
     hanging = CUTS[traits.hair_style].end is not None
     thick = traits.brow_width * float(np.exp(rng.normal(0, 0.3)))
@@ -54,8 +66,7 @@ def vary(traits: Traits) -> Traits:
         brow_width=float(np.clip(thick, 1.4, 7.5)),
         brow_density=float(np.clip(traits.brow_density + rng.normal(0, 0.15), 0.2, 1.0)),
         brows=tuple((float(x), float(y)) for x, y in draw_brows(rng)),
-        crease=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.75 else 0.0,
-        crease_height=float(rng.uniform(2.0, 6.5)),
+        **_lid_fold(rng, traits),
         liner=float(rng.uniform(0.8, 2.2)) if painted and rng.random() < 0.7 else 0.0,
         liner_below=float(rng.uniform(0.4, 1.0)) if painted and rng.random() < 0.5 else 0.0,
         wing=float(rng.uniform(0.0, 6.0)),
