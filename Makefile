@@ -15,7 +15,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Containers often forbid Python to keep compiled modules: every job, a process of its own, would compile thousands anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help env demo test lint bench weights lock files
+.PHONY: help env demo test lint bench lock files weights weights-crops weights-faces weights-landmarks weights-parser \
+	weights-identity weights-features
 
 help:
 	@echo "make env    build .venv from requirements.lock (Python 3.11 or 3.12 is all it needs)"
@@ -23,7 +24,7 @@ help:
 	@echo "make test   env, then all tests"
 	@echo "make lint   ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench  the benchmarks"
-	@echo "make weights train the bundled networks anew (two hours)"
+	@echo "make weights train the bundled networks anew (hours; -j 2)"
 	@echo "make lock   resolve requirements*.in anew (needs the network)"
 	@echo "make files  write again what is made from the settings and the lock"
 
@@ -54,15 +55,24 @@ lint: env
 bench: env
 	$(BIN)/python -m benchmarks
 
-# Some two hours on two cores, by the times on the cards. The shipped weights' own commands are on their cards in resources/weights.
-weights: env
-	$(BIN)/python -m tvface.bundled.crops --out .cache/crops --count 20000 --seed 0
-	$(BIN)/python -m tvface.bundled.train landmarks --crops .cache/crops --steps 9000
-	$(BIN)/python -m tvface.bundled.train parser --crops .cache/crops --steps 2500
-	$(BIN)/python -m tvface.bundled.faces --out .cache/faces --people 1800 --seed 0
-	$(BIN)/python -m tvface.bundled.train identity --crops .cache/faces --steps 1800 --batch 64 --held-out 200
-	$(BIN)/python -m tvface.bundled.features deca --crops .cache/crops --steps 3000
-	$(BIN)/python -m tvface.bundled.features temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2
+# From nothing to the shipped weights and their cards. Each training takes one core: make -j 2 weights. Crops lie in .cache,
+# checkpoints beside the weights; a stopped command goes on where it was.
+TRAIN := $(BIN)/python -m tvface.bundled.train
+FEATURES := $(BIN)/python -m tvface.bundled.features
+weights: weights-landmarks weights-parser weights-identity weights-features
+weights-crops: env
+	$(BIN)/python -m tvface.bundled.crops --out .cache/crops --count 30000
+weights-faces: weights-crops
+	$(BIN)/python -m tvface.bundled.faces --out .cache/faces --people 2400
+weights-landmarks: weights-crops
+	$(TRAIN) landmarks --crops .cache/crops --steps 16000 --threads 1
+weights-parser: weights-crops
+	$(TRAIN) parser --crops .cache/crops --steps 6000 --threads 1
+weights-identity: weights-faces
+	$(TRAIN) identity --crops .cache/faces --steps 2400 --batch 64 --held-out 200 --threads 1
+weights-features: weights-crops
+	$(FEATURES) deca --crops .cache/crops --steps 3000 --threads 1
+	$(FEATURES) temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2 --threads 1
 
 lock: env
 	echo 'uv==$(shell $(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)' | $(BIN)/uv pip compile --quiet --universal \

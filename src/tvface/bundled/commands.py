@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 
+from tvface.files.atomic import atomic
 from tvface.networks.bundles import FOLDER
 
+COMMAND = "command.txt"  # in a folder of crops: what made them
 log = logging.getLogger("tvface.bundled")
 
 
@@ -51,7 +53,6 @@ def add_training(
     parser.add_argument("--held-out", type=int, default=held_out, help=held_out_help)
     parser.add_argument("--threads", type=int, default=threads, help="CPU threads; other numbers give other rounding")
     parser.add_argument("--out", type=Path, default=FOLDER)
-    parser.add_argument("--made-by", default="", help="command that made the crops, for the card")
 
 
 def begin(threads: int | None = None) -> None:
@@ -61,31 +62,31 @@ def begin(threads: int | None = None) -> None:
         torch.set_num_threads(threads)
 
 
-def log_paths(paths: Iterable[Path]) -> None:
-    """Log each file as soon as it is written."""
+def log_paths(paths: Iterable[Path], folder: Path, command: str) -> None:
+    """Log each file as soon as it is written; the ``command`` is kept in the ``folder`` of the crops, for the cards."""
     begin()
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic(folder / COMMAND) as temporary:
+        temporary.write_text(command + "\n", encoding="utf-8")
     for path in paths:
         log.info("%s", path)
 
 
 def command_line(module: str, arguments: Sequence[str] | None) -> str:
-    """Return the running command for the card, without ``--made-by``: the card lists its value as a command too.
+    """Return the running command for the card.
 
     Args:
         module: name of the module, as for ``python -m``.
         arguments: of the command; None: the arguments of this process.
     """
     words = list(arguments) if arguments is not None else sys.argv[1:]
-    if "--made-by" in words:
-        position = words.index("--made-by")
-        del words[position : position + 2]
     return f"python -m {module} {shlex.join(words)}"
 
 
 def training_notes(
     command: str,
     crops: int,
-    crops_command: str,
+    folder: Path,
     recipe: Mapping[str, Any],
     last: Mapping[str, Any],
     *,
@@ -97,18 +98,19 @@ def training_notes(
     Args:
         command: of the training.
         crops: number of crops, the held-out crops included.
-        crops_command: that made the crops; "" if unknown.
+        folder: of the crops.
         recipe: of the training.
         last: the last row of the curve: step, loss and the figures on held-out crops.
         start: the notes of the starting weights.
         people: number of people on the crops; 0 if unknown.
     """
+    made = folder / COMMAND
     return {
         "command": command,
         "start": dict(start) if start is not None else None,
         "crops": crops,
         "people": people,
-        "crops_command": crops_command,
+        "crops_command": made.read_text(encoding="utf-8").strip() if made.is_file() else "",
         "recipe": dict(recipe),
         "figures": {name: value for name, value in last.items() if name not in ("step", "loss")},
     }

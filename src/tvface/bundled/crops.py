@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tvface.bundled.commands import log_paths, makers_parser
+from tvface.bundled.commands import command_line, log_paths, makers_parser
 from tvface.bundled.samples import ARRAYS, Samples
 from tvface.head.data import HeadData
 from tvface.runtime.threads import one_thread
@@ -103,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = makers_parser("tvface.bundled.crops", __doc__)
     parser.add_argument("--count", type=int, default=12000)
     options = parser.parse_args(arguments)
-    log_paths(write(options.out, options.count, options.seed, options.processes))
+    command = command_line("tvface.bundled.crops", arguments)
+    log_paths(write(options.out, options.count, options.seed, options.processes), options.out, command)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from tvface.bundled.commands import log_paths, makers_parser
+from tvface.bundled.commands import command_line, log_paths, makers_parser
 from tvface.bundled.people import ARRAYS, People
 from tvface.conventions.similarity import similarity
 from tvface.embedders.base import SIDE
@@ -250,7 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--people", type=int, default=3600)
     parser.add_argument("--faces", type=int, default=FACES, help="per take: more for distances between tracks")
     options = parser.parse_args(arguments)
-    log_paths(write(options.out, options.people, options.seed, options.processes, per_take=options.faces))
+    command = command_line("tvface.bundled.faces", arguments)
+    shards = write(options.out, options.people, options.seed, options.processes, per_take=options.faces)
+    log_paths(shards, options.out, command)
 
 
 if __name__ == "__main__":

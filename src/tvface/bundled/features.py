@@ -228,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     save_weights(target, kept, model.spec, phase="features", steps=2 * options.steps)
     command = command_line("tvface.bundled.features", arguments)
-    about = training_notes(command, len(crops), options.made_by, asdict(recipe), curve[-1])
+    about = training_notes(command, len(crops), options.crops, asdict(recipe), curve[-1])
     encoder = model.coarse_encoder
     write_card(target, "features", encoder, model.spec.image_size, about, curve, time.monotonic() - started)
     shutil.rmtree(folder)

@@ -239,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     about = training_notes(
         command_line("tvface.bundled.train", arguments),
         len(crops),
-        options.made_by,
+        options.crops,
         asdict(recipe),
         curve[-1],
         start=start.about if start else None,
