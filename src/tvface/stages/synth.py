@@ -52,7 +52,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     with TarWriter(outputs["labels"]) as store:
 
         def images() -> Iterator[np.ndarray]:
-            filmed = film(settings.synth, shots, people, head)
+            filmed = film(settings.synth, shots, people)
             for frame in progress(filmed, f"synth {shard}", total):
                 frame_rows.append(_frame_row(frame, shard, settings.synth.fps, store))
                 face_rows.extend(_face_rows(frame, shard, head))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,24 +12,12 @@ from tvface.synthetic.atlas import build_atlas
 from tvface.synthetic.hair import Texture, procedural_texture
 from tvface.synthetic.people import Nature, Population
 from tvface.synthetic.person import Person, Stage
-from tvface.synthetic.portrait import make_portrait
 from tvface.synthetic.skin import SkinPainter
 from tvface.synthetic.traits import draw_traits
 from tvface.synthetic.variety import vary
 
-# These two carry the faces of public-domain portraits; all others are painted.
-PORTRAIT_OF = {"ann": "astronaut", "grace": "grace_hopper"}
 
-
-@dataclass(frozen=True)
-class Member:
-    """A person, and the expression (E,) that their texture contains; it is added to every expression."""
-
-    person: Person
-    resting: np.ndarray
-
-
-def cast_people(names: Iterable[str], head: HeadData, seed: int) -> dict[str, Member]:
+def cast_people(names: Iterable[str], head: HeadData, seed: int) -> dict[str, Person]:
     """Return the people of a show by name; the same name and seed give the same person in every episode.
 
     Raises:
@@ -41,14 +28,9 @@ def cast_people(names: Iterable[str], head: HeadData, seed: int) -> dict[str, Me
     painter = SkinPainter(stage.atlas)
     people = {}
     for name in sorted(set(names)):
-        if name in PORTRAIT_OF:
-            portrait = make_portrait(PORTRAIT_OF[name], stage, painter)
-            people[name] = Member(Person(stage, portrait.shape, portrait.texture), portrait.neutral)
-            continue
         generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
         shape, nature = population.draw(generator)
-        resting = np.zeros(head.expression_basis.shape[2], np.float32)
-        people[name] = Member(Person(stage, shape, _painted(generator, nature, painter, head)), resting)
+        people[name] = Person(stage, shape, _painted(generator, nature, painter, head))
     return people
 
 

@@ -92,6 +92,10 @@ class Environment:
             total = total + facing_disc(normals @ light.direction, light.spread)[:, None] * light.colour
         return np.asarray(total)
 
+    def projected(self) -> np.ndarray:
+        """Return all light as the renderer's spherical harmonics, (9, 3) float32 in DECA's basis, display colours."""
+        return np.asarray(_FIT @ self.irradiance(NORMALS) ** (1 / ENCODING), np.float32)
+
     def lamps(self) -> list[int]:
         """Return which of the lights are rendered as lamps: the strongest, and one behind the head."""
         rims = [k for k, light in enumerate(self.lights) if k and light.direction[2] < _BEHIND]

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from tvface.head.data import HeadData
 from tvface.settings.synth import Synth
 from tvface.synthetic import mishaps
-from tvface.synthetic.backgrounds import PICTURES, picture_background, room_background
-from tvface.synthetic.casting import Member
-from tvface.synthetic.light import directional_light
-from tvface.synthetic.person import Posed
+from tvface.synthetic.person import Person, Posed
 from tvface.synthetic.scene_render import Camera, Frame, average_frames, render_scene
 from tvface.synthetic.script import Actor, Shot
+from tvface.synthetic.sets import FLICKER, Set, build_set
 
 # A film camera's shutter is open for half of a frame's time.
 SHUTTER = 0.5
@@ -53,28 +49,28 @@ class FilmedFrame:
     damage: str
 
 
-def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head: HeadData) -> Iterator[FilmedFrame]:
+def film(settings: Synth, shots: list[Shot], people: Mapping[str, Person]) -> Iterator[FilmedFrame]:
     """Yield every video frame of an episode.
 
     Args:
         settings: picture size, rate, supersampling.
         shots: the script.
         people: everyone in the script, by name.
-        head: the human head, which ``people`` use.
     """
     for shot in shots:
-        backdrop = _backdrop(settings, shot)
+        built = _set(settings, shot, people)
         grain = np.random.default_rng([shot.light_seed, 1])
         for number in range(shot.frames):
             time = number / settings.fps
-            light = scene_light(shot, time) * mishaps.brightness(shot.mishaps, time)
+            level = _level(shot, time)
+            light = built.light.at(level)
             camera = Camera.central(shot.focal, settings.width, settings.height)
             moments = _exposure(shot, time, settings.fps)
             frames, middle = [], []
             for moment in moments:
                 posed = [_pose(people[actor.person], actor, shot, moment) for actor in shot.actors]
-                window = _window(backdrop, settings, shot, moment)
-                frames.append(render_scene(posed, camera, light, window, settings.supersampling))
+                window = cv2.convertScaleAbs(built.window(settings, shot, moment), alpha=level)
+                frames.append(render_scene(posed, camera, light.light, window, settings.supersampling, light.lamps))
                 if moment == moments[len(moments) // 2]:
                     middle = posed
             frame = average_frames(frames) if len(frames) > 1 else frames[0]
@@ -88,30 +84,27 @@ def film(settings: Synth, shots: list[Shot], people: Mapping[str, Member], head:
                 _expose(mishaps.blurred(frame.image, shot.mishaps, time), shot, grain), shot.mishaps, time
             )
             damage = mishaps.named(shot.mishaps, time)
-            yield FilmedFrame(shot.first + number, shot, image, frame.labels, light, takes, damage)
+            yield FilmedFrame(shot.first + number, shot, image, frame.labels, light.truth, takes, damage)
 
 
-def scene_light(shot: Shot, time: float) -> np.ndarray:
-    """Return the shot's light at ``time`` seconds, (9, 3): a lamp that wanders slowly over an ambient level."""
-    generator = np.random.default_rng(shot.light_seed)
-    tint = 1 + generator.normal(0, 0.05, 3)
-    azimuth, height = generator.uniform(-1.1, 1.1), generator.uniform(0.1, 0.7)
-    drift = 0.35 * np.sin(2 * np.pi * (0.08 * time + generator.uniform()))
-    direction = np.array([np.sin(azimuth + drift), height, np.cos(azimuth + drift)])
-    flicker = 1 + 0.08 * np.sin(2 * np.pi * (0.2 * time + generator.uniform()))
-    ambient, gain = generator.uniform(0.45, 0.65), generator.uniform(0.35, 0.65) * flicker
-    level = 0.42 if shot.dark else 1.0
-    return directional_light(direction, level * ambient, level * gain, tint, tint)
+def _set(settings: Synth, shot: Shot, people: Mapping[str, Person]) -> Set:
+    """Build the set of a shot; the camera exposes for the first actor."""
+    if not shot.actors:
+        return build_set(settings, shot, np.full(3, 0.5), np.array([0.0, 0.0, -1.5]))
+    first = shot.actors[0]
+    skin = np.array(people[first.person].texture.traits.skin)
+    return build_set(settings, shot, skin, _place(first, shot, 0.5 * shot.frames / settings.fps))
+
+
+def _level(shot: Shot, time: float) -> float:
+    """Return the brightness of the light at a time: lamps on mains, and those that flicker."""
+    return (1 + FLICKER * float(np.sin(1.3 * time + shot.light_seed % 7))) * mishaps.brightness(shot.mishaps, time)
 
 
 def _exposure(shot: Shot, time: float, fps: float) -> list[float]:
     if not shot.blur:
         return [time]
     return [time + SHUTTER / fps * (k / (SUBFRAMES - 1) - 0.5) for k in range(SUBFRAMES)]
-
-
-def _expression(member: Member, actor: Actor, time: float) -> np.ndarray:
-    return (member.resting + actor.performance.expression(time)).astype(np.float32)
 
 
 def _hidden(frame: Frame, shot: Shot, time: float) -> Frame:
@@ -124,10 +117,10 @@ def _hidden(frame: Frame, shot: Shot, time: float) -> Frame:
     return frame
 
 
-def _pose(member: Member, actor: Actor, shot: Shot, time: float) -> Posed:
+def _pose(person: Person, actor: Actor, shot: Shot, time: float) -> Posed:
     performance = actor.performance
-    expression = _expression(member, actor, time)
-    return member.person.place(expression, performance.joints(time), _place(actor, shot, time))
+    expression = performance.expression(time)
+    return person.place(expression, performance.joints(time), _place(actor, shot, time))
 
 
 def _place(actor: Actor, shot: Shot, time: float) -> np.ndarray:
@@ -137,7 +130,7 @@ def _place(actor: Actor, shot: Shot, time: float) -> np.ndarray:
 
 def _take(
     actor: Actor,
-    member: Member,
+    person: Person,
     shot: Shot,
     place: int,
     time: float,
@@ -146,51 +139,14 @@ def _take(
 ) -> Take:
     return Take(
         person=actor.person,
-        shape=member.person.shape,
-        expression=_expression(member, actor, time),
+        shape=person.shape,
+        expression=actor.performance.expression(time),
         joints=actor.performance.joints(time),
         translation=_place(actor, shot, time),
         points=frame.points[place],
         visible=frame.visible[place],
         angles=posed[place].angles,
     )
-
-
-def _backdrop(settings: Synth, shot: Shot) -> np.ndarray:
-    """Draw the scene's set once, wider than the picture, so that a pan moves over it."""
-    # The reverse shot of a conversation looks at another wall.
-    wall = zlib.crc32(shot.actors[0].person.encode()) if shot.kind == "single" else 0
-    generator = np.random.default_rng([shot.background, 11, wall])
-    wide, high = round(settings.width * 1.25), round(settings.height * 1.1)
-    if shot.background % 3 == 1:
-        # Outdoors or a wall: a sample picture; the same set-up for all shots of the scene.
-        room = picture_background(PICTURES[(shot.background + wall) % len(PICTURES)][0], wide, high, generator)
-    else:
-        room = _muted(room_background(wide, high, generator))
-    if shot.kind != "empty":
-        # Each set-up looks at another part of the set, nearer for one person than for two, and out of focus.
-        zoom = 1.35 if shot.kind == "single" else 1.15
-        generator = np.random.default_rng([shot.background, shot.index, 12])
-        cut = (round(high / zoom), round(wide / zoom))
-        y, x = (int(generator.integers(0, full - part + 1)) for full, part in zip((high, wide), cut, strict=True))
-        room = cv2.resize(room[y : y + cut[0], x : x + cut[1]], (wide, high), interpolation=cv2.INTER_CUBIC)
-        room = cv2.GaussianBlur(room, (0, 0), 2.0)
-    return (room * (0.42 if shot.dark else 0.9)).astype(np.uint8)
-
-
-def _muted(image: np.ndarray) -> np.ndarray:
-    """Take most of the colour out: sets are painted in muted tones, and faces should stand out."""
-    grey = image.mean(2, keepdims=True)
-    return (grey + 0.4 * (image - grey)).astype(np.uint8)
-
-
-def _window(backdrop: np.ndarray, settings: Synth, shot: Shot, time: float) -> np.ndarray:
-    """Cut the visible part; a pan moves it by ``shot.pan`` pixels per second, to sub-pixels."""
-    rest = backdrop.shape[1] - settings.width
-    x = rest / 2 + np.clip(shot.pan * (time - 0.5 * shot.frames / settings.fps), -rest / 2 + 1, rest / 2 - 1)
-    y = (backdrop.shape[0] - settings.height) / 2
-    centre = (x + (settings.width - 1) / 2, y + (settings.height - 1) / 2)
-    return cv2.getRectSubPix(backdrop, (settings.width, settings.height), centre)
 
 
 def _expose(image: np.ndarray, shot: Shot, generator: np.random.Generator) -> np.ndarray:

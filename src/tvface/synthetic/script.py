@@ -18,7 +18,6 @@ from tvface.synthetic.motion import Curve, Performance, converse, perform
 
 SHOW = "demo"
 
-# The first names carry photographic textures (public-domain portraits), the others procedural ones.
 CAST = ("ann", "ben", "grace", "cleo", "dan", "eve", "finn", "gina", "hugo", "iris", "jack", "kate")
 
 WALK_INS = 0.2  # of the shots of one person begin before they have come
