@@ -130,7 +130,9 @@ def _log(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _light(rng: np.random.Generator, azimuth: float, height: float, level: float, kelvin: float, degrees: float) -> AreaLight:
+def _light(
+    rng: np.random.Generator, azimuth: float, height: float, level: float, kelvin: float, degrees: float
+) -> AreaLight:
     """Return a light of a colour temperature whose tint is a little off, as of real lamps."""
     colour = level * colour_of(kelvin) * np.exp(rng.normal(0, 0.03, 3))
     return AreaLight(towards(azimuth, height), colour, float(np.radians(degrees)))
@@ -139,7 +141,7 @@ def _light(rng: np.random.Generator, azimuth: float, height: float, level: float
 def _ambient(rng: np.random.Generator, level: float, kelvin: float, down: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the ambient light from above and, ``down`` times that and tinted by the floor, from below."""
     above = level * colour_of(kelvin) * np.exp(rng.normal(0, 0.04, 3))
-    return above, above * down * np.exp(rng.normal(0, 0.08, 3) + (0.05, 0, -0.05))
+    return above, above * down * np.exp(rng.normal((0.05, 0, -0.05), 0.08))
 
 
 def _window(rng: np.random.Generator) -> Environment:
@@ -155,7 +157,9 @@ def _interview(rng: np.random.Generator) -> Environment:
     side, kelvin = _side(rng), rng.choice([3200.0, 4300.0, 5600.0])
     ratio = _log(rng, 1.8, 7)
     key = _light(rng, side * rng.uniform(18, 60), rng.uniform(15, 45), 1.0, kelvin, rng.uniform(6, 24))
-    fill = _light(rng, -side * rng.uniform(15, 60), rng.uniform(-5, 25), 0.7 / ratio, kelvin * rng.uniform(0.9, 1.2), 30)
+    fill = _light(
+        rng, -side * rng.uniform(15, 60), rng.uniform(-5, 25), 0.7 / ratio, kelvin * rng.uniform(0.9, 1.2), 30
+    )
     rim = _light(
         rng, -side * rng.uniform(115, 165), rng.uniform(20, 50), _log(rng, 0.2, 1.3), rng.uniform(3000, 7000), 8
     )

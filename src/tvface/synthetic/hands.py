@@ -37,7 +37,11 @@ def hand(
     front = np.array([0.0, 0.0, palm])
     middle = np.array([*knuckles, 0.0])
     wrist = middle - palm * along
-    bend = float(rng.choice([rng.uniform(0, 0.25), rng.uniform(0.2, 0.9), rng.uniform(1.0, 1.5)])) if bend is None else bend
+    bend = (
+        float(rng.choice([rng.uniform(0, 0.25), rng.uniform(0.2, 0.9), rng.uniform(1.0, 1.5)]))
+        if bend is None
+        else bend
+    )
     fan = rng.uniform(0.02, 0.35) * (bend < 0.7)
     strokes: Strokes = []
     for number, (long, root, radius) in enumerate(_FINGERS):
@@ -46,7 +50,8 @@ def hand(
         strokes.append((base, place, 0.17 * palm, 0.135 * palm, SKIN))
         lean = fan * (number - 1.5) * 0.45 + rng.normal(0, 0.035)
         turn = bend * rng.uniform(0.75, 1.25) * 0.6
-        start, r = place, radius * palm * rng.uniform(0.95, 1.1)
+        start: np.ndarray = place
+        r = float(radius * palm * rng.uniform(0.95, 1.1))
         for joint, part in enumerate(_PHALANGES):
             # A bent finger comes towards the camera and gets shorter in the picture.
             heading = np.cos(turn) * (np.cos(lean) * along + np.sin(lean) * across) + np.sin(turn) * front / palm
@@ -58,7 +63,7 @@ def hand(
             start, r = end, narrow
             turn = min(turn + bend, 2.6)
         if bend < 1.0:
-            nail = start + (0, 0, 0.45 * r)
+            nail = start + 0.45 * r / palm * front
             strokes.append((nail, nail + 0.35 * r * along, 0.62 * r, 0.58 * r, NAIL))
     spread = rng.uniform(0.15, 0.9) if bend < 0.9 else rng.uniform(-0.3, 0.3)
     root = wrist + palm * (0.2 * along - 0.28 * across) + 0.05 * front

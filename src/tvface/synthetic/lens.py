@@ -95,7 +95,9 @@ def lens(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         kernel = motion_kernel(float(rng.uniform(2, 8)) * unit, float(rng.normal(0, 0.5)) + (rng.random() < 0.25) * 1.5)
         linear = cv2.filter2D(linear, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
     if rng.random() < 0.08:  # veiling glare of a bright window or an old lens
-        glow = cv2.GaussianBlur(cv2.resize(linear, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), (0, 0), 3 * unit)
+        glow = cv2.GaussianBlur(
+            cv2.resize(linear, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), (0, 0), 3 * unit
+        )
         glow = cv2.resize(glow, linear.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         linear = linear + np.float32(rng.uniform(0.08, 0.3)) * (glow - 0.3 * linear)
     return linear

@@ -164,7 +164,13 @@ def _paint(
         relief = FLAT if surface.relief is None else surface.relief.at(level)
         reach = np.ones(len(points), np.float32) if surface.shadow is None else surface.shadow.reach(light)
         mesh = kernels.Projected(
-            points, surface.faces, first, surface.vertices, surface.normals, reach, _lamps(surface, lamps, shadows[person])
+            points,
+            surface.faces,
+            first,
+            surface.vertices,
+            surface.normals,
+            reach,
+            _lamps(surface, lamps, shadows[person]),
         )
         scale = texture.shape[1] / surface.labels.shape[1]
         look = kernels.Look(surface.corners, surface.labels, texture, scale, relief, surface.gloss)
@@ -191,8 +197,7 @@ def _lamps(surface: Surface, lamps: Sequence[PointLight], shadows: Sequence[Shad
     """Return the light of the lamps at each vertex: (V, 3) float32."""
     total = np.zeros(surface.vertices.shape, np.float32)
     for lamp, shadow in zip(lamps, shadows, strict=True):
-        arriving = lamp.irradiance(surface.vertices, surface.normals)
-        total += arriving * shadow.lit(surface.vertices, surface.normals, lamp.spread)[:, None]
+        shadow.add(lamp, surface.vertices, surface.normals, total)
     return total
 
 

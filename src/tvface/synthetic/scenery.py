@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tvface.synthetic.noise import Noise
-from tvface.synthetic.rooms import muted
+from tvface.synthetic.walls import muted
 
 
 def _grid(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ def _leaves(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 def landscape(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     """Draw sky, far hills or roofs, trees and ground: (height, width, 3) float32 linear light."""
-    x, y = _grid(width, height)
+    _, y = _grid(width, height)
     image = _sky(width, height, rng)
     horizon = rng.uniform(0.3, 0.75)
     line = horizon - 0.06 * rng.uniform(0, 2) * (1 + Noise(3, 4).draw(width, 2, rng)[:1])
@@ -57,7 +57,10 @@ def landscape(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.35:  # roofs
         for _ in range(int(rng.integers(4, 16))):
             a, w, h = rng.uniform(0, 1), rng.uniform(0.03, 0.16), rng.uniform(0.03, 0.3)
-            box = (slice(int((horizon - h) * height), int(horizon * height) + 3), slice(int(a * width), int((a + w) * width)))
+            box = (
+                slice(int((horizon - h) * height), int(horizon * height) + 3),
+                slice(int(a * width), int((a + w) * width)),
+            )
             image[box] = muted(rng, 0.1, 0.6, 0.3)
     if rng.random() < 0.75:
         top = horizon - rng.uniform(0.05, 0.5) + 0.1 * Noise(7, 5, 0.6).draw(width, 2, rng)[:1]
@@ -96,7 +99,9 @@ def studio(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     hue = 0.08 + rng.dirichlet([0.6, 0.6, 0.9])
     image = np.empty((height, width, 3), np.float32)
     image[:] = hue * rng.uniform(0.02, 0.35)
-    image *= 1 + 2.5 * np.exp(-(((x - rng.uniform(0, 1)) / 0.4) ** 2) - ((y - rng.uniform(0, 0.8)) / 0.5) ** 2)[:, :, None]
+    image *= (
+        1 + 2.5 * np.exp(-(((x - rng.uniform(0, 1)) / 0.4) ** 2) - ((y - rng.uniform(0, 0.8)) / 0.5) ** 2)[:, :, None]
+    )
     at = -0.1
     while at < 1:
         w = rng.uniform(0.05, 0.4)

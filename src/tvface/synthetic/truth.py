@@ -32,6 +32,7 @@ from tvface.synthetic.light import PointLight
 from tvface.synthetic.occluders import Covered
 from tvface.synthetic.person import Person, Posed
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
+from tvface.synthetic.surroundings import draw_surroundings
 
 INTERVALS = (1 / 25, 1 / 3)  # seconds between the frames of a shot: from video rate to the rate of TVQA's pictures
 LONGEST = 0.6  # seconds, so that the head stays in the crop
@@ -159,7 +160,6 @@ class ShotMaker:
         middle = self.frames // 2
         place_of_head = posed[middle].landmarks.mean(0)
         around = draw_surroundings(self.size, place_of_head, np.array(person.texture.traits.skin), rng)
-        light, lamps, background = around.light, around.lamps, around.background
         others = self.crops.company(person, float(-moments[middle].translation[2]), rng)
         camera = self.crops.camera(posed[middle], rng)
         occluders = self.crops.covers(rng)
@@ -168,7 +168,7 @@ class ShotMaker:
         columns: dict[str, list[np.ndarray]] = {}
         facts, covers = [], []
         for moment, place in zip(moments, posed, strict=True):
-            frame = render_scene([place, *others], camera, light, background, lamps=lamps)
+            frame = render_scene([place, *others], camera, around.light, around.background, lamps=around.lamps)
             # Seeds, not generators: every frame of the shot has the same occluder at the same place.
             image, labels, cover = _cover(frame, occluders, np.random.default_rng(occluder))
             covers.append(cover)
@@ -180,7 +180,7 @@ class ShotMaker:
                 "labels": labels,
                 "occluder": cover,
                 "vertices": place.vertices,
-                **_parameters(person, moment, camera, light, lamps),
+                **_parameters(person, moment, camera, around.light, around.lamps),
             }
             facts.append(_facts(place, moment, camera, arrays) | {"interval_s": interval})
             for name, value in arrays.items():

@@ -58,7 +58,9 @@ def _paint(
                     paint[y, x, k] = colours[material, k] * lit * crease * (0.66 + 0.34 * nz)
 
 
-def paint_strokes(size: int, strokes: Strokes, colours: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def paint_strokes(
+    size: int, strokes: Strokes, colours: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Paint strokes under a drawn light; those of greater height lie in front.
 
     Args:
