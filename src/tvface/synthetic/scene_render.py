@@ -188,7 +188,7 @@ def _shadows(drawn: Sequence[_Drawn], lamps: Sequence[PointLight]) -> dict[int, 
     for person in {part.person for part in drawn}:
         surfaces = [part.surface for part in drawn if part.person == person]
         meshes = [(surface.vertices, surface.faces) for surface in surfaces]
-        middle = surfaces[0].vertices.mean(0)
+        middle = surfaces[0].vertices[::8].mean(0)
         shadows[person] = [ShadowMap.of(lamp.position - middle, meshes) for lamp in lamps]
     return shadows
 

@@ -127,7 +127,7 @@ def tone_curves(rng: np.random.Generator) -> np.ndarray:
         room = 1.04 - knee
         light = np.minimum(light, knee) + room * over / (over + room)
     value = np.clip(light, 0, 1) ** (1 / 2.2)
-    slope = rng.normal(0.12, 0.3)
+    slope = rng.normal(0.04, 0.3)
     curve = value + slope * value * (1 - value) * (value - 0.45) * 2.2  # S-shaped, or flat
     if rng.random() < 0.5:
         curve = np.clip(curve, 0, 1) ** float(np.exp(rng.normal(0, 0.16)))
@@ -161,7 +161,7 @@ def draw_development(rng: np.random.Generator) -> Development:
         if rng.random() < 0.4:
             grain = 0.002 * speed**0.5
     colour = rng.random()
-    saturation = 1.0 + rng.normal(0, 0.14)
+    saturation = 1.1 + rng.normal(0, 0.15)
     if colour < 0.06:
         saturation = 0.0 if rng.random() < 0.7 else float(rng.uniform(0.0, 0.3))
     elif colour < 0.2:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from tvface.synthetic import kernels
 from tvface.synthetic.light import PointLight
 
 SIDE = 160  # pixels of the depth picture
 MARGIN = 0.012  # metres around the head
 SLACK = 2.5e-3  # metres that a vertex may lie behind the surface that hides it: the triangles are coarse
 BLOCKER = 0.08  # metres in front of a vertex at which the widest search for what hides it is aimed
+BOUNCE = 0.06  # share of a lamp's light that gets to hidden places off what hides them
 NARROWEST = 2.0e-3  # metres, radius of the sharpest edge: vertices lie further apart
 
 _COUNT = 16
@@ -22,6 +22,49 @@ _COUNT = 16
 _RADII = np.sqrt((np.arange(_COUNT) + 0.5) / _COUNT)
 _TURNS = np.arange(_COUNT) * np.pi * (3 - np.sqrt(5))
 SPIRAL = np.stack([_RADII * np.cos(_TURNS), _RADII * np.sin(_TURNS)], 1).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _bounds(points: np.ndarray) -> np.ndarray:
+    """Return the least and the greatest coordinates of points (V, 3): (2, 3) float32, faster than NumPy."""
+    result = np.empty((2, 3), np.float32)
+    result[0], result[1] = np.inf, -np.inf
+    for v in range(points.shape[0]):
+        for k in range(3):
+            result[0, k] = min(result[0, k], points[v, k])
+            result[1, k] = max(result[1, k], points[v, k])
+    return result
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _raise(points: np.ndarray, faces: np.ndarray, closed: bool, near: np.ndarray) -> None:
+    """Write the greatest height of triangles (F, 3) over points (V, 3), column, row, height, into ``near`` (S, S).
+
+    Triangles of a ``closed`` mesh that face away from the lamp are left out.
+    """
+    side = near.shape[0]
+    one, zero = np.float32(1.0), np.float32(0.0)
+    for f in range(faces.shape[0]):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        x0, y0, x1, y1, x2, y2 = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+        area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
+        if area == zero or (closed and area < zero):
+            continue
+        left, right = max(int(np.ceil(min(x0, x1, x2))), 0), min(int(np.floor(max(x0, x1, x2))), side - 1)
+        top, bottom = max(int(np.ceil(min(y0, y1, y2))), 0), min(int(np.floor(max(y0, y1, y2))), side - 1)
+        inverse = one / area
+        step0, step1 = (y1 - y2) * inverse, (y2 - y0) * inverse
+        for j in range(top, bottom + 1):
+            w0 = ((x1 - left) * (y2 - j) - (y1 - j) * (x2 - left)) * inverse
+            w1 = ((x2 - left) * (y0 - j) - (y2 - j) * (x0 - left)) * inverse
+            for i in range(left, right + 1):
+                w2 = one - w0 - w1
+                if w0 >= zero and w1 >= zero and w2 >= zero:
+                    height = w0 * points[a, 2] + w1 * points[b, 2] + w2 * points[c, 2]
+                    if height > near[j, i]:
+                        near[j, i] = height
+                w0 += step0
+                w1 += step1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -86,6 +129,7 @@ def _add_lamp(
             if hidden == count and wide <= radius:
                 break
             radius = wide
+        share += np.float32(BOUNCE) * (np.float32(1.0) - share)
         light = share * cosine / ((far + np.float32(1e-3)) * (far + np.float32(1e-3)))
         for k in range(3):
             total[v, k] += light * lamp[3 + k]
@@ -104,21 +148,23 @@ class ShadowMap:
     def of(cls, direction: np.ndarray, meshes: Sequence[tuple[np.ndarray, np.ndarray]]) -> ShadowMap:
         """Look at meshes, (vertices (V, 3), faces (F, 3) int32) each, from a far ``direction`` (3,).
 
-        The first mesh, the head, sets the part that is seen: what lies beside it throws no shadow.
+        The first mesh, the head, is closed and sets the part that is seen: what lies beside it throws no shadow.
         """
         direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
         side = np.cross(direction, [0.0, 1.0, 0.0] if abs(direction[1]) < 0.9 else [1.0, 0.0, 0.0])
         side /= np.linalg.norm(side)
         axes = np.stack([side, np.cross(direction, side), direction], 1).astype(np.float32)
         local = [vertices @ axes for vertices, _ in meshes]
-        low, high = local[0].min(0) - MARGIN, local[0].max(0) + MARGIN
-        low[2] = min(float(part[:, 2].min()) for part in local) - 0.01
+        bounds = [_bounds(part) for part in local]
+        low, high = bounds[0][0] - np.float32(MARGIN), bounds[0][1] + np.float32(MARGIN)
+        low[2] = min(float(bound[0, 2]) for bound in bounds) - 0.01
         scale = (SIDE - 1) / float((high - low)[:2].max())
         near = np.zeros((SIDE, SIDE), np.float32)
-        face = np.full(near.shape, -1, np.int32)
-        shadow = cls(axes, low.astype(np.float32), scale, near)
-        for part, (_, faces) in zip(local, meshes, strict=True):
-            kernels.fill(shadow._placed(part), faces, 0, face, near)
+        shadow = cls(axes, low, scale, near)
+        for number, (part, (_, faces)) in enumerate(zip(local, meshes, strict=True)):
+            least, greatest = bounds[number]
+            if (greatest > low)[:2].all() and (least < high)[:2].all():
+                _raise(shadow._placed(part), faces, number == 0, near)
         return shadow
 
     def _placed(self, local: np.ndarray) -> np.ndarray:
