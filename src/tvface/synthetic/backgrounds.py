@@ -1,7 +1,8 @@
 """Backgrounds of synthetic pictures: rooms, streets, landscapes and studios, and sample pictures of scikit-image.
 
 The scenes are drawn once each, larger than a picture; a background is a window of one, mirrored, in the light of the
-picture and out of focus. The sample pictures are permissively licensed. No picture shows a person, a cat or a coin with a head on it: such a face would have no label.
+picture and out of focus. The sample pictures are permissively licensed. No picture shows a person, a cat or a coin with
+a head on it: such a face would have no label.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
+import numba
 import numpy as np
 from skimage import data
 
@@ -155,15 +157,34 @@ def scene(draw: Draw, number: int) -> np.ndarray:
     return image
 
 
-def encoded(linear: np.ndarray) -> np.ndarray:
-    """Return the display values of linear light: (H, W, 3) float32 to uint8; highlights keep their order above white."""
+def _display_table() -> np.ndarray:
+    """Return the display values over the root of light 0..16: (4096,) uint8; what is above white keeps its order."""
+    linear = 16 * np.linspace(0, 1, 4096) ** 2
     over = np.maximum(linear - 0.83, 0)
     rolled = np.minimum(linear, 0.83) + 0.17 * over / (over + 0.6)  # white is reached by lamps alone
-    root = cv2.convertScaleAbs(cv2.sqrt(np.asarray(rolled, np.float32)), alpha=255)
-    return np.asarray(cv2.LUT(root, _FROM_ROOT))
+    return np.round(255 * rolled ** (1 / 2.2)).astype(np.uint8)
 
 
-_FROM_ROOT = np.round(255 * (np.arange(256) / 255) ** (2 / 2.2)).astype(np.uint8)
+_DISPLAY = _display_table()
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _encode(linear: np.ndarray, tint: np.ndarray, table: np.ndarray, image: np.ndarray) -> None:
+    last = table.shape[0] - 1
+    scale = np.float32(last / 4.0)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            for k in range(3):
+                place = scale * np.sqrt(max(linear[y, x, k] * tint[k], np.float32(0.0)))
+                image[y, x, k] = table[min(int(place + np.float32(0.5)), last)]
+
+
+def encoded(linear: np.ndarray, tint: np.ndarray | None = None) -> np.ndarray:
+    """Return the display values of linear light (H, W, 3) float32 times ``tint`` (3,): (H, W, 3) uint8."""
+    image = np.empty(linear.shape, np.uint8)
+    gains = np.ones(3) if tint is None else tint
+    _encode(np.ascontiguousarray(linear, np.float32), np.asarray(gains, np.float32), _DISPLAY, image)
+    return image
 
 
 def scene_background(kind: str, behind: np.ndarray, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
@@ -185,9 +206,9 @@ def scene_background(kind: str, behind: np.ndarray, width: int, height: int, rng
     if rng.random() < 0.5:
         image = np.ascontiguousarray(image[:, ::-1])
     repaint = np.exp(rng.normal(0, 0.12, 3))
-    tint = np.asarray(np.clip(behind, 0.004, 3.0) * repaint, np.float32)
+    tint = np.clip(behind, 0.004, 3.0) * repaint
     radius = 0.0 if rng.random() < 0.12 else float(np.exp(rng.uniform(np.log(0.004), np.log(0.055)))) * width
-    return encoded(defocus(to_linear(image, HIGHLIGHTS) * tint, radius))
+    return encoded(defocus(to_linear(image, HIGHLIGHTS), radius), tint)
 
 
 def random_background(

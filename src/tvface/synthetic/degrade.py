@@ -36,7 +36,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator, grain: np.random.Genera
     if coarse:
         linear = cv2.resize(linear, (small, small), interpolation=cv2.INTER_AREA)
     shown = develop(linear, settings, grain or rng)
-    if combed:
+    if combed and small == size:  # enlarged, the lines would be broader than any television shows
         shown = comb(shown, combed)
     if len(shown) != small:
         shown = cv2.resize(shown, (small, small), interpolation=cv2.INTER_AREA)

@@ -145,12 +145,12 @@ def _light(
 def _ambient(rng: np.random.Generator, level: float, kelvin: float, down: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the ambient light from above and, ``down`` times that and tinted by the floor, from below."""
     above = level * colour_of(kelvin) * np.exp(rng.normal(0, 0.04, 3))
-    return above, above * down * np.exp(rng.normal(0, 0.08, 3) + (0.05, 0, -0.05))
+    return above, above * down * np.exp(rng.normal((0.05, 0, -0.05), 0.08))
 
 
 def _window(rng: np.random.Generator) -> Environment:
     kelvin = rng.uniform(5000, 8500)
-    ratio = _log(rng, 2, 9)
+    ratio = _log(rng, 1.6, 7)
     key = _light(rng, _side(rng) * rng.uniform(15, 85), rng.uniform(-3, 35), 1.0, kelvin, rng.uniform(13, 36))
     above, below = _ambient(rng, 1.0 / ratio, rng.uniform(0.65, 1.0) * kelvin, rng.uniform(0.5, 1.0))
     return Environment(above, below, (key,), "indoors", above * _log(rng, 0.7, 2.5))
@@ -159,7 +159,7 @@ def _window(rng: np.random.Generator) -> Environment:
 def _interview(rng: np.random.Generator) -> Environment:
     """Three-point light: key, fill on the other side, rim from behind."""
     side, kelvin = _side(rng), rng.choice([3200.0, 4300.0, 5600.0])
-    ratio = _log(rng, 1.8, 7)
+    ratio = _log(rng, 1.4, 5)
     key = _light(rng, side * rng.uniform(18, 60), rng.uniform(15, 45), 1.0, kelvin, rng.uniform(6, 24))
     fill = _light(
         rng, -side * rng.uniform(15, 60), rng.uniform(-5, 25), 0.7 / ratio, kelvin * rng.uniform(0.9, 1.2), 30
@@ -174,7 +174,7 @@ def _interview(rng: np.random.Generator) -> Environment:
 
 def _ceiling(rng: np.random.Generator) -> Environment:
     kelvin = rng.uniform(3000, 5200)
-    ratio = _log(rng, 1.2, 3.5)
+    ratio = _log(rng, 1.0, 3.2)
     key = _light(rng, _side(rng) * rng.uniform(0, 70), rng.uniform(35, 75), 1.0, kelvin, rng.uniform(14, 38))
     above, below = _ambient(rng, 1.1 / ratio, kelvin, rng.uniform(0.45, 0.9))
     green = np.array([1.0, 1 + max(0.0, rng.normal(0, 0.05)), 1.0])  # tubes
@@ -194,7 +194,7 @@ def _sun(rng: np.random.Generator) -> Environment:
     height = rng.uniform(10, 65)
     kelvin = 5600 - 2600 * np.exp(-height / 14)
     key = replace(_light(rng, azimuth, height, 1.0, kelvin, rng.uniform(2, 5)), distance=60.0)
-    above, below = _ambient(rng, _log(rng, 0.12, 0.45), rng.uniform(7500, 9000), rng.uniform(0.5, 1.1))
+    above, below = _ambient(rng, _log(rng, 0.07, 0.35), rng.uniform(7500, 9000), rng.uniform(0.5, 1.1))
     behind = (above + below + key.colour) * _log(rng, 0.35, 1.2)
     return Environment(above, below * [1.1, 1.0, 0.85], (key,), "outdoors", behind)
 
@@ -209,7 +209,7 @@ def _stage(rng: np.random.Generator) -> Environment:
     key = _light(
         rng, _side(rng) * rng.uniform(0, 65), rng.uniform(25, 58), 1.0, rng.uniform(3000, 5600), rng.uniform(2, 6)
     )
-    level = _log(rng, 0.01, 0.12)
+    level = _log(rng, 0.006, 0.08)
     above, below = _ambient(rng, level, 4000, 0.6)
     gel = 0.15 + rng.dirichlet([0.5, 0.5, 0.5]) * 2
     rim = AreaLight(towards(rng.uniform(110, 250), rng.uniform(10, 50)), gel * _log(rng, 0.2, 1.5), np.radians(6))
@@ -220,7 +220,7 @@ def _stage(rng: np.random.Generator) -> Environment:
 def _candle(rng: np.random.Generator) -> Environment:
     key = _light(rng, rng.normal(0, 45), rng.uniform(-35, 15), 1.0, 2500, rng.uniform(3, 8))
     key = replace(key, distance=rng.uniform(0.4, 1.0))
-    above, below = _ambient(rng, _log(rng, 0.02, 0.12), rng.choice([2600.0, 8500.0]), 0.8)
+    above, below = _ambient(rng, _log(rng, 0.01, 0.08), rng.choice([2600.0, 8500.0]), 0.8)
     return Environment(above, below, (key,), "dark", above * 1.5 + 0.05 * key.colour)
 
 
@@ -269,7 +269,7 @@ def draw_environment(rng: np.random.Generator) -> Environment:
     environment = KINDS[kind][0](rng)
     seen = environment.irradiance(_FRONT).mean(0)
     # The camera balances most of the light's colour away; some are set wrongly.
-    part = float(np.clip(rng.normal(0.85, 0.1), 0, 1.05)) if rng.random() < 0.85 else rng.uniform(0.1, 0.8)
+    part = float(np.clip(rng.normal(0.78, 0.12), 0, 1.05)) if rng.random() < 0.85 else rng.uniform(0.1, 0.8)
     return environment.scaled((seen / seen.mean()) ** -part)
 
 

@@ -50,7 +50,8 @@ def hand(
         strokes.append((base, place, 0.17 * palm, 0.135 * palm, SKIN))
         lean = fan * (number - 1.5) * 0.45 + rng.normal(0, 0.035)
         turn = bend * rng.uniform(0.75, 1.25) * 0.6
-        start, r = place, radius * palm * rng.uniform(0.95, 1.1)
+        start: np.ndarray = place
+        r = float(radius * palm * rng.uniform(0.95, 1.1))
         for joint, part in enumerate(_PHALANGES):
             # A bent finger comes towards the camera and gets shorter in the picture.
             heading = np.cos(turn) * (np.cos(lean) * along + np.sin(lean) * across) + np.sin(turn) * front / palm
@@ -62,13 +63,13 @@ def hand(
             start, r = end, narrow
             turn = min(turn + bend, 2.6)
         if bend < 1.0:
-            nail = start + (0, 0, 0.45 * r)
+            nail = start + 0.45 * r / palm * front
             strokes.append((nail, nail + 0.35 * r * along, 0.62 * r, 0.58 * r, NAIL))
     spread = rng.uniform(0.15, 0.9) if bend < 0.9 else rng.uniform(-0.3, 0.3)
-    root = wrist + palm * (0.2 * along - 0.28 * across) + 0.05 * front
-    knee = root + palm * (0.42 * along - spread * 0.42 * across)
+    ball = wrist + palm * (0.2 * along - 0.28 * across) + 0.05 * front
+    knee = ball + palm * (0.42 * along - spread * 0.42 * across)
     tip = knee + palm * (0.36 * along - (spread - 0.25) * 0.3 * across)
-    strokes += [(root, knee, 0.19 * palm, 0.125 * palm, SKIN), (knee, tip, 0.12 * palm, 0.095 * palm, SKIN)]
+    strokes += [(ball, knee, 0.19 * palm, 0.125 * palm, SKIN), (knee, tip, 0.12 * palm, 0.095 * palm, SKIN)]
     arm = wrist - 4.5 * palm * along + rng.normal(0, 0.5) * palm * across
     strokes.append((wrist, arm, 0.27 * palm, 0.42 * palm, SKIN))
     if rng.random() < 0.6:

@@ -184,19 +184,20 @@ def _foreground(size: int, rng: np.random.Generator) -> Paint:
     """Draw the shoulder and head of somebody nearer to the camera, out of focus, at one side of the picture."""
     scale, side = rng.uniform(0.5, 1.1) * size, 1.0 if rng.random() < 0.5 else -1.0
     head = np.array([0.5 + side * rng.uniform(0.4, 0.75), rng.uniform(0.35, 1.0), 0.0]) * (size, size, 0)
-    neck = head + (side * 0.1 * scale, 0.4 * scale, -0.1 * scale)
-    shoulder = neck + (-side * 0.55 * scale, 0.3 * scale, 0.0)
-    other = neck + (side * 0.6 * scale, 0.25 * scale, 0.0)
-    top = head - (0, 0.05 * scale, -0.03 * scale)
+
+    def step(across: float, down: float, height: float = 0.0) -> np.ndarray:
+        return scale * np.array([side * across, down, height])
+
+    neck, top = head + step(0.1, 0.4, -0.1), head + step(0, -0.05, 0.03)
     strokes = [
-        (head, head + (0, 0.14 * scale, 0.0), 0.26 * scale, 0.22 * scale, 0),
-        (top, top + (side * 0.03 * scale, 0.06 * scale, 0.0), 0.28 * scale, 0.24 * scale, 1),
+        (head, head + step(0, 0.14), 0.26 * scale, 0.22 * scale, 0),
+        (top, top + step(0.03, 0.06), 0.28 * scale, 0.24 * scale, 1),
         (head, neck, 0.15 * scale, 0.17 * scale, 0),
-        (neck, shoulder, 0.2 * scale, 0.2 * scale, 2),
-        (neck, other, 0.2 * scale, 0.2 * scale, 2),
-        (neck + (0, 0.35 * scale, 0), neck + (0, 1.2 * scale, 0), 0.6 * scale, 0.7 * scale, 2),
+        (neck, neck + step(-0.55, 0.3), 0.2 * scale, 0.2 * scale, 2),
+        (neck, neck + step(0.6, 0.25), 0.2 * scale, 0.2 * scale, 2),
+        (neck + step(0, 0.35), neck + step(0, 1.2), 0.6 * scale, 0.7 * scale, 2),
     ]
-    hair = rng.uniform(12, 110) * np.exp(rng.normal(0, 0.15, 3) + (0.15, 0.0, -0.15))
+    hair = rng.uniform(12, 110) * np.exp(rng.normal((0.15, 0.0, -0.15), 0.15))
     colours = np.stack([0.7 * _tone(rng), hair, 0.7 * _cloth(rng)])
     colour, cover = paint_strokes(size, strokes, colours, rng)
     kernel = disc_kernel(round(2 * rng.uniform(0.012, 0.06) * size) / 4)
@@ -212,7 +213,7 @@ def _strands(size: int, rng: np.random.Generator) -> Paint:
     """Draw thin strands of hair across the picture; they hide less than half of every pixel, so no label changes."""
     opacity = np.zeros((size, size), np.uint8)
     start = np.array([rng.uniform(0.2, 0.8), rng.uniform(0.0, 0.35)]) * size
-    end = start + (rng.normal(0, 0.2) * size, rng.uniform(0.3, 0.7) * size)
+    end = start + size * np.array([rng.normal(0, 0.2), rng.uniform(0.3, 0.7)])
     bow = rng.normal(0, 0.12) * size
     share = np.linspace(0, 1, 24)[:, None]
     for _ in range(int(rng.integers(3, 14))):
@@ -221,7 +222,7 @@ def _strands(size: int, rng: np.random.Generator) -> Paint:
         line[:, 0] += (bow + rng.normal(0, 0.03) * size) * np.sin(np.pi * share[:, 0])
         path = np.round(line * 16).astype(np.int32)
         cv2.polylines(opacity, [path], False, int(rng.uniform(110, 255)), 1, cv2.LINE_AA, 4)
-    dark = rng.uniform(15, 170) * np.exp(rng.normal(0, 0.1, 3) + (0.2, 0.0, -0.25))
+    dark = rng.uniform(15, 170) * np.exp(rng.normal((0.2, 0.0, -0.25), 0.1))
     colour = np.empty((size, size, 3), np.float32)
     colour[:] = dark
     return Paint(colour, opacity.astype(np.float32) * (0.49 / 255))

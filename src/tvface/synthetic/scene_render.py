@@ -194,7 +194,7 @@ def _shadows(drawn: Sequence[_Drawn], lamps: Sequence[PointLight]) -> dict[int, 
     for person in {part.person for part in drawn}:
         surfaces = [part.surface for part in drawn if part.person == person]
         meshes = [(surface.vertices, surface.faces) for surface in surfaces]
-        middle = surfaces[0].vertices.mean(0)
+        middle = surfaces[0].vertices[::8].mean(0)
         shadows[person] = [ShadowMap.of(lamp.position - middle, meshes) for lamp in lamps]
     return shadows
 
@@ -203,8 +203,7 @@ def _lamps(surface: Surface, lamps: Sequence[PointLight], shadows: Sequence[Shad
     """Return the light of the lamps at each vertex: (V, 3) float32."""
     total = np.zeros(surface.vertices.shape, np.float32)
     for lamp, shadow in zip(lamps, shadows, strict=True):
-        arriving = lamp.irradiance(surface.vertices, surface.normals)
-        total += arriving * shadow.lit(surface.vertices, surface.normals, lamp.spread)[:, None]
+        shadow.add(lamp, surface.vertices, surface.normals, total)
     return total
 
 

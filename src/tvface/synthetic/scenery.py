@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tvface.synthetic.noise import Noise
-from tvface.synthetic.rooms import muted
+from tvface.synthetic.walls import muted
 
 
 def _grid(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ def _leaves(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 def landscape(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     """Draw sky, far hills or roofs, trees and ground: (height, width, 3) float32 linear light."""
-    x, y = _grid(width, height)
+    _, y = _grid(width, height)
     image = _sky(width, height, rng)
     horizon = rng.uniform(0.3, 0.75)
     line = horizon - 0.06 * rng.uniform(0, 2) * (1 + Noise(3, 4).draw(width, 2, rng)[:1])

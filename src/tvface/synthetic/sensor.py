@@ -21,9 +21,9 @@ def _noise_tiles() -> np.ndarray:
     One field serves all pictures, from random places: fresh normal numbers would cost more than all the rest.
     """
     rng = np.random.default_rng(0x90153)
-    tiles = []
+    tiles: list[np.ndarray] = []
     for sigma in (0.0, 0.55, 1.6):
-        tile = rng.standard_normal((TILE, TILE), dtype=np.float32)
+        tile: np.ndarray = rng.standard_normal((TILE, TILE), dtype=np.float32)
         if sigma:
             wide = cv2.GaussianBlur(np.pad(tile, 16, mode="wrap"), (0, 0), sigma)
             tile = wide[16:-16, 16:-16]
@@ -70,12 +70,13 @@ def _develop(
     mask = noise.shape[0] - 1
     shot, read, grain = levels[0], levels[1], levels[2]
     shown = np.empty(3, np.float32)
+    corner, kept = np.float32(vignette), np.float32(saturation)
     scale = np.float32(last * last / 2.5)
     for y in range(height):
         v = np.float32((2.0 * y + 1.0) / height - 1.0)
         for x in range(width):
             u = np.float32((2.0 * x + 1.0) / width - 1.0)
-            falloff = np.float32(1.0) - vignette * (u * u + v * v)
+            falloff = np.float32(1.0) - corner * (u * u + v * v)
             for k in range(3):
                 light = linear[y, x, k] * gains[k] * falloff
                 light += noise[(y + places[k, 0]) & mask, (x + places[k, 1]) & mask] * np.sqrt(shot * light + read)
@@ -85,7 +86,7 @@ def _develop(
                     shown[k] += grain * coarse[(y + places[k, 1]) & mask, (x + places[k, 0]) & mask]
             luma = np.float32(0.299) * shown[0] + np.float32(0.587) * shown[1] + np.float32(0.114) * shown[2]
             for k in range(3):
-                out[y, x, k] = luma + saturation * (shown[k] - luma)
+                out[y, x, k] = luma + kept * (shown[k] - luma)
 
 
 def develop(linear: np.ndarray, settings: Development, grain: np.random.Generator) -> np.ndarray:
@@ -101,13 +102,13 @@ def develop(linear: np.ndarray, settings: Development, grain: np.random.Generato
     _develop(
         linear,
         gains,
-        np.float32(0.5 * settings.vignette),
+        float(0.5 * settings.vignette),
         tiles[settings.fine],
         tiles[2],
         places,
         levels,
         settings.curves,
-        np.float32(settings.saturation),
+        float(settings.saturation),
         out,
     )
     return out
@@ -126,7 +127,7 @@ def tone_curves(rng: np.random.Generator) -> np.ndarray:
         room = 1.04 - knee
         light = np.minimum(light, knee) + room * over / (over + room)
     value = np.clip(light, 0, 1) ** (1 / 2.2)
-    slope = rng.normal(0.12, 0.3)
+    slope = rng.normal(0.04, 0.3)
     curve = value + slope * value * (1 - value) * (value - 0.45) * 2.2  # S-shaped, or flat
     if rng.random() < 0.5:
         curve = np.clip(curve, 0, 1) ** float(np.exp(rng.normal(0, 0.16)))
@@ -160,7 +161,7 @@ def draw_development(rng: np.random.Generator) -> Development:
         if rng.random() < 0.4:
             grain = 0.002 * speed**0.5
     colour = rng.random()
-    saturation = 1.0 + rng.normal(0, 0.14)
+    saturation = 1.1 + rng.normal(0, 0.15)
     if colour < 0.06:
         saturation = 0.0 if rng.random() < 0.7 else float(rng.uniform(0.0, 0.3))
     elif colour < 0.2:

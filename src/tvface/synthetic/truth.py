@@ -160,7 +160,6 @@ class ShotMaker:
         middle = self.frames // 2
         place_of_head = posed[middle].landmarks.mean(0)
         around = draw_surroundings(self.size, place_of_head, np.array(person.texture.traits.skin), rng)
-        light, lamps, background = around.light, around.lamps, around.background
         others = self.crops.company(person, float(-moments[middle].translation[2]), rng)
         camera = self.crops.camera(posed[middle], rng)
         occluders = self.crops.covers(rng)
@@ -169,7 +168,7 @@ class ShotMaker:
         columns: dict[str, list[np.ndarray]] = {}
         facts, covers = [], []
         for moment, place in zip(moments, posed, strict=True):
-            frame = render_scene([place, *others], camera, light, background, lamps=lamps)
+            frame = render_scene([place, *others], camera, around.light, around.background, lamps=around.lamps)
             # Seeds, not generators: every frame of the shot has the same occluder at the same place.
             image, labels, cover = _cover(frame, occluders, np.random.default_rng(occluder))
             covers.append(cover)
@@ -181,7 +180,7 @@ class ShotMaker:
                 "labels": labels,
                 "occluder": cover,
                 "vertices": place.vertices,
-                **_parameters(person, moment, camera, light, lamps),
+                **_parameters(person, moment, camera, around.light, around.lamps),
             }
             facts.append(_facts(place, moment, camera, arrays) | {"interval_s": interval})
             for name, value in arrays.items():
