@@ -14,8 +14,8 @@ class Projected(NamedTuple):
     """A mesh before the camera.
 
     points (V, 3) float32, faces (F, 3) int32, first: as in :func:`kernels.fill`. vertices (V, 3) float32 metres and
-    normals (V, 3) float32, camera axes. reach (V,) float32: share of the light that arrives. lamps (V, 3) float32: added
-    light of small lamps.
+    normals (V, 3) float32, camera axes. reach (V,) float32: share of the light that arrives. lamps (V, 3) float32:
+    added light of small lamps.
     """
 
     points: np.ndarray
