@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from tvface.conventions.annotation import as_annotated
-from tvface.synthetic import kernels
+from tvface.synthetic import kernels, shading_numba
 from tvface.synthetic.light import SH_FACTORS, PointLight
 from tvface.synthetic.person import Posed, Surface
 from tvface.synthetic.shadow_map import ShadowMap
@@ -167,7 +167,7 @@ def _paint(
         reach = surface.reach if surface.shadow is None else surface.shadow.reach(light)
         if reach is None:
             reach = np.ones(len(points), np.float32)
-        mesh = kernels.Projected(
+        mesh = shading_numba.Projected(
             points,
             surface.faces,
             first,
@@ -178,9 +178,9 @@ def _paint(
         )
         scale = texture.shape[1] / surface.labels.shape[1]
         shiny = DULL if surface.sheen is None else surface.sheen[min(level, len(surface.sheen) - 1)]
-        look = kernels.Look(surface.corners, surface.labels, texture, scale, relief, surface.gloss, shiny)
+        look = shading_numba.Look(surface.corners, surface.labels, texture, scale, relief, surface.gloss, shiny)
         mirror = gleam(polynomial, -surface.vertices.mean(0))
-        kernels.shade(mesh, look, polynomial, mirror, buffer.face, window, buffer.samples, total, fine)
+        shading_numba.shade(mesh, look, polynomial, mirror, buffer.face, window, buffer.samples, total, fine)
     image = np.empty(background.shape, np.uint8)
     kernels.composite(total, background, buffer.samples, image)
     labels = np.zeros(background.shape[:2], np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, Atlas, pyramid
 from tvface.synthetic.frontal import Frontal, smooth_path
-from tvface.synthetic.kernels import Gleam
+from tvface.synthetic.shading_numba import Gleam
 
 WET = 255  # of the second channel: an eye, which mirrors the lamp as a window
 WINDOW_TILT = 0.25  # by which the mirrored window leans

@@ -123,7 +123,7 @@ def _jitter(rng: np.random.Generator, colour: np.ndarray, spread: float) -> tupl
     return rgb(np.clip(colour * (1 + rng.normal(0, spread, 3)) * (1 + rng.normal(0, spread)), 0.02, 0.97))
 
 
-def _skin(rng: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
+def _skin(rng: np.random.Generator, late: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
     """Draw a skin colour between neighbouring tones, and how dark it is, 0 .. 1.
 
     A person's difference from their tone is one of melanin, blood and carotene, so no hue outside of people's occurs.
@@ -132,10 +132,10 @@ def _skin(rng: np.random.Generator, nature: Nature) -> tuple[np.ndarray, float]:
     tone = float(np.clip(rng.normal(middle, 0.8), 0, len(TONES) - 1))
     low = int(tone)
     skin = TONES[low] + (tone - low) * (TONES[min(low + 1, len(TONES) - 1)] - TONES[low])
-    blood = rng.normal(0.10 * nature.caucasian + 0.03, 0.05)
-    yellow = rng.normal(0.08 * nature.asian - 0.03 * nature.caucasian, 0.05)
-    skin = absorbed(skin, rng.normal(0, 0.03), blood, yellow)
-    return np.clip(skin * np.exp(rng.normal(0, 0.02)), 0.02, 0.95), tone / (len(TONES) - 1)
+    blood = late.normal(0.10 * nature.caucasian + 0.03, 0.05)
+    yellow = late.normal(0.08 * nature.asian - 0.03 * nature.caucasian, 0.05)
+    skin = absorbed(skin, late.normal(0, 0.03), blood, yellow)
+    return np.clip(skin * np.exp(late.normal(0, 0.02)), 0.02, 0.95), tone / (len(TONES) - 1)
 
 
 def _hair_colour(rng: np.random.Generator, grey: float, nature: Nature) -> tuple[np.ndarray, np.ndarray]:
@@ -186,7 +186,9 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     """
     rng = np.random.default_rng([seed, 0x5EED])
     nature = nature or Nature.draw(rng)
-    skin, darkness = _skin(rng, nature)
+    # What came later has a generator of its own, so that the older looks of a seed stay.
+    late = np.random.default_rng([seed, 0x1A7E])
+    skin, darkness = _skin(rng, late, nature)
     age = float(np.clip((nature.age - 20) / 60, 0, 1))
     grey = _grey(rng, nature.age)
     natural, hair = _hair_colour(rng, grey, nature)
@@ -194,11 +196,12 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     eyes = len(IRIS_COLOURS) if nature.caucasian > 0.55 else 2
     style = str(rng.choice(HAIR_STYLES, p=wearer_shares(nature)))
     make_up = (not male) and rng.random() < 0.5
-    lipstick = make_up and rng.random() < 0.7
-    blood = rng.uniform(0.5, 0.85) * (1 - 0.5 * darkness)
-    bare = absorbed(skin, rng.uniform(0.0, 0.1) + 0.15 * darkness, blood, -rng.uniform(0.05, 0.35))
+    lipstick = make_up and late.random() < 0.7
+    blood = late.uniform(0.5, 0.85) * (1 - 0.5 * darkness)
+    bare = absorbed(skin, late.uniform(0.0, 0.1) + 0.15 * darkness, blood, -late.uniform(0.05, 0.35))
     # Lipstick lets some of the skin's brightness through.
-    lip = LIPSTICKS[int(rng.integers(4))] * (0.35 + 0.75 * skin.mean()) if lipstick else bare
+    stick = LIPSTICKS[int(rng.integers(4))] if make_up else bare
+    lip = stick * (0.35 + 0.75 * skin.mean()) if lipstick else bare
     beard, moustache = _beard(rng, male)
     brow = hair * rng.uniform(0.5, 0.95)
     # Brows turn grey later than the hair, and against skin pure grey would look blue.
@@ -211,13 +214,13 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     return Traits(
         seed=seed,
         nature=nature,
-        skin=rgb(skin),
+        skin=_jitter(rng, skin, 0.005),
         darkness=float(darkness),
         mottling=float(rng.uniform(0.012, 0.035)),
         redness=float(rng.uniform(0.1, 1.0) * (1 - 0.6 * darkness)),
         age=age,
         freckles=float(rng.uniform(0.3, 1)) if rng.random() < 0.25 else 0.0,
-        lip_colour=_jitter(rng, lip, 0.04) if lipstick else rgb(np.clip(lip, 0.02, 0.95)),
+        lip_colour=_jitter(rng, lip, 0.04 if lipstick else 0.01),
         lipstick=lipstick,
         lip_mix=float(rng.uniform(0.5, 0.92) if lipstick else rng.uniform(0.7, 1.0)),
         brow_width=float(rng.uniform(3.4, 6.2) if male else rng.uniform(2.2, 4.6)),
@@ -241,5 +244,5 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         hair_natural=_jitter(rng, natural, 0.05),
         grey=grey,
         highlights=float(rng.uniform(0.3, 0.9)) if not male and natural.mean() > 0.12 and rng.random() < 0.35 else 0.0,
-        **_weathered(rng, nature, make_up),
+        **_weathered(late, nature, make_up),
     )
