@@ -7,7 +7,7 @@ from scipy.interpolate import PchipInterpolator
 
 from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.noise import Noise
-from tvface.synthetic.skin import EARS, smoothstep
+from tvface.synthetic.skin import EARS, NECK, smoothstep
 from tvface.synthetic.traits import Traits, rgb
 
 HAT = 18  # zllrunning class
@@ -42,7 +42,8 @@ def cover(atlas: Atlas, traits: Traits) -> np.ndarray:
         wide, top = rng.uniform(58, 66), rng.uniform(36, 50)
         middle, high = 0.5 * (top - 117), 0.5 * (top + 117)
         outside = np.sqrt((x / wide) ** 2 + ((y - middle) / high) ** 2)
-        return (np.where(z < 12, 1, smoothstep(outside, 0.96, 1.02)) * (atlas.part == SKIN)).astype(np.float32)
+        wrapped = np.where((z < 12) | (atlas.labels == NECK), 1, smoothstep(outside, 0.96, 1.02))
+        return (wrapped * (atlas.part == SKIN)).astype(np.float32)
     over = atlas.position[:, :, 1] - hat_line(atlas.theta, traits)
     return (smoothstep(over, -1, 1) * ((atlas.part == SKIN) & ~np.isin(atlas.labels, EARS))).astype(np.float32)
 
