@@ -9,7 +9,7 @@ import pytest
 
 from tests.synthetic.lights import flat_light
 from tvface.synthetic.clothes import KINDS, SHARES_OF_MEN, SHARES_OF_WOMEN, dressed
-from tvface.synthetic.hair import procedural_texture
+from tvface.synthetic.hair import Texture, procedural_texture
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
 from tvface.synthetic.skin import CLOTH, NECK, SkinPainter
@@ -17,9 +17,15 @@ from tvface.synthetic.traits import draw_traits
 from tvface.synthetic.trunk import trunk
 
 
-def person(stage: Stage, painter: SkinPainter, kind: str) -> Person:
-    looks = dataclasses.replace(draw_traits(4), clothes=kind, hair_style="buzz", hat="", spectacles="")
-    return Person(stage, np.zeros(1), procedural_texture(painter, stage.head.faces, 4, looks))
+@pytest.fixture(scope="module")
+def texture(stage: Stage, painter: SkinPainter) -> Texture:
+    looks = dataclasses.replace(draw_traits(4), hair_style="buzz", hat="", spectacles="")
+    return procedural_texture(painter, stage.head.faces, 4, looks)
+
+
+def person(stage: Stage, texture: Texture, kind: str) -> Person:
+    looks = dataclasses.replace(texture.traits, clothes=kind)
+    return Person(stage, np.zeros(1), dataclasses.replace(texture, traits=looks))
 
 
 def picture(someone: Person, pitch: float = 0.0) -> Frame:
@@ -35,8 +41,8 @@ def test_shares_are_probabilities() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_trunk_begins_on_the_heads_lowest_ring_in_every_pose(stage: Stage, painter: SkinPainter, kind: str) -> None:
-    someone = person(stage, painter, kind)
+def test_the_trunk_begins_on_the_heads_lowest_ring_in_every_pose(stage: Stage, texture: Texture, kind: str) -> None:
+    someone = person(stage, texture, kind)
     joints = np.random.default_rng(1).normal(0, 0.2, 15)
     posed = someone.place(np.zeros(1), joints, np.array([0.1, 0.0, -1.0]))
     first = posed.surfaces[1].vertices[: len(stage.seam)]
@@ -45,21 +51,21 @@ def test_the_trunk_begins_on_the_heads_lowest_ring_in_every_pose(stage: Stage, p
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_gap_shows_between_head_and_clothes(stage: Stage, painter: SkinPainter, kind: str) -> None:
+def test_no_gap_shows_between_head_and_clothes(stage: Stage, texture: Texture, kind: str) -> None:
     for pitch in (-15.0, 0.0, 15.0):
-        frame = picture(person(stage, painter, kind), pitch)
+        frame = picture(person(stage, texture, kind), pitch)
         middle = frame.labels[60:, 90]
         assert (middle[np.flatnonzero(middle)[0] : 100] > 0).all()
         assert (frame.labels == CLOTH).sum() > 2000
 
 
-def test_a_dress_leaves_the_shoulders_bare_and_a_turtleneck_covers_the_neck(stage: Stage, painter: SkinPainter) -> None:
-    bare = {kind: int((picture(person(stage, painter, kind)).labels == NECK).sum()) for kind in KINDS}
+def test_a_dress_leaves_the_shoulders_bare_and_a_turtleneck_covers_the_neck(stage: Stage, texture: Texture) -> None:
+    bare = {kind: int((picture(person(stage, texture, kind)).labels == NECK).sum()) for kind in KINDS}
     assert bare["dress"] > 1.5 * bare["crew"] and bare["turtleneck"] < bare["crew"] < bare["scoop"]
 
 
-def test_skin_below_the_neck_has_the_necks_colour(stage: Stage, painter: SkinPainter) -> None:
-    someone = person(stage, painter, "dress")
+def test_skin_below_the_neck_has_the_necks_colour(stage: Stage, texture: Texture) -> None:
+    someone = person(stage, texture, "dress")
     skin = someone.texture.colour[stage.seam_texels[:, 1], stage.seam_texels[:, 0]].astype(float)
     body = someone.parts[0]
     shown = body.colour[3:30][body.labels[3:30] == NECK].astype(float)

@@ -22,8 +22,8 @@ CAMERA = Camera(430.0, SIZE, SIZE, (66.3, 61.8))
 
 @pytest.fixture(scope="module")
 def frames(stage: Stage, painter: SkinPainter) -> tuple[Posed, Posed]:
-    """A person with spectacles and cropped hair, without transparent meshes, who turns and opens the mouth."""
-    looks = dataclasses.replace(draw_traits(5), hair_style="buzz", spectacles="round", hat="cap")
+    """A person with spectacles and a hat, without transparent meshes, who turns and opens the mouth."""
+    looks = dataclasses.replace(draw_traits(5), hair_style="buzz", spectacles="round", hat="wide")
     shape = np.random.default_rng(2).normal(0, 0.8, 100)
     person = Person(stage, shape, procedural_texture(painter, stage.head.faces, 5, looks))
     joints = np.zeros((2, 15))
@@ -125,7 +125,7 @@ def test_what_the_next_frame_hides_is_not_valid(views: tuple[View, View]) -> Non
     # Rays decide, for points well inside the picture: does anything lie before the moved point?
     y, x = np.nonzero(~background)
     target = np.stack([x, y], 1) + flow[y, x]
-    sample = np.random.default_rng(1).permutation(np.flatnonzero(((target > 1) & (target < SIZE - 2)).all(1)))[:250]
+    sample = np.random.default_rng(1).permutation(np.flatnonzero(((target > 1) & (target < SIZE - 2)).all(1)))[:300]
     nearest = rays(second, target[sample])
     corners = second.vertices[second.faces[first.face[y, x][sample]]]
     depths = -corners[:, :, 2]

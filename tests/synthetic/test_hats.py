@@ -55,6 +55,29 @@ def test_a_caps_brim_stands_out_in_front(stage: Stage, painter: SkinPainter) -> 
     assert with_brim.max() > without.max() + 15
 
 
+def test_a_wide_brim_goes_all_around_and_lies_over_the_eyes(stage: Stage, painter: SkinPainter) -> None:
+    surface = hats.brim_surface(stage.atlas, wearing("wide"))
+    reach = np.hypot(surface[:, :, 0], surface[:, :, 2])
+    assert (reach[-1] - reach[0] > 40).all()
+    np.testing.assert_allclose(surface[:, 0], surface[:, -1], atol=1e-6)
+    frame = picture(stage, painter, "wide")
+    columns = np.nonzero(frame.labels == hats.HAT)[1]
+    assert np.ptp(columns) > 1.4 * np.ptp(np.nonzero(picture(stage, painter, "beanie").labels == hats.HAT)[1])
+    assert frame.visible[0, 36:].mean() > 0.9
+
+
+def test_a_headscarf_leaves_only_the_face(stage: Stage, painter: SkinPainter) -> None:
+    for yaw in (0.0, 50.0):
+        frame = picture(stage, painter, "scarf", yaw)
+        assert not np.isin(frame.labels, (7, 8, 17)).any() and (frame.labels == hats.HAT).sum() > 1500
+    frame = picture(stage, painter, "scarf")
+    assert frame.visible[0, 17:].all() and (frame.labels == 14).sum() < 30
+    bare = picture(stage, painter, "")
+    np.testing.assert_array_equal(frame.points, bare.points)
+    offset = hats.flattened_ears(stage.atlas.vertices, stage.ears)
+    assert np.abs(offset).max() > 3 and not offset[~stage.ears].any()
+
+
 def test_equal_seeds_give_equal_hats(stage: Stage) -> None:
     one, other = (hats.paint(stage.atlas, wearing("beanie"), np.random.default_rng(1)) for _ in range(2))
     np.testing.assert_array_equal(one, other)

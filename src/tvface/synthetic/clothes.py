@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tvface.synthetic.collars import collar
+from tvface.synthetic import hats
+from tvface.synthetic.collars import collar, scarf
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.parts import Part, grid_faces, textured
 from tvface.synthetic.skin import CLOTH, smoothstep
@@ -101,15 +102,16 @@ def _jacket(paint: np.ndarray, place: np.ndarray, shirt: np.ndarray, rng: np.ran
     notch = np.exp(-((((-y - 62) - 0.5 * (edge - lapel)) / 2.2) ** 2)) * ((edge > lapel * 0.45) & (edge < lapel))
     paint *= np.where(ahead, shade - 0.3 * notch, 1)[:, :, None]
     inner = ahead & (edge < 0)
-    paint[inner] = (shirt * (1 - 0.35 * smoothstep(edge, -8, 0))[:, :, None])[inner]
+    shown = (smoothstep(edge, 1.8, -1.8) * ahead)[:, :, None]
+    paint += shown * (shirt * (1 - 0.35 * smoothstep(edge, -8, 0))[:, :, None] - paint)
     if rng.random() < 0.55:
         half = 9 + 9 * np.clip(-y / 170, 0, 1)
-        tie = inner & (np.abs(x) < half) & (y < 4)
+        tie = (smoothstep(np.abs(x) - half, 1.2, -1.2) * inner * (y < 4))[:, :, None]
         colour = rng.uniform(0.03, 0.6) * (1 - rng.uniform(0, 0.8) * rng.uniform(0, 1, 3))
         stripes = 1 + rng.choice([0.0, 0.5]) * (np.mod(x + y, 16) < 5)
         knot = 1 - 0.4 * np.exp(-(((y + 22) / 2.5) ** 2))
         round_off = 1 - 0.3 * (np.abs(x) / half) ** 2
-        paint[tie] = (colour * (stripes * knot * round_off)[:, :, None])[tie]
+        paint += tie * (colour * (stripes * knot * round_off)[:, :, None] - paint)
         return np.zeros(SIDE, bool)
     if rng.random() < 0.6:
         return np.asarray(inner & (-y < rng.uniform(25, 75) * (1 - np.abs(x) / 30)))
@@ -152,6 +154,8 @@ def dressed(body: Trunk, traits: Traits, skin: np.ndarray) -> list[Part]:
         seam = np.exp(-(((np.abs(x) - 14) / 1.2) ** 2)) * (z > -30)
         button = (np.hypot(x, np.mod(y, 70) - 35) < 5) & (z > -30)
         paint *= (1 - 0.22 * seam - 0.35 * button)[:, :, None]
+    if kind in ("shirt", "jacket", "hoodie"):
+        paint *= (1 - 0.35 * smoothstep(under, 34, 14))[:, :, None]  # the collar's shadow
     hem = np.exp(-(((inside - 5) / 2.0) ** 2)) * 0.22
     paint *= (1 - hem)[:, :, None]
     bare = _skin(skin, place, traits, rng)
@@ -178,6 +182,8 @@ def dressed(body: Trunk, traits: Traits, skin: np.ndarray) -> list[Part]:
             seam=body.seam,
         )
     ]
+    if traits.hat == "scarf":
+        return [*parts, scarf(body, np.array(hats.hat_colour(traits)), rng)]
     return parts + collar(kind, body, shirt_colour if kind == "jacket" else colour, rng)
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from tvface.synthetic.hats import HAT
 from tvface.synthetic.parts import Part, grid_faces, textured
 from tvface.synthetic.skin import CLOTH, smoothstep
 from tvface.synthetic.trunk import Trunk
 
 
 def _band(
-    body: Trunk, rise: np.ndarray, out: np.ndarray, colour: np.ndarray, rng: np.random.Generator, opening: float = 0.0
+    body: Trunk,
+    rise: np.ndarray,
+    out: np.ndarray,
+    colour: np.ndarray,
+    rng: np.random.Generator,
+    opening: float = 0.0,
+    label: int = CLOTH,
 ) -> Part:
     """Build a collar of rings around the neck.
 
@@ -37,14 +44,16 @@ def _band(
     rows, columns = rings.shape[:2]
     faces, places = grid_faces(rows, columns, closed=not opening)
     shade = 1 + 0.05 * rng.standard_normal((32, 64, 1))
-    shade = shade * (1 - 0.25 * np.linspace(1, 0, 32)[:, None, None] ** 3)
+    down = np.linspace(0, 1, 32)[:, None, None]
+    # Dark inside, light along the fold, dark at the lower edge.
+    shade = shade * (1 - 0.35 * (1 - down) ** 4 + 0.10 * np.exp(-(((down - 0.3) / 0.1) ** 2)) - 0.3 * down**12)
     paint = np.clip(np.asarray(colour)[None, None] * shade * 255, 0, 255).astype(np.uint8)
     return Part(
         rings.reshape(-1, 3).astype(np.float32),
         faces,
         textured(places, rows, columns if not opening else columns - 1, (32, 64)),
         np.ascontiguousarray(paint),
-        np.full((32, 64), CLOTH, np.uint8),
+        np.full((32, 64), label, np.uint8),
         np.zeros(rows * columns, np.float32),
         seam=seam_order,
     )
@@ -73,3 +82,14 @@ def collar(kind: str, body: Trunk, colour: np.ndarray, rng: np.random.Generator)
         out = np.stack([2.5 * one, 4.5 * one, 7.5 * one, 10 + 2 * back, 15 + 0.55 * point])
         return [_band(body, rise, out, colour, rng, opening=rng.uniform(0.12, 0.26))]
     return []
+
+
+def scarf(body: Trunk, colour: np.ndarray, rng: np.random.Generator) -> Part:
+    """Build the part of a headscarf that lies around the neck and on the shoulders."""
+    one = np.ones_like(body.angle)
+    back = smoothstep(np.abs(body.angle), 0.3, 2.6)
+    folds = 4 * np.sin(5 * body.angle + rng.uniform(0, 6)) + 3 * np.sin(9 * body.angle + rng.uniform(0, 6))
+    rise = np.stack([46 + 10 * back, 30 * one, 12 + folds, -10 + folds, -34 + 12 * back, -60 + 26 * back])
+    across = np.sin(body.angle) ** 2  # over the shoulders it spreads
+    out = np.stack([9 * one, 15 + folds, 21 - folds, 30 + folds + 16 * across, 44 + 52 * across, 66 + 90 * across])
+    return _band(body, rise, out, colour, rng, label=HAT)

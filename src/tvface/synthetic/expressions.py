@@ -50,12 +50,13 @@ _NAMES = tuple(MIMES)
 _SHARES = np.array([share for share, _ in MIMES.values()]) / sum(share for share, _ in MIMES.values())
 _CODES = np.stack([code_of(movements) for _, movements in MIMES.values()])
 _COLUMN = {name: column for column, name in enumerate(NAMES)}
+_WIDE = [_COLUMN["eyeWideLeft"], _COLUMN["eyeWideRight"]]
 _BLINKS = [_COLUMN["eyeBlinkLeft"], _COLUMN["eyeBlinkRight"]]
 _PAIRS = [(_COLUMN[n], _COLUMN[n.removesuffix("Left") + "Right"]) for n in NAMES if n.endswith("Left")]
 # Units that follow the eyeballs or the jaw, or pull the face out of shape: not drawn alone.
 _BOUND = {_COLUMN[name] for name in NAMES if name.startswith(("eyeLook", "eyeBlink"))} | {JAW, _COLUMN["tongueOut"]}
 _FREE = np.array([0.0 if column in _BOUND else 1.0 for column in range(len(NAMES))])
-RESTING_LID = 0.10  # of a closed lid: relaxed lids hang lower than the sculpted ones
+RESTING_LID = 0.06  # of a closed lid: relaxed lids hang lower than the sculpted ones
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,15 @@ def draw_mien(rng: np.random.Generator, jaw_open: float) -> Mien:
         code[left], code[right] = code[left] * (1 + share), code[right] * (1 - share)
     small = np.where(rng.random(len(NAMES)) < 0.12, rng.uniform(0, 0.5, len(NAMES)), 0.0)
     code = code + _FREE * small + 0.03 * _FREE * np.abs(rng.standard_normal(len(NAMES)))
-    lids = np.clip(rng.normal(RESTING_LID, 0.08), -0.05, 0.4)
+    lids = np.clip(rng.normal(RESTING_LID, 0.10), -0.15, 0.4)
     if rng.random() < 0.10:
         lids = rng.uniform(0.3, 1.0)  # a blink
     code[_BLINKS] += lids
     if rng.random() < 0.03:
         code[_BLINKS[int(rng.integers(2))]] = rng.uniform(0.5, 1.0)  # a wink
     gaze = np.clip(rng.normal(0, [0.08, 0.16]), -0.4, 0.4)
+    wide = np.minimum(code[_BLINKS], 0)  # lids that hang higher are eyes opened wide
+    code[_WIDE] -= 1.5 * wide
     code = follow_gaze(np.clip(code, 0, 1.0), gaze)
     jaw = float(np.clip(code[JAW] + max(0.0, rng.normal(0, 0.03)), 0, 1.1)) * jaw_open
     code[JAW] = 0

@@ -97,8 +97,8 @@ def scalp_opacity(
         opacity *= np.where(np.abs(atlas.theta) > 55, faded, np.float32(1))
     if cut.comb == "side":
         across = atlas.position[:, :, 0] - np.float32(np.sin(np.radians(traits.parting)) * 70)
-        parting = np.maximum(1 - np.abs(across) / 2.8, 0) * smoothstep(atlas.position[:, :, 2], -45, -30)
-        opacity *= 1 - 0.6 * parting
+        parting = np.maximum(1 - np.abs(across) / 2.4, 0) * smoothstep(atlas.position[:, :, 2], -45, -30)
+        opacity *= 1 - 0.5 * parting
     if style == "rim":
         opacity *= _rim(atlas, traits, rng)
     opacity *= (atlas.part == SKIN) & ~np.isin(atlas.labels, EARS)
@@ -135,11 +135,12 @@ def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator, grain: n
     grain = strands(atlas, rng) if grain is None else grain
     if traits.hair_style == "buzz":
         grain = 1 + 0.1 * rng.standard_normal((atlas.size, atlas.size), dtype=np.float32) + 0.3 * (grain - 1)
-    light = np.clip(grain, 0.3, 2)[:, :, None] * np.float32(0.62 if CUTS[traits.hair_style].cards else 0.9)
+    light = np.clip(grain, 0.3, 2)[:, :, None] * np.float32(0.62)
     colour = natural * light
     if traits.grey:
         # The grey strands are others than the bright ones.
-        white = smoothstep(1 - np.roll(grain, 37, axis=1), 0.4 - 0.7 * traits.grey, 0.9 - 0.7 * traits.grey)
+        middle = 0.6 * (0.5 - traits.grey)
+        white = smoothstep(1 - np.roll(grain, 37, axis=1), middle - 0.15, middle + 0.15)
         colour += white[:, :, None] * (WHITE.astype(np.float32) * light - colour)
     return np.asarray(colour, np.float32)
 
@@ -180,6 +181,8 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     labels = np.where(opacity > 0.5, HAIR, labels)
     if traits.hat:
         cloth = hats.cover(atlas, traits)
+        if traits.hat == "scarf":
+            labels = np.where(opacity > 0.5, atlas.labels, labels)  # no hair shows
         colour = colour + cloth[:, :, None] * (hats.paint(atlas, traits, rng) - colour)
         labels = np.where(cloth > 0.5, hats.HAT, labels)
     pixels, classes = finish(atlas, colour, labels)

@@ -14,8 +14,6 @@ from tvface.synthetic.filling import NO_ALPHA, NO_CORNERS, fill
 __all__ = [
     "NO_ALPHA",
     "NO_CORNERS",
-    "Look",
-    "Projected",
     "composite",
     "fill",
     "majority",

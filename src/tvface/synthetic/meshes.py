@@ -97,7 +97,7 @@ def spectacles(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> Part:
 
 
 def brim(atlas: Atlas, traits: Traits) -> Part:
-    """Build the brim of a baseball cap, two layers of cloth."""
+    """Build the brim of a cap or a wide hat, two layers of cloth."""
     surface = hats.brim_surface(atlas, traits)
     rows, columns = surface.shape[:2]
     faces, places = grid_faces(rows, columns, closed=False)
@@ -132,10 +132,10 @@ def build_parts(atlas: Atlas, traits: Traits, growth: Growth | None, labels: np.
     cut = CUTS[traits.hair_style]
     if traits.hat and cut.end is None:
         cut = CUTS["short"] if cut.cards else cut  # whatever the cut, this much shows below a hat
-    if growth is not None and cut.cards:
+    if growth is not None and cut.cards and traits.hat != "scarf":
         parts += [grow(growth, cut, traits, labels), *gathered(growth.knot, cut, traits)]
     if traits.spectacles:
         parts.append(spectacles(atlas, traits, rng))
-    if traits.hat == "cap":
+    if traits.hat in ("cap", "wide"):
         parts.append(brim(atlas, traits))
     return parts

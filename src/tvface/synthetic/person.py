@@ -15,13 +15,14 @@ from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, Atlas, landmark_p
 from tvface.synthetic.face_units import READ, strengths
 from tvface.synthetic.frontal import Frontal
 from tvface.synthetic.growth import Growth, Scalp
-from tvface.synthetic.hair import Texture
+from tvface.synthetic.hair import Texture, vertex_values
 from tvface.synthetic.hair_cuts import CUTS
 from tvface.synthetic.meshes import build_parts
 from tvface.synthetic.occlusion import Occlusion, Shadow
 from tvface.synthetic.parts import Part
 from tvface.synthetic.relief import Relief, ReliefPainter
 from tvface.synthetic.sheen import sheen_map
+from tvface.synthetic.skin import EARS
 from tvface.synthetic.trunk import Foot, lowest_ring
 
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
@@ -139,6 +140,12 @@ class Stage:
         return lowest_ring(self.head.faces, self.atlas.vertices)
 
     @cached_property
+    def ears(self) -> np.ndarray:
+        """Which vertices belong to the ears: (V,) bool."""
+        marked = vertex_values(self.atlas, np.isin(self.atlas.labels, EARS), self.head.faces)
+        return np.asarray(marked > 0)
+
+    @cached_property
     def seam_texels(self) -> np.ndarray:
         """Texels (K, 2) int64 of the seam, x and y."""
         texel = np.zeros((len(self.template), 2), np.float32)
@@ -232,6 +239,8 @@ class Person:
         outward = stage.normals(self.neutral)
         self.hair = (outward * (texture.scalp * thickness * 1e-3)[:, None]).astype(np.float32)
         vertices = (self.neutral * 1000 - atlas.origin).astype(np.float32)
+        if texture.traits.hat == "scarf":
+            self.hair += hats.flattened_ears(vertices, stage.ears) * np.float32(1e-3)
         centres = np.stack(
             [0.5 * (vertices[atlas.vertex_part == p].max(0) + vertices[atlas.vertex_part == p].min(0)) for p in (2, 3)]
         )

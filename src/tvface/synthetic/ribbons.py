@@ -37,10 +37,10 @@ def ribbon_mesh(
     colour, alpha = strand_cards.paint(cut.kind, traits, rng)
     along = np.linspace(0, 1, rows)
     # The inner layers and the roots lie in the shade of the others; a band of light lies where the surface looks up.
-    root = np.asarray(0.72 + 0.36 * np.minimum(1, 1.6 * along))
-    light = (0.6 + 0.4 * depth)[:, None] * root
-    light = light * np.exp(rng.normal(0, 0.10, count))[:, None]
-    band = np.exp(-(((outward[:, :, 1] - 0.66 + rng.normal(0, 0.05, count)[:, None]) / 0.14) ** 2))
+    root: np.ndarray = 0.72 + 0.36 * np.minimum(1, 1.6 * along)
+    light = np.outer(0.6 + 0.4 * depth, root)
+    light = light * np.exp(rng.normal(0, 0.10, (count, 1)))
+    band = np.exp(-(((outward[:, :, 1] - 0.66 + rng.normal(0, 0.05, (count, 1))) / 0.14) ** 2))
     light = light * (1 + (0.42 if cut.kind in ("straight", "short") else 0.22) * band)
     low = np.clip((-100 - vertices[:, :, 0, 1]) / 80, 0, 1)
     light = light * (1 - 0.25 * np.clip(low * 2, 0, 1) * (1 - depth)[:, None])
@@ -56,7 +56,8 @@ def ribbon_mesh(
         alpha,
         normals,
         np.repeat(light[:, :, None], 2, 2).reshape(-1).astype(np.float32),
-        gloss=cut.gloss,
+        # On light strands the same highlight would look like plastic.
+        gloss=cut.gloss * float(np.clip(1.15 - 2.2 * colour[alpha > 128].mean() / 255, 0.15, 1)),
     )
 
 

@@ -13,13 +13,13 @@ from tvface.synthetic.traits import Traits
 ROWS, WIDTH, BUNCHES, WISPS = 96, 24, 10, 3  # texels along and across a card; cards in a texture, and thin ones beside
 # Strands of a bunch; how far they wander and wave (shares of the width), waves along it, how early the first one ends.
 KINDS = {
-    "straight": (23, 0.10, 0.00, 0.0, 0.62),
+    "straight": (23, 0.10, 0.00, 0.0, 0.8),
     "short": (13, 0.16, 0.00, 0.0, 0.35),
-    "wavy": (15, 0.12, 0.12, 2.6, 0.60),
+    "wavy": (15, 0.12, 0.12, 2.6, 0.75),
     "curly": (15, 0.14, 0.26, 4.5, 0.55),
     "coil": (9, 0.10, 0.36, 3.2, 0.55),
 }
-WHITE = np.array([0.74, 0.73, 0.71])
+WHITE = np.array([0.64, 0.635, 0.62])
 
 
 class Pattern(NamedTuple):
@@ -83,7 +83,7 @@ def strand_colours(traits: Traits, count: int, rng: np.random.Generator) -> np.n
     white = rng.random(count) < traits.grey
     colour[white] = WHITE * rng.uniform(0.75, 1.05, (int(white.sum()), 1))
     # Light scatters from strand to strand, so no strand stands out at full contrast.
-    return np.asarray(colour * 0.7 + 0.3 * colour.mean(0), np.float32)
+    return np.asarray(colour * 0.62 + 0.38 * colour.mean(0), np.float32)
 
 
 def paint(kind: str, traits: Traits, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

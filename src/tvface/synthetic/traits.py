@@ -82,7 +82,7 @@ class Traits:
     cloth: tuple[float, float, float]
     cloth_stripes: float
     spectacles: str  # "", "round", "square" or "sun"
-    hat: str  # "", "cap" or "beanie"
+    hat: str  # "", "cap", "beanie", "wide" or "scarf"
     gloss: float = 0.7  # strength of the highlights, 0 powdered .. 1.8 oily
     tan: float = 0.0  # sun on forehead and cheeks against the neck
     tired: float = 0.3  # darkness below the eyes
@@ -92,7 +92,7 @@ class Traits:
     bushiness: float = 0.0  # of the brows: long, unruly and white hairs
     beard_style: str = "full"  # "full", "goatee" or "strap"
     beard_length: float = 8.0
-    # The following are drawn for the training crops only, see variety.py.
+    # The following are drawn by variety.py.
     brows: tuple[tuple[float, float], ...] = ()  # points 17..26 in frontal mm; empty: the head's brows
     crease: float = 0.0  # darkness of the upper lid's fold
     crease_height: float = 4.0  # of the fold above the lid, mm
@@ -178,6 +178,12 @@ def _weathered(rng: np.random.Generator, nature: Nature, make_up: bool) -> dict[
     }
 
 
+def draw_hat(rng: np.random.Generator, male: bool) -> str:
+    """Draw a kind of hat."""
+    kinds, shares = ("cap", "beanie", "wide", "scarf"), ((0.5, 0.38, 0.12, 0.0) if male else (0.25, 0.25, 0.15, 0.35))
+    return str(rng.choice(kinds, p=shares))
+
+
 def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     """Draw a person's looks; equal seeds and natures give equal looks.
 
@@ -210,7 +216,7 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
     glasses = ""
     if rng.random() < 0.2:
         glasses = str(rng.choice(["round", "square", "square", "sun"]))
-    hat = str(rng.choice(["cap", "beanie"])) if rng.random() < 0.08 else ""
+    hat = draw_hat(rng, male) if rng.random() < 0.08 else ""
     return Traits(
         seed=seed,
         nature=nature,
@@ -226,7 +232,7 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         brow_width=float(rng.uniform(3.4, 6.2) if male else rng.uniform(2.2, 4.6)),
         brow_density=float(rng.uniform(0.35, 1.0)),
         brow_colour=_jitter(rng, brow, 0.04 - 0.03 * grey),
-        hair_colour=_jitter(rng, hair, 0.025 if grey > 0.5 else 0.07),
+        hair_colour=_jitter(rng, hair, 0.02),
         hair_style=style,
         hair_line=float(rng.uniform(50, 70)),
         recession=float(rng.uniform(0, 1) * (1.0 if male else 0.3)),
@@ -241,7 +247,7 @@ def draw_traits(seed: int, nature: Nature | None = None) -> Traits:
         cloth_stripes=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.3 else 0.0,
         spectacles=glasses,
         hat=hat,
-        hair_natural=_jitter(rng, natural, 0.05),
+        hair_natural=_jitter(rng, natural, 0.02),
         grey=grey,
         highlights=float(rng.uniform(0.3, 0.9)) if not male and natural.mean() > 0.12 and rng.random() < 0.35 else 0.0,
         **_weathered(late, nature, make_up),

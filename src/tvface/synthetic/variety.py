@@ -16,7 +16,7 @@ import numpy as np
 
 from tvface.conventions.annotation import evenly
 from tvface.synthetic.hair_cuts import CUTS
-from tvface.synthetic.traits import Traits
+from tvface.synthetic.traits import Traits, draw_hat
 
 
 def draw_brows(rng: np.random.Generator) -> np.ndarray:
@@ -57,7 +57,7 @@ def vary(traits: Traits) -> Traits:
     Make-up lies beyond the lids' ends; the eye points stay where the lids meet.
     """
     rng = np.random.default_rng([traits.seed, 0xB40])
-    painted = traits.eye_shadow > 0 or rng.random() < (0.01 if traits.nature.man else 0.25)
+    painted = traits.eye_shadow > 0 or rng.random() < (0.01 if traits.nature.man else 0.4)
     full = traits.hair_style not in ("bald", "rim", "buzz", "bun", "ponytail") and rng.random() < 0.4
     hanging = CUTS[traits.hair_style].end is not None
     thick = traits.brow_width * float(np.exp(rng.normal(0, 0.3)))
@@ -71,7 +71,7 @@ def vary(traits: Traits) -> Traits:
         liner_below=float(rng.uniform(0.4, 1.0)) if painted and rng.random() < 0.5 else 0.0,
         wing=float(rng.uniform(0.0, 6.0)),
         lash_length=float(rng.uniform(2.0, 5.5) if painted else rng.uniform(0.0, 3.0)),
-        hat=traits.hat or (str(rng.choice(["cap", "beanie"])) if rng.random() < 0.06 else ""),
+        hat=traits.hat or (draw_hat(rng, traits.nature.man) if rng.random() < 0.06 else ""),
         smoke=float(rng.uniform(0.1, 0.6)) if painted and rng.random() < 0.6 else 0.0,
         parting=float(rng.choice([-1.0, 1.0]) * rng.uniform(2, 30)) if rng.random() < 0.75 else 0.0,
         hair_volume=float(rng.uniform(1.1, 1.7)) if full else float(rng.uniform(0.8, 1.1)),
