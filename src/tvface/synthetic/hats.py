@@ -7,7 +7,7 @@ from scipy.interpolate import PchipInterpolator
 
 from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.noise import Noise
-from tvface.synthetic.skin import EARS, NECK, smoothstep
+from tvface.synthetic.skin import EARS, smoothstep
 from tvface.synthetic.traits import Traits, rgb
 
 HAT = 18  # zllrunning class

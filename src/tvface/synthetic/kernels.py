@@ -17,7 +17,6 @@ __all__ = [
     "composite",
     "fill",
     "majority",
-    "shade",
     "vertex_normals",
     "weights",
 ]
