@@ -9,6 +9,7 @@ from tvface.synthetic.atlas import SKIN, Atlas
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.skin import EARS, smoothstep
 from tvface.synthetic.traits import Traits, rgb
+from tvface.synthetic.zones import NECK
 
 HAT = 18  # zllrunning class
 KINDS = ("cap", "beanie", "wide", "scarf")
