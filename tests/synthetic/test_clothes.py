@@ -12,8 +12,9 @@ from tvface.synthetic.clothes import KINDS, SHARES_OF_MEN, SHARES_OF_WOMEN, dres
 from tvface.synthetic.hair import Texture, procedural_texture
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
-from tvface.synthetic.skin import CLOTH, NECK, SkinPainter
+from tvface.synthetic.skin import CLOTH, SkinPainter
 from tvface.synthetic.traits import draw_traits
+from tvface.synthetic.zones import NECK
 from tvface.synthetic.trunk import trunk
 
 
