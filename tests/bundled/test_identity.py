@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tests.bundled.test_people import store
+from tvface.bundled.commands import COMMAND
 from tvface.bundled.identity import CosFace, IdentityTask, figures
 from tvface.bundled.people import People
 from tvface.bundled.train import Recipe, main, train
@@ -61,7 +62,7 @@ def test_the_loss_falls_and_only_the_network_is_returned(tmp_path: Path) -> None
 def test_the_command_writes_weights_and_card(tmp_path: Path) -> None:
     store(striped(12, each=4), tmp_path / "people_0000.npz")
     words = ["identity", "--crops", str(tmp_path), "--steps", "2", "--batch", "4", "--held-out", "10"]
-    words += ["--made-by", f"python -m tvface.bundled.faces --out {tmp_path}"]
+    (tmp_path / COMMAND).write_text(f"python -m tvface.bundled.faces --out {tmp_path}\n")
     main([*words, "--threads", "1", "--out", str(tmp_path)])
     bundle = load_bundle(tmp_path / IDENTITY)
     assert isinstance(bundle.net, CompactIdentity) and bundle.size == 96 and bundle.about["people"] == 12

