@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tvface.synthetic import geometry
+from tvface.synthetic.face_units import code_of
 from tvface.synthetic.geometry import View
 from tvface.synthetic.hair import procedural_texture
 from tvface.synthetic.person import Person, Posed, Stage
@@ -22,7 +23,7 @@ CAMERA = Camera(430.0, SIZE, SIZE, (66.3, 61.8))
 
 @pytest.fixture(scope="module")
 def frames(stage: Stage, painter: SkinPainter) -> tuple[Posed, Posed]:
-    """A person with spectacles and a hat, without transparent meshes, who turns and opens the mouth."""
+    """A person with spectacles and a hat, without transparent meshes or folds, who turns and opens the mouth."""
     looks = dataclasses.replace(draw_traits(5), hair_style="buzz", spectacles="round", hat="wide")
     shape = np.random.default_rng(2).normal(0, 0.8, 100)
     person = Person(stage, shape, procedural_texture(painter, stage.head.faces, 5, looks))
@@ -30,8 +31,14 @@ def frames(stage: Stage, painter: SkinPainter) -> tuple[Posed, Posed]:
     joints[:, 1], joints[:, 0], joints[:, 6] = (0.3, 0.42), (0.05, 0.1), (0.02, 0.2)
     places = ((0.01, -0.02, -0.95), (0.025, -0.03, -0.93))
     expression = np.random.default_rng(3).normal(0, 0.3, (2, 50))
-    first, second = (person.place(*moment) for moment in zip(expression, joints, map(np.array, places), strict=True))
+    moments = zip(expression, joints, map(np.array, places), strict=True)
+    first, second = (without_folds(person.place(*moment)) for moment in moments)
     return first, second
+
+
+def without_folds(posed: Posed) -> Posed:
+    head, *others = posed.surfaces
+    return dataclasses.replace(posed, surfaces=(dataclasses.replace(head, relief=None), *others))
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +156,25 @@ def test_flow_between_different_meshes_or_cameras_is_refused(
     moved = geometry.look(frames[1], dataclasses.replace(CAMERA, focal=400.0))
     with pytest.raises(ValueError, match="same person by the same camera"):
         geometry.flow(views[0], moved)
+
+
+def test_folds_tilt_the_normals_and_move_the_depth_of_the_skin(stage: Stage, painter: SkinPainter) -> None:
+    looks = dataclasses.replace(draw_traits(2), age=1.0, hair_style="bald", spectacles="", hat="")
+    person = Person(stage, np.zeros(1), procedural_texture(painter, stage.head.faces, 2, looks))
+    folded = person.place(code_of({"brow_up": 1.0}), np.zeros(15), np.array([0, 0, -1.0]))
+    camera = Camera.central(1500, 400, 400)
+    old, smooth = (geometry.look(posed, camera) for posed in (folded, without_folds(folded)))
+    lifted = 1000 * (geometry.depth(smooth) - geometry.depth(old))
+    lifted[np.isinf(geometry.depth(smooth))] = 0
+    assert 0.3 < np.abs(lifted).max() < 2.0  # mm
+    angle = np.degrees(np.arccos(np.clip((geometry.normals(old) * geometry.normals(smooth)).sum(2), -1, 1)))
+    brows = stage.atlas.landmarks[17:27, :2].mean(0)
+    y = int(camera.project(folded.landmarks)[17:27, 1].min()) - 30
+    assert np.percentile(angle[y - 25 : y + 5, 160:240], 90) > 8 and brows[1] > 0
+    cloth = old.face >= len(stage.head.faces)
+    assert cloth.any() and not lifted[cloth].any()
+    np.testing.assert_array_equal(geometry.normals(old)[cloth], geometry.normals(smooth)[cloth])
+    # Depth and normals tell the same slopes: along a column of the forehead they agree.
+    dy = np.gradient(lifted, axis=0)[y - 25 : y + 5, 190:210]
+    tilt = (geometry.normals(old) - geometry.normals(smooth))[y - 25 : y + 5, 190:210, 1]
+    assert np.corrcoef(dy.ravel(), tilt.ravel())[0, 1] > 0.7

@@ -1,4 +1,4 @@
-"""Depth, normals and optical flow of a posed person, from the rasterised surface.
+"""Depth, normals and optical flow of a posed person, from the rasterised surface and the folds of its skin.
 
 All values refer to the centres of the pixels, which lie at integers. The picture and its classes are averages over the
 pixel's samples, so at an outline a pixel may have a class and no depth, or a depth and no class.
@@ -7,14 +7,24 @@ pixel's samples, so at an outline a pixel may have a class and no depth, or a de
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from tvface.synthetic import geometry_numba, kernels
-from tvface.synthetic.person import Posed
-from tvface.synthetic.scene_render import Camera
+from tvface.synthetic.person import Posed, Surface
+from tvface.synthetic.scene_render import FLAT, Camera, texture_level
 
 HIDDEN = 0.001  # metres behind the next frame's surface beyond which a point counts as hidden
+
+
+class Folds(NamedTuple):
+    """The relief of the first surface, the head: corners (F, 3, 2) float32 texel coordinates at full size; heights
+    (h, w) float32 metres over the mesh, shrunk by ``scale``; (1, 1) for none."""
+
+    corners: np.ndarray
+    heights: np.ndarray
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,7 @@ class View:
 
     vertices, normals: (V, 3) float32, camera coordinates (x right, y up, z to the camera), metres; faces: (F, 3) int32;
     points: (V, 3) float32 as from :meth:`Camera.project`; face: (H, W) int32, the triangle at each pixel's
-    centre, -1 none; near: (H, W) float32, 1 / depth there in 1/m, 0 on the background.
+    centre, -1 none; near: (H, W) float32, 1 / depth there in 1/m, 0 on the background; folds: relief of the head.
     """
 
     camera: Camera
@@ -33,6 +43,7 @@ class View:
     points: np.ndarray
     face: np.ndarray
     near: np.ndarray
+    folds: Folds
 
 
 def look(posed: Posed, camera: Camera) -> View:
@@ -51,25 +62,39 @@ def look(posed: Posed, camera: Camera) -> View:
         kernels.fill(part, surface.faces, begun, face, near, surface.corners, surface.alpha)
         start, begun = start + len(surface.vertices), begun + len(surface.faces)
     normals = np.concatenate([surface.normals for surface in posed.surfaces])
-    return View(camera, vertices, normals, faces, points, face, near)
+    return View(camera, vertices, normals, faces, points, face, near, _folds(posed.surfaces[0], points))
+
+
+def _folds(surface: Surface, points: np.ndarray) -> Folds:
+    """Return the relief of a surface at the resolution of the picture; points (V, 3) as projected, its own first."""
+    if surface.relief is None:
+        return Folds(surface.corners, FLAT, 1.0)
+    heights = surface.relief.at(texture_level(surface, points[: len(surface.vertices)]))
+    return Folds(surface.corners, heights, heights.shape[1] / surface.labels.shape[1])
 
 
 def depth(view: View) -> np.ndarray:
-    """Return the distance along the optical axis, (H, W) float32 metres, +inf on the background."""
+    """Return the distance along the optical axis, (H, W) float32 metres, +inf on the background.
+
+    Wrinkles, folds and pores lift or sink the surface along its normal.
+    """
     result = np.full(view.near.shape, np.inf, np.float32)
     np.divide(1, view.near, out=result, where=view.face >= 0)
+    if view.folds.heights.shape[0] > 1:
+        geometry_numba.lift(view.points, view.normals, view.faces, view.face, *view.folds, result)
     return result
 
 
 def normals(view: View) -> np.ndarray:
     """Return unit normals (H, W, 3) float32, camera axes (x right, y up, z to the camera), 0 on the background.
 
-    The vertices' normals are interpolated over the triangle, as for shading. They are flipped where a surface is seen
-    from behind, and never point away from the viewer.
+    The vertices' normals are interpolated over the triangle and tilted by the slope of the skin's relief, as for
+    shading. They are flipped where a surface is seen from behind, and never point away from the viewer.
     """
     result = np.zeros((*view.face.shape, 3), np.float32)
     camera = view.camera
-    geometry_numba.normals(view.points, view.normals, view.faces, view.face, camera.focal, *camera.centre, result)
+    mesh = view.points, view.vertices, view.normals, view.faces, view.face
+    geometry_numba.normals(*mesh, *view.folds, camera.focal, *camera.centre, result)
     return result
 
 

@@ -6,24 +6,70 @@ import numba
 import numpy as np
 
 from tvface.synthetic.kernels import corner_weights
+from tvface.synthetic.shading_numba import tilted
+
+
+@numba.njit(inline="always")
+def texel(corners, w0, w1, w2, scale, rows, columns):  # type: ignore[no-untyped-def]
+    """Return where a point of a triangle lies in a shrunk texture: the texel left and above, and the rest."""
+    u = w0 * corners[0, 0] + w1 * corners[1, 0] + w2 * corners[2, 0]
+    v = w0 * corners[0, 1] + w1 * corners[1, 1] + w2 * corners[2, 1]
+    s = min(max((u + 0.5) * scale - 0.5, 0.0), columns - 1.001)
+    t = min(max((v + 0.5) * scale - 0.5, 0.0), rows - 1.001)
+    p, q = int(s), int(t)
+    return p, q, s - p, t - q
+
+
+@numba.njit(cache=True, nogil=True)
+def lift(
+    points: np.ndarray,
+    vertex_normals: np.ndarray,
+    faces: np.ndarray,
+    face: np.ndarray,
+    corners: np.ndarray,
+    heights: np.ndarray,
+    scale: float,
+    depth: np.ndarray,
+) -> None:
+    """Move the depth (H, W) float32 metres of the head's pixels by the relief along the normals.
+
+    Args: as for :func:`normals`; the head's triangles are the first ``len(corners)``.
+    """
+    for j in range(face.shape[0]):
+        for i in range(face.shape[1]):
+            f = face[j, i]
+            if f < 0 or f >= corners.shape[0]:
+                continue
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            w0, w1, w2 = corner_weights(points, faces[f], i, j)
+            p, q, s, t = texel(corners[f], w0, w1, w2, scale, heights.shape[0], heights.shape[1])
+            height = (1 - t) * ((1 - s) * heights[q, p] + s * heights[q, p + 1]) + t * (
+                (1 - s) * heights[q + 1, p] + s * heights[q + 1, p + 1]
+            )
+            depth[j, i] -= height * (w0 * vertex_normals[a, 2] + w1 * vertex_normals[b, 2] + w2 * vertex_normals[c, 2])
 
 
 @numba.njit(cache=True, nogil=True)
 def normals(
     points: np.ndarray,
+    vertices: np.ndarray,
     vertex_normals: np.ndarray,
     faces: np.ndarray,
     face: np.ndarray,
+    corners: np.ndarray,
+    heights: np.ndarray,
+    scale: float,
     focal: float,
     centre_x: float,
     centre_y: float,
     result: np.ndarray,
 ) -> None:
-    """Interpolate vertex normals and turn them to the camera.
+    """Interpolate vertex normals, tilt those of the head by its relief, and turn all to the camera.
 
     Args:
-        points: (V, 3) float32 as from :meth:`Camera.project`; vertex_normals: (V, 3) float32, camera axes.
+        points: (V, 3) float32 as from :meth:`Camera.project`; vertices, vertex_normals: (V, 3) float32, camera axes.
         faces: (F, 3) int32, counter-clockwise seen from outside; face: (H, W) int32, triangle of each pixel, -1 none.
+        corners, heights, scale: see :class:`tvface.synthetic.geometry.Folds`.
         focal, centre_x, centre_y: of the camera, pixels.
         result: (H, W, 3) float32, written where there is a triangle.
     """
@@ -37,6 +83,9 @@ def normals(
             x = w0 * vertex_normals[a, 0] + w1 * vertex_normals[b, 0] + w2 * vertex_normals[c, 0]
             y = w0 * vertex_normals[a, 1] + w1 * vertex_normals[b, 1] + w2 * vertex_normals[c, 1]
             z = w0 * vertex_normals[a, 2] + w1 * vertex_normals[b, 2] + w2 * vertex_normals[c, 2]
+            if heights.shape[0] > 1 and f < corners.shape[0]:
+                p, q, s, t = texel(corners[f], w0, w1, w2, scale, heights.shape[0], heights.shape[1])
+                x, y, z = tilted((x, y, z), vertices, a, b, c, corners[f], heights, scale, p, q, s, t)
             # Rows grow downwards, so the front of a counter-clockwise triangle has a negative area in the picture.
             area = (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
                 points[c, 0] - points[a, 0]

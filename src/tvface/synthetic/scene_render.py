@@ -161,7 +161,7 @@ def _paint(
         window = _window(points, buffer.face.shape)
         if window is None:
             continue
-        level = _level(surface, points)
+        level = texture_level(surface, points)
         texture = surface.levels[level]
         relief = FLAT if surface.relief is None else surface.relief.at(level)
         reach = surface.reach if surface.shadow is None else surface.shadow.reach(light)
@@ -219,7 +219,7 @@ def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     return np.array([x0, x1, y0, y1]) if x0 < x1 and y0 < y1 else None
 
 
-def _level(surface: Surface, points: np.ndarray) -> int:
+def texture_level(surface: Surface, points: np.ndarray) -> int:
     """Return the number of halvings of the texture after which a texel is about as large as a sample."""
     faces = surface.faces[:: max(1, len(surface.faces) // 600)]
     corner = surface.corners[:: max(1, len(surface.faces) // 600)]
