@@ -13,11 +13,11 @@ from tests.head.conftest import same
 from tvface.head.data import HeadData, HeadError
 
 
-def test_round_trip_and_equal_bytes(human: HeadData, tmp_path: Path) -> None:
+def test_round_trip_and_equal_bytes(head: HeadData, tmp_path: Path) -> None:
     first, second = tmp_path / "a.npz", tmp_path / "b.npz"
-    human.save(first)
+    head.save(first)
     loaded = HeadData.load(first)
-    assert same(loaded, human)
+    assert same(loaded, head)
     loaded.save(second)
     assert first.read_bytes() == second.read_bytes()
 
@@ -36,19 +36,19 @@ def test_round_trip_and_equal_bytes(human: HeadData, tmp_path: Path) -> None:
         ("contour_bary", lambda a: a[:78], r"expected \(79, 17, 3\)"),
     ],
 )
-def test_broken_arrays_are_named(human: HeadData, name: str, broken, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_broken_arrays_are_named(head: HeadData, name: str, broken, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(HeadError, match=message):
-        dataclasses.replace(human, **{name: broken(getattr(human, name))})
+        dataclasses.replace(head, **{name: broken(getattr(head, name))})
 
 
-def test_broken_files_are_named(human: HeadData, tmp_path: Path) -> None:
+def test_broken_files_are_named(head: HeadData, tmp_path: Path) -> None:
     path = tmp_path / "head.npz"
     with pytest.raises(FileNotFoundError, match=r"head.npz: no such head model"):
         HeadData.load(path)
     path.write_bytes(b"<html>Sign in</html>")
     with pytest.raises(HeadError, match=r"head\.npz"):
         HeadData.load(path)
-    human.save(path)
+    head.save(path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(HeadError, match="not a readable npz"):
@@ -60,6 +60,6 @@ def test_broken_files_are_named(human: HeadData, tmp_path: Path) -> None:
                 new.writestr(name, old.read(name))
     with pytest.raises(HeadError, match="arrays labels are missing"):
         HeadData.load(tmp_path / "less.npz")
-    np.savez(tmp_path / "object.npz", **{f.name: np.array({"a": 1}, dtype=object) for f in dataclasses.fields(human)})
+    np.savez(tmp_path / "object.npz", **{f.name: np.array({"a": 1}, dtype=object) for f in dataclasses.fields(head)})
     with pytest.raises(HeadError, match="not plain numbers"):
         HeadData.load(tmp_path / "object.npz")
