@@ -12,6 +12,7 @@ from tvface.head import human
 from tvface.head.data import HeadData, HeadError
 from tvface.head.human import convert, stored, units
 from tvface.head.human.wheel import PACKAGE, VERSION, Wheel
+from tvface.settings.model import Head
 
 
 def test_sizes_and_names(head: HeadData) -> None:

@@ -18,6 +18,7 @@ from tvface.head.human.texels import texels
 from tvface.head.model import HeadModel
 from tvface.rendering.renderer import Renderer
 from tvface.rendering.shading import vertex_normals
+from tvface.settings.model import Head
 
 
 def test_points_lie_where_annotators_set_them(head: HeadData, model: HeadModel, shipped: stored.Stored) -> None:
