@@ -12,9 +12,9 @@ Rows (N frames, in order of time; float32 unless stated otherwise):
     frame (N,) int64, time_s (N,) float64    number and time [s] of the frame in the source
 
 Single values: model_type (``flame``: the coefficients are FLAME's; ``human``: those of tvface's human head,
-``expression`` holds weights of Apple's 52 face units), model (deca or temporal), crop_size [px], fps and the same as
-mocap_frame_rate [Hz] (0: not constant), gender (neutral), shared_identity (one shape for all frames), source, track,
-tvface_version.
+``expression`` holds weights of Apple's 52 face units, that of jawOpen from the jaw's joint; tvface's own head has no
+movement in that column), model (deca or temporal), crop_size [px], fps and the same as mocap_frame_rate [Hz] (0: not
+constant), gender (neutral), shared_identity (one shape for all frames), source, track, tvface_version.
 
 Convention: a vertex of the head (metres, x to the subject's left, y up, z to the viewer) is at n = (s (x + tx),
 -s (y + ty)) in the crop, -1 .. 1, x right, y down, which is pixel (n + 1) / 2 * crop_size - 1/2. This is DECA's camera.
@@ -41,17 +41,18 @@ from tvface.model.face_model import Codes, FaceModel
 Array = NDArray[Any]
 
 
-def rows_of(codes: Mapping[str, Array]) -> dict[str, Array]:
+def rows_of(codes: Mapping[str, Array], head: HeadData) -> dict[str, Array]:
     """Return the parameters of codes, float32 arrays (N, ...) by the names in this module's docstring.
 
     Args:
         codes: arrays (N, ...) by the names of :class:`tvface.model.face_model.Codes`.
+        head: that they belong to.
     """
     pose = np.asarray(codes["pose"], np.float32)
     zero = np.zeros((len(pose), 3), np.float32)
     named = {
         "betas": codes["shape"],
-        "expression": codes["expression"],
+        "expression": _with_jaw(np.array(codes["expression"], np.float32), pose[:, 3], head),
         "global_orient": pose[:, :3],
         "jaw_pose": pose[:, 3:],
         **dict.fromkeys(("neck_pose", "leye_pose", "reye_pose", "transl"), zero),
@@ -61,6 +62,14 @@ def rows_of(codes: Mapping[str, Array]) -> dict[str, Array]:
         "detail": codes["detail"],
     }
     return {name: np.asarray(value, np.float32) for name, value in named.items()}
+
+
+def _with_jaw(expression: Array, jaw: Array, head: HeadData) -> Array:
+    """Return weights (N,E) with that of jawOpen, which the head makes with its joint, at ``jaw`` (N,) rad."""
+    names = list(head.notes.get("expression_names", ()))[: expression.shape[1]]
+    if "jawOpen" in names:
+        expression[:, names.index("jawOpen")] = np.clip(jaw / head.notes["jaw_open_angle"], 0, 1)
+    return expression
 
 
 def put_description(
@@ -149,7 +158,7 @@ def write_tracks(
                 codes = {name: rows[name] for name in store.CODES}
                 writers[track].append(
                     {
-                        **rows_of(codes),
+                        **rows_of(codes, head),
                         "landmarks2d": picture_landmarks(model, codes, rows["transform"]),
                         "crop_transform": rows["transform"],
                         "frame": rows["frame"],

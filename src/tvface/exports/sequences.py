@@ -85,7 +85,7 @@ def _write(path: Path, frames: pd.DataFrame, head: HeadData, model: str, fps: fl
         )
         writer.append(
             {
-                **rows_of({name: np.stack(frames[name].tolist()) for name in _CODES}),
+                **rows_of({name: np.stack(frames[name].tolist()) for name in _CODES}, head),
                 "landmarks2d": (points @ np.linalg.inv(maps[:, :, :2]).transpose(0, 2, 1)).astype(np.float32),
                 "crop_transform": maps,
                 "frame": frames["source_frame"].to_numpy(np.int64),
