@@ -65,9 +65,9 @@ weights-crops: env
 weights-faces: weights-crops
 	$(BIN)/python -m tvface.bundled.faces --out .cache/faces --people 2400
 weights-landmarks: weights-crops
-	$(TRAIN) landmarks --crops .cache/crops --steps 12000 --threads 1
+	$(TRAIN) landmarks --crops .cache/crops --steps 8000 --threads 1
 weights-parser: weights-crops
-	$(TRAIN) parser --crops .cache/crops --steps 5000 --threads 1
+	$(TRAIN) parser --crops .cache/crops --steps 4000 --threads 1
 weights-identity: weights-faces
 	$(TRAIN) identity --crops .cache/faces --steps 2400 --batch 64 --held-out 200 --threads 1
 weights-features: weights-crops
