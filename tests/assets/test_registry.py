@@ -118,6 +118,26 @@ def test_bundled_weights_match_the_registry() -> None:
             verify(path, entry)
 
 
+def test_a_file_made_anew_is_recorded_in_its_row_alone(table: Path) -> None:
+    row(table, name="own", file="weights/own.safetensors", sha256=DIGEST, bytes="10", used_by="a setting")
+    row(table, name="net", file="weights/net.pt", url="https://example.org/net.pt", sha256=DIGEST, bytes="75000")
+    path = table.parent / "weights" / "own.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(CONTENT)
+    before = table.read_text().splitlines()
+    assets.record(path, table)
+    after = table.read_text().splitlines()
+    assert registry()["own"].sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert registry()["own"].size == len(CONTENT) and registry()["own"].used_by == "a setting"
+    assert [line for line in before if not line.startswith("own\t")] == [
+        line for line in after if not line.startswith("own\t")
+    ]
+    other = table.parent / "weights" / "mine.safetensors"
+    other.write_bytes(CONTENT)
+    assets.record(other, table)
+    assert table.read_text().splitlines() == after
+
+
 def test_unknown_name_lists_the_valid_ones(table: Path) -> None:
     row(table, name="net", file="weights/net.pt", url="https://example.org/net.pt")
     with pytest.raises(AssetError, match=r"no asset 'nut' .*there are: net"):

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tvface.files.atomic import atomic
+from tvface.files.digests import digest
 from tvface.files.heads import is_web_page, safetensors_size
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,6 +96,24 @@ def _asset(row: dict[str, str]) -> Asset:
         stands_for=row.get("stands_for") or "",
         part_of=row.get("part_of") or "",
     )
+
+
+def record(path: Path, table: Path = TABLE) -> None:
+    """Write size and digest of a file of tvface's own into its row of the table; a file without a row is left alone."""
+    relative = os.path.relpath(path.resolve(), table.parent.resolve())
+    lines = table.read_text(encoding="utf-8").splitlines()
+    names = lines[0].split("\t")
+    for number, line in enumerate(lines):
+        values = line.split("\t")
+        if values[names.index("file")] == relative:
+            values[names.index("bytes")], values[names.index("sha256")] = str(path.stat().st_size), digest(path)
+            lines[number] = "\t".join(values)
+            break
+    else:
+        return
+    with atomic(table) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    registry.cache_clear()
 
 
 def asset(name: str) -> Asset:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tvface.assets.registry import record
 from tvface.files.atomic import atomic
 from tvface.files.digests import digest
 from tvface.files.relative import bare_path, without_absolute_paths
@@ -18,7 +19,7 @@ _LIMITS = {
     "landmarks": (
         "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
         "Best up to about 30 degrees of yaw; beyond 45 degrees the far contour is a guess.",
-        "Heavy beards, hands before the face and thick spectacle frames are rare or absent in the training crops.",
+        "Faces that are more than half hidden, and faces with under 30 pixels between the eyes, are rare in the training.",
         "For figures to publish use 2D-FAN (`landmarks.backend: fan`).",
     ),
     "parser": (
@@ -63,7 +64,7 @@ def write_card(
     curve: Sequence[Mapping[str, Any]],
     seconds: float,
 ) -> Path:
-    """Write the card ``<weights_file>.md`` and return its path.
+    """Write the card ``<weights_file>.md``, and size and digest of a shipped file into the registry; return its path.
 
     Args:
         weights_file: the weight file, which is hashed.
@@ -116,4 +117,5 @@ def write_card(
     path = weights_file.with_suffix(".md")
     with atomic(path) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
+    record(weights_file)
     return path
