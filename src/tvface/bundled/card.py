@@ -19,7 +19,7 @@ _LIMITS = {
     "landmarks": (
         "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
         "Best up to about 30 degrees of yaw; beyond 45 degrees the far contour is a guess.",
-        "Faces that are more than half hidden, and faces with under 30 pixels between the eyes, are rare in the training.",
+        "Faces that are more than half hidden, and faces with under 30 pixels between the eyes, are rare in training.",
         "For figures to publish use 2D-FAN (`landmarks.backend: fan`).",
     ),
     "parser": (
