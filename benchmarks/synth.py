@@ -25,10 +25,10 @@ from benchmarks.timing import interleaved
 from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.settings.model import Head
-from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.shard_files import HEAD
-from tvface.synthetic.shards import Recipe, Task, write_shard
-from tvface.synthetic.truth import LAYERS
+from tvface.synthetic.crops.maker import CropMaker
+from tvface.synthetic.crops.shard_files import HEAD
+from tvface.synthetic.crops.shards import Recipe, Task, write_shard
+from tvface.synthetic.crops.truth import LAYERS
 
 PER_SHARD = 16
 PEER = "CropMaker, 1 process"

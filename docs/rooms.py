@@ -2,6 +2,7 @@
 
     python docs/rooms.py                        # this checkout's rooms, and its longest files and functions
     python docs/rooms.py ../older/src/tvface    # another's
+    python docs/rooms.py src/tvface/synthetic   # the folders of one room
     python docs/rooms.py --write                # write the map into docs/architecture.md again
 
 A room's floor is one above the highest room that it imports; rooms that import each other in a circle share one.
@@ -28,16 +29,23 @@ LONGEST = 5
 
 def arrows(source: Path) -> dict[str, set[str]]:
     """Return which rooms each room imports, inside functions too; a module beside the packages is a room."""
-    package = source.name
+    package = _dotted(source)
     modules = {path: ".".join(path.relative_to(source).with_suffix("").parts) for path in source.rglob("*.py")}
     rooms = {name.split(".")[0] for name in modules.values()} - {"__init__", "__main__"}
     found: dict[str, set[str]] = {room: set() for room in rooms}
     for path, name in modules.items():
         room = name.split(".")[0]
         if room in rooms:
-            named = {target.split(".")[1] for target in _imports(path) if target.startswith(f"{package}.")}
+            within = (target for target in _imports(path) if target.startswith(f"{package}."))
+            named = {target.removeprefix(f"{package}.").split(".")[0] for target in within}
             found[room] |= (named & rooms) - {room}
     return found
+
+
+def _dotted(source: Path) -> str:
+    """Return a package's name as imports spell it."""
+    above = source.parent
+    return f"{_dotted(above)}.{source.name}" if (above / "__init__.py").is_file() else source.name
 
 
 def _imports(path: Path) -> Iterator[str]:

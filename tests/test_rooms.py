@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,17 +19,18 @@ def rooms_in(page: str) -> dict[str, tuple[int, frozenset[str]]]:
     return {room: (int(floor), frozenset(re.findall(r"\w+", listed))) for floor, room, listed in _ROW.findall(page)}
 
 
-def imports_of(module: Path) -> set[str]:
-    """Return the rooms that a module names in its imports, inside functions too."""
+def names_in(module: Path, package: str = "tvface") -> set[str]:
+    """Return what a module imports of a package, inside functions too: the first names after the package's."""
     named: set[str] = set()
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "tvface":
-            named |= {f"tvface.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == package:
+            named |= {f"{package}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             named.add(node.module)
-    return {name.split(".")[1] for name in named if name.startswith("tvface.")} - {"__version__"}
+    within = (name.removeprefix(f"{package}.") for name in named if name.startswith(f"{package}."))
+    return {name.split(".")[0] for name in within} - {"__version__"}
 
 
 MAP = rooms_in((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
@@ -50,8 +52,19 @@ def test_no_module_imports_past_the_map() -> None:
     used: dict[str, set[str]] = defaultdict(set)
     for module in SOURCE.glob("*/**/*.py"):
         room = module.relative_to(SOURCE).parts[0]
-        others = imports_of(module) - {room}
+        others = names_in(module) - {room}
         used[room] |= others
         assert others <= MAP[room][1], f"{module.relative_to(ROOT)} imports {sorted(others - MAP[room][1])}"
     for room, (_, allowed) in MAP.items():
         assert used[room] == allowed, f"the map lets {room} import {sorted(allowed - used[room])}, which it does not"
+
+
+def test_the_folders_of_synthetic_import_each_other_in_no_circle() -> None:
+    room = SOURCE / "synthetic"
+    graph: dict[str, set[str]] = defaultdict(set)
+    for module in room.rglob("*.py"):
+        folder = module.relative_to(room).with_suffix("").parts[0]
+        graph[folder] |= names_in(module, "tvface.synthetic") - {folder}
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError
+    assert {path.parent.name for path in room.glob("*/__init__.py")} < set(order)
+    assert order.index("render") < order.index("person") < order.index("crops")

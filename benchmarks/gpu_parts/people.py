@@ -18,8 +18,8 @@ from tests.training.footage import Sequence_, write_episode
 from tvface.files.atomic import atomic
 from tvface.settings import Settings, load
 from tvface.stages import dataset
-from tvface.synthetic.crops import PERSON_EVERY
-from tvface.synthetic.shards import Recipe, write_crops
+from tvface.synthetic.crops.maker import PERSON_EVERY
+from tvface.synthetic.crops.shards import Recipe, write_crops
 
 SIDE = 96  # px of the crops; the demo trains at 64
 SHOTS, QUICK_SHOTS = 32, 6

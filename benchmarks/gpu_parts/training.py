@@ -14,7 +14,7 @@ from tvface.manifests import read
 from tvface.manifests.train import TRAIN
 from tvface.settings import Settings
 from tvface.stages import train
-from tvface.synthetic.shard_files import HEAD
+from tvface.synthetic.crops.shard_files import HEAD
 
 MODEL = "temporal"
 STEPS = {"pretrain": 90, "coarse": 70, "detail": 40}

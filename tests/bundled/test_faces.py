@@ -16,7 +16,7 @@ from tvface.embedders.crops import TEMPLATE
 from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.settings.model import Head
-from tvface.synthetic.traits import HAIR_COLOURS
+from tvface.synthetic.people.traits import HAIR_COLOURS
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from tvface.head.data import HeadData
 from tvface.head.human import build
 from tvface.settings.model import Head
 from tvface.synthetic.atlas import build_atlas
+from tvface.synthetic.looks.skin import SkinPainter
 from tvface.synthetic.person import Stage
-from tvface.synthetic.skin import SkinPainter
 
 
 @pytest.fixture(scope="session")

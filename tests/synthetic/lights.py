@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvface.synthetic.light import sh_light
+from tvface.synthetic.render.light import sh_light
 
 
 def flat_light() -> np.ndarray:

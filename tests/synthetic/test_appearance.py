@@ -9,12 +9,12 @@ import pytest
 
 from tests.synthetic.lights import flat_light
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN
-from tvface.synthetic.backgrounds import PICTURES, picture, random_background
-from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import SH_FACTORS, directional_light, expose, sh_light
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.skin import SkinPainter
+from tvface.synthetic.people.traits import HAIR_STYLES, draw_traits
 from tvface.synthetic.person import Stage
-from tvface.synthetic.skin import SkinPainter
-from tvface.synthetic.traits import HAIR_STYLES, draw_traits
+from tvface.synthetic.places.backgrounds import PICTURES, picture, random_background
+from tvface.synthetic.render.light import SH_FACTORS, directional_light, expose, sh_light
 
 
 def shade(light: np.ndarray, normal: np.ndarray) -> np.ndarray:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from tests.synthetic.lights import flat_light
-from tvface.synthetic.clothes import KINDS, SHARES_OF_MEN, SHARES_OF_WOMEN, dressed
-from tvface.synthetic.hair import Texture, procedural_texture
+from tvface.synthetic.body.clothes import KINDS, SHARES_OF_MEN, SHARES_OF_WOMEN, dressed
+from tvface.synthetic.body.trunk import trunk
+from tvface.synthetic.hair.texture import Texture, procedural_texture
+from tvface.synthetic.looks.skin import CLOTH, SkinPainter
+from tvface.synthetic.looks.zones import NECK
+from tvface.synthetic.people.traits import draw_traits
 from tvface.synthetic.person import Person, Stage
-from tvface.synthetic.scene_render import Camera, Frame, render_scene
-from tvface.synthetic.skin import CLOTH, SkinPainter
-from tvface.synthetic.traits import draw_traits
-from tvface.synthetic.trunk import trunk
-from tvface.synthetic.zones import NECK
+from tvface.synthetic.render.scene import Camera, Frame, render_scene
 
 
 @pytest.fixture(scope="module")

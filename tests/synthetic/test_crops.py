@@ -10,14 +10,14 @@ from facenet_pytorch import MTCNN
 
 from tests.synthetic.lights import flat_light
 from tvface.head.data import HeadData
-from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.degrade import degrade
-from tvface.synthetic.expressions import draw_mien
-from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.occluders import letterbox, occlude
+from tvface.synthetic.camera.degrade import degrade
+from tvface.synthetic.crops.maker import CropMaker
+from tvface.synthetic.foreground.occluders import letterbox, occlude
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.skin import SkinPainter
+from tvface.synthetic.people.expressions import draw_mien
 from tvface.synthetic.person import Person, Stage
-from tvface.synthetic.scene_render import Camera, render_scene
-from tvface.synthetic.skin import SkinPainter
+from tvface.synthetic.render.scene import Camera, render_scene
 
 
 def made_crops(head: HeadData, count: int, seed: int, size: int) -> dict[str, np.ndarray]:

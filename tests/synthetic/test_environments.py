@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tvface.synthetic import environments
-from tvface.synthetic.environments import (
+from tvface.synthetic.places import environments
+from tvface.synthetic.places.environments import (
     ENCODING,
     KINDS,
     AreaLight,
@@ -16,9 +16,9 @@ from tvface.synthetic.environments import (
     expose_environment,
     towards,
 )
-from tvface.synthetic.light import SH_FACTORS, PointLight, facing_disc
-from tvface.synthetic.shadow_map import ShadowMap
-from tvface.synthetic.surroundings import draw_surroundings
+from tvface.synthetic.places.surroundings import draw_surroundings
+from tvface.synthetic.render.light import SH_FACTORS, PointLight, facing_disc
+from tvface.synthetic.render.shadow_map import ShadowMap
 
 HEAD = np.array([0.1, 0.0, -1.5])
 SKIN = np.array([0.75, 0.55, 0.45])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tvface.head.human.units import NAMES
-from tvface.synthetic.expressions import MIMES, draw_mien, follow_gaze
-from tvface.synthetic.face_units import JAW, MOVEMENTS, READ, code_of, strengths
+from tvface.synthetic.people.expressions import MIMES, draw_mien, follow_gaze
+from tvface.synthetic.people.face_units import JAW, MOVEMENTS, READ, code_of, strengths
 
 COLUMN = {name: column for column, name in enumerate(NAMES)}
 

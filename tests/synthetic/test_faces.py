@@ -9,17 +9,18 @@ import pytest
 
 from tests.synthetic.lights import flat_light
 from tvface.synthetic.atlas import LEFT_EYE, SKIN
-from tvface.synthetic.frontal import Frontal
-from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import SH_FACTORS, directional_light
-from tvface.synthetic.people import Nature
-from tvface.synthetic.person import Person, Posed, Stage
-from tvface.synthetic.pigments import DYES, NoiseBank, absorbed
-from tvface.synthetic.scene_render import Camera, render_scene
-from tvface.synthetic.sheen import gleam
-from tvface.synthetic.skin import SkinPainter
-from tvface.synthetic.strands_numba import curves, grow, spots, tint
-from tvface.synthetic.traits import LIPSTICKS, Traits, draw_traits
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.frontal import Frontal
+from tvface.synthetic.looks.skin import SkinPainter
+from tvface.synthetic.looks.strands_numba import curves, grow, spots, tint
+from tvface.synthetic.people.pigments import DYES, NoiseBank, absorbed
+from tvface.synthetic.people.population import Nature
+from tvface.synthetic.people.traits import LIPSTICKS, Traits, draw_traits
+from tvface.synthetic.person import Person, Stage
+from tvface.synthetic.render.gleam import gleam
+from tvface.synthetic.render.light import SH_FACTORS, directional_light
+from tvface.synthetic.render.scene import Camera, render_scene
+from tvface.synthetic.render.surfaces import Posed
 
 ONE = np.ones(3)
 MAN = Nature(male=1.0, age=35.0, african=0.0, asian=0.0, caucasian=1.0)

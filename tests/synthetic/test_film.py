@@ -10,12 +10,12 @@ import pytest
 
 from tvface.head.data import HeadData
 from tvface.settings.synth import Synth
-from tvface.synthetic import mishaps
-from tvface.synthetic.casting import cast_people
-from tvface.synthetic.film import FilmedFrame, film
-from tvface.synthetic.mishaps import Mishap, draw_mishaps
-from tvface.synthetic.motion import converse, perform
-from tvface.synthetic.script import write_script
+from tvface.synthetic.show import mishaps
+from tvface.synthetic.show.casting import cast_people
+from tvface.synthetic.show.film import FilmedFrame, film
+from tvface.synthetic.show.mishaps import Mishap, draw_mishaps
+from tvface.synthetic.show.motion import converse, perform
+from tvface.synthetic.show.script import write_script
 
 SETTINGS = Synth(seconds=8.0, width=160, height=90, fps=5.0, supersampling=1)
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tvface.synthetic import codec
-from tvface.synthetic.degrade import comb, degrade
-from tvface.synthetic.lens import defocus, disc_kernel, lens, motion_kernel, to_linear
-from tvface.synthetic.sensor import LIMIT, STEPS, Development, develop, draw_development, tone_curves
+from tvface.synthetic.camera import codec
+from tvface.synthetic.camera.degrade import comb, degrade
+from tvface.synthetic.camera.lens import defocus, disc_kernel, lens, motion_kernel, to_linear
+from tvface.synthetic.camera.sensor import LIMIT, STEPS, Development, develop, draw_development, tone_curves
 
 
 def dot(x: float, y: float, size: int = 96) -> np.ndarray:

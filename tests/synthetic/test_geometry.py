@@ -8,14 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from tvface.synthetic import geometry
-from tvface.synthetic.face_units import code_of
-from tvface.synthetic.geometry import View
-from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.person import Person, Posed, Stage
-from tvface.synthetic.scene_render import Camera
-from tvface.synthetic.skin import SkinPainter
-from tvface.synthetic.traits import draw_traits
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.skin import SkinPainter
+from tvface.synthetic.people.face_units import code_of
+from tvface.synthetic.people.traits import draw_traits
+from tvface.synthetic.person import Person, Stage
+from tvface.synthetic.render import geometry
+from tvface.synthetic.render.geometry import View
+from tvface.synthetic.render.scene import Camera
+from tvface.synthetic.render.surfaces import Posed
 
 SIZE = 128
 CAMERA = Camera(430.0, SIZE, SIZE, (66.3, 61.8))

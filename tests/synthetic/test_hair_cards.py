@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from tests.synthetic.lights import flat_light
-from tvface.synthetic import kernels, strand_cards
-from tvface.synthetic.growth import CENTRE, Growth, grow
-from tvface.synthetic.hair import hair_colour, procedural_texture, scalp_opacity
-from tvface.synthetic.hair_cuts import CUTS, wearer_shares
-from tvface.synthetic.people import Nature
+from tvface.synthetic.hair import cards
+from tvface.synthetic.hair.growth import CENTRE, Growth, grow
+from tvface.synthetic.hair.texture import hair_colour, procedural_texture, scalp_opacity
+from tvface.synthetic.looks.skin import HAIR, SkinPainter
+from tvface.synthetic.people.haircuts import CUTS, wearer_shares
+from tvface.synthetic.people.population import Nature
+from tvface.synthetic.people.traits import HAIR_STYLES, Traits, draw_traits
 from tvface.synthetic.person import Person, Stage
-from tvface.synthetic.scene_render import Camera, Frame, render_scene
-from tvface.synthetic.skin import HAIR, SkinPainter
-from tvface.synthetic.traits import HAIR_STYLES, Traits, draw_traits
+from tvface.synthetic.render import kernels
+from tvface.synthetic.render.scene import Camera, Frame, render_scene
 
 
 def with_cut(style: str, **changes: object) -> Traits:
@@ -118,9 +119,9 @@ def test_points_of_the_face_stay_visible_below_the_hair(stage: Stage, painter: S
 
 def test_grey_hair_is_a_mix_of_white_and_dark_strands() -> None:
     traits = with_cut("short", hair_natural=(0.1, 0.07, 0.05), grey=0.5, highlights=0.0)
-    colours = strand_cards.strand_colours(traits, 400, np.random.default_rng(0)).mean(1)
+    colours = cards.strand_colours(traits, 400, np.random.default_rng(0)).mean(1)
     assert 0.4 < (colours > 0.45).mean() < 0.6 and (colours < 0.3).mean() > 0.35
-    dark = strand_cards.strand_colours(dataclasses.replace(traits, grey=0.0), 400, np.random.default_rng(0))
+    dark = cards.strand_colours(dataclasses.replace(traits, grey=0.0), 400, np.random.default_rng(0))
     assert dark.max() < 0.3 and dark.std(0).min() > 0.003
 
 

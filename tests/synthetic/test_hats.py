@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.synthetic.lights import flat_light
-from tvface.synthetic import hats
-from tvface.synthetic.hair import procedural_texture
+from tvface.synthetic.body import hats
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.skin import EARS, SkinPainter
+from tvface.synthetic.people.traits import Traits, draw_traits
 from tvface.synthetic.person import Person, Stage
-from tvface.synthetic.scene_render import Camera, Frame, render_scene
-from tvface.synthetic.skin import EARS, SkinPainter
-from tvface.synthetic.traits import Traits, draw_traits
+from tvface.synthetic.render.scene import Camera, Frame, render_scene
 
 
 def wearing(hat: str) -> Traits:

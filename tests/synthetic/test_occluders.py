@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tvface.synthetic.hands import SKIN, hand
-from tvface.synthetic.occluders import KINDS, _strands, occlude
-from tvface.synthetic.tubes import paint_strokes
+from tvface.synthetic.foreground.hands import SKIN, hand
+from tvface.synthetic.foreground.occluders import KINDS, _strands, occlude
+from tvface.synthetic.foreground.tubes import paint_strokes
 
 
 @pytest.mark.parametrize("draw", [entry[0] for entry in KINDS], ids=lambda draw: draw.__name__)

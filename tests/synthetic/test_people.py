@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tvface.head.data import HeadData
-from tvface.synthetic.people import Nature, Population
-from tvface.synthetic.traits import draw_traits
+from tvface.synthetic.people.population import Nature, Population
+from tvface.synthetic.people.traits import draw_traits
 
 
 def test_people_come_from_the_table_and_vary(head: HeadData) -> None:

@@ -9,12 +9,12 @@ import torch
 from tests.synthetic.lights import flat_light
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
-from tvface.synthetic import kernels
-from tvface.synthetic.hair import procedural_texture
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.skin import SkinPainter
+from tvface.synthetic.people.traits import draw_traits
 from tvface.synthetic.person import Person, Stage, rotation_matrix
-from tvface.synthetic.scene_render import Camera, Frame, average_frames, render_scene
-from tvface.synthetic.skin import SkinPainter
-from tvface.synthetic.traits import draw_traits
+from tvface.synthetic.render import kernels
+from tvface.synthetic.render.scene import Camera, Frame, average_frames, render_scene
 
 BACKGROUND = np.full((180, 180, 3), 90, np.uint8)
 

@@ -12,7 +12,7 @@ from tvface.head.data import HeadData
 from tvface.synthetic.person import Person, Stage
 from tvface.synthetic.portrait import Portrait, load_portraits, push_pull
 from tvface.synthetic.portrait_fit import PORTRAITS, portrait_picture, portrait_points
-from tvface.synthetic.scene_render import render_scene
+from tvface.synthetic.render.scene import render_scene
 
 
 @pytest.fixture(scope="module")

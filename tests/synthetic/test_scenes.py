@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tvface.synthetic import rooms, scenery
-from tvface.synthetic.backgrounds import SCENES, encoded, random_background, scene, scene_background
+from tvface.synthetic.places import rooms, scenery
+from tvface.synthetic.places.backgrounds import SCENES, encoded, random_background, scene, scene_background
 
 DRAWERS = sorted({entry[0] for entries in SCENES.values() for entry in entries}, key=lambda draw: draw.__name__)
 

@@ -7,9 +7,9 @@ import pytest
 
 from tvface.head.human.units import NAMES
 from tvface.settings.synth import Synth
-from tvface.synthetic.expressions import RESTING_LID
-from tvface.synthetic.motion import perform
-from tvface.synthetic.script import leads, write_script
+from tvface.synthetic.people.expressions import RESTING_LID
+from tvface.synthetic.show.motion import perform
+from tvface.synthetic.show.script import leads, write_script
 
 
 @pytest.mark.parametrize("index", range(4))

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from tests.synthetic.lights import flat_light
-from tvface.synthetic.face_units import code_of, strengths
-from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import PointLight, directional_light
-from tvface.synthetic.occlusion import Occlusion, radiance, spread_directions
-from tvface.synthetic.person import Person, Posed, Stage
-from tvface.synthetic.scene_render import Camera, render_scene
-from tvface.synthetic.skin import SkinPainter
-from tvface.synthetic.traits import draw_traits
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.skin import SkinPainter
+from tvface.synthetic.people.face_units import code_of, strengths
+from tvface.synthetic.people.traits import draw_traits
+from tvface.synthetic.person import Person, Stage
+from tvface.synthetic.render.light import PointLight, directional_light
+from tvface.synthetic.render.occlusion import Occlusion, radiance, spread_directions
+from tvface.synthetic.render.scene import Camera, render_scene
+from tvface.synthetic.render.surfaces import Posed
 
 ONE = np.ones(3)
 

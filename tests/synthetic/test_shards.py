@@ -17,11 +17,11 @@ from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.manifests.base import read
 from tvface.manifests.crops import CROPS
-from tvface.synthetic import shards
-from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.shard_files import CropsError
-from tvface.synthetic.shards import Recipe, write_crops
-from tvface.synthetic.truth import ARRAYS
+from tvface.synthetic.crops import shards
+from tvface.synthetic.crops.maker import CropMaker
+from tvface.synthetic.crops.shard_files import CropsError
+from tvface.synthetic.crops.shards import Recipe, write_crops
+from tvface.synthetic.crops.truth import ARRAYS
 
 RECIPE = Recipe(seed=4, size=48, per_shard=4)
 COUNT = 10

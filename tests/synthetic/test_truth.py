@@ -9,8 +9,8 @@ import torch
 
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
+from tvface.synthetic.crops.truth import ARRAYS, LAYERS, Shot, ShotMaker, check_layers
 from tvface.synthetic.person import Person
-from tvface.synthetic.truth import ARRAYS, LAYERS, Shot, ShotMaker, check_layers
 
 SIZE = 96
 

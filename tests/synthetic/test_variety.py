@@ -9,11 +9,11 @@ import pytest
 
 from tvface.conventions.annotation import CORNERS, INSET, as_annotated
 from tvface.synthetic.atlas import SKIN
-from tvface.synthetic.hair import procedural_texture
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.looks.skin import SkinPainter
+from tvface.synthetic.people.traits import Traits, draw_traits
+from tvface.synthetic.people.variety import draw_brows, vary
 from tvface.synthetic.person import Person, Stage
-from tvface.synthetic.skin import SkinPainter
-from tvface.synthetic.traits import Traits, draw_traits
-from tvface.synthetic.variety import draw_brows, vary
 
 
 @pytest.fixture(scope="module")

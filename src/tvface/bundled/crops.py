@@ -2,8 +2,8 @@
 
     python -m tvface.bundled.crops --out .cache/crops --count 12000 --processes 2
 
-People, light, poses and degradation come from :mod:`tvface.synthetic.crops`. Only the framing is wider, so that the
-landmark network and the parser cut their windows from the same crops.
+People, light, poses and degradation come from :mod:`tvface.synthetic.crops.maker`. Only the framing is wider, so that
+the landmark network and the parser cut their windows from the same crops.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tvface.bundled.commands import command_line, log_paths, makers_parser
 from tvface.bundled.samples import ARRAYS, Samples
 from tvface.head.data import HeadData
 from tvface.runtime.threads import one_thread
-from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.hair import Texture
-from tvface.synthetic.person import Posed
+from tvface.synthetic.crops.maker import CropMaker
+from tvface.synthetic.crops.shard_files import HEAD, save_shard, sizes, write_head, write_missing
+from tvface.synthetic.hair.texture import Texture
 from tvface.synthetic.portrait import load_portraits
-from tvface.synthetic.scene_render import Camera
-from tvface.synthetic.shard_files import HEAD, save_shard, sizes, write_head, write_missing
+from tvface.synthetic.render.scene import Camera
+from tvface.synthetic.render.surfaces import Posed
 
 SIZE = 208
 PORTRAITS = "portraits"
@@ -35,7 +35,7 @@ class WideCrops(CropMaker):
     """Crops around the points' box, wide enough for every window that training cuts from them."""
 
     def camera(self, posed: Posed, rng: np.random.Generator) -> Camera:
-        """See :meth:`tvface.synthetic.crops.CropMaker.camera`."""
+        """See :meth:`tvface.synthetic.crops.maker.CropMaker.camera`."""
         plain = Camera(1.0, 1, 1, (0.0, 0.0)).project(posed.landmarks)[:, :2]
         low, high = plain.min(0), plain.max(0)
         side = (high - low).mean() * np.exp(rng.uniform(*np.log(WIDE)))

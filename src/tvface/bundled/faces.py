@@ -29,18 +29,18 @@ from tvface.embedders.base import SIDE
 from tvface.embedders.crops import TEMPLATE, aligned_crop
 from tvface.head.data import HeadData
 from tvface.runtime.threads import one_thread
-from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.degrade import degrade
-from tvface.synthetic.expressions import Mien
-from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.occluders import occlude
-from tvface.synthetic.people import Population
+from tvface.synthetic.camera.degrade import degrade
+from tvface.synthetic.crops.maker import CropMaker
+from tvface.synthetic.crops.shard_files import HEAD, save_shard, sizes, write_head, write_missing
+from tvface.synthetic.foreground.occluders import occlude
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.people.expressions import Mien
+from tvface.synthetic.people.population import Population
+from tvface.synthetic.people.traits import Traits, draw_traits, rgb
+from tvface.synthetic.people.variety import vary
 from tvface.synthetic.person import Person
-from tvface.synthetic.scene_render import Camera, render_scene
-from tvface.synthetic.shard_files import HEAD, save_shard, sizes, write_head, write_missing
-from tvface.synthetic.surroundings import Surroundings, draw_surroundings
-from tvface.synthetic.traits import Traits, draw_traits, rgb
-from tvface.synthetic.variety import vary
+from tvface.synthetic.places.surroundings import Surroundings, draw_surroundings
+from tvface.synthetic.render.scene import Camera, render_scene
 
 SIZE = 96  # of the stored crops, and the network's input
 TEXELS = 256  # two per pixel of the largest face

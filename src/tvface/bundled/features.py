@@ -37,7 +37,7 @@ from tvface.model.window import Window
 from tvface.model.window_transforms import move
 from tvface.settings import Settings, as_mapping, load
 from tvface.settings.phases import MODELS, Phase
-from tvface.synthetic.shard_files import HEAD
+from tvface.synthetic.crops.shard_files import HEAD
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
 from tvface.training.loss_networks import LossNetworks

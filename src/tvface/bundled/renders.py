@@ -14,9 +14,9 @@ from tvface.bundled.crops import SIZE, WideCrops
 from tvface.conventions.annotation import as_annotated
 from tvface.conventions.points68 import OUTER_EYES
 from tvface.head.data import HeadData
-from tvface.synthetic.hair import Texture
-from tvface.synthetic.person import Posed
-from tvface.synthetic.scene_render import Camera
+from tvface.synthetic.hair.texture import Texture
+from tvface.synthetic.render.scene import Camera
+from tvface.synthetic.render.surfaces import Posed
 
 Array = NDArray[np.float64]
 # Training crops come from other streams: [seed, 0x1A4D] (bundled.crops) and [seed, 0xFACE] (bundled.faces).

@@ -61,7 +61,7 @@ INPUT_ERRORS = {
     "tvface.model.weights_files": "WeightsError",
     "tvface.model.clips": "DataError",
     "tvface.exports.neutral": "ExportError",
-    "tvface.synthetic.shard_files": "CropsError",
+    "tvface.synthetic.crops.shard_files": "CropsError",
     "tvface.assets.spynet_names": "SpynetFilesError",
 }
 

@@ -36,8 +36,8 @@ def add_synth_crops(commands: Any) -> None:
 def _synth_crops(options: argparse.Namespace) -> None:
     from tvface.runtime.logging import start_logging
     from tvface.runtime.progress import progress
-    from tvface.synthetic.shards import PER_SHARD, Recipe, write_crops
-    from tvface.synthetic.truth import LAYERS
+    from tvface.synthetic.crops.shards import PER_SHARD, Recipe, write_crops
+    from tvface.synthetic.crops.truth import LAYERS
 
     start_logging()
     per_shard = options.per_shard

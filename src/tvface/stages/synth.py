@@ -26,9 +26,9 @@ from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
 from tvface.settings import Settings
 from tvface.settings.model import Head
-from tvface.synthetic.casting import cast_people
-from tvface.synthetic.film import FilmedFrame, film
-from tvface.synthetic.script import SHOW, episode_name, write_script
+from tvface.synthetic.show.casting import cast_people
+from tvface.synthetic.show.film import FilmedFrame, film
+from tvface.synthetic.show.script import SHOW, episode_name, write_script
 
 
 @stage_run("synth")

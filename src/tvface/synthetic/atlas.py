@@ -10,7 +10,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import connected_components
 
 from tvface.head.data import HeadData
-from tvface.synthetic import kernels
+from tvface.synthetic.render import kernels
 
 EMPTY, SKIN, RIGHT_EYE, LEFT_EYE, MOUTH = 0, 1, 2, 3, 4
 NOSE_TIP_DEPTH = 110.7  # mm in front of the ear axis on the neutral human head

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvface.synthetic import hats
 from tvface.synthetic.atlas import Atlas
-from tvface.synthetic.clothes import dressed
-from tvface.synthetic.growth import Growth, grow
-from tvface.synthetic.hair_cuts import CUTS
-from tvface.synthetic.parts import Part, grid_faces, textured
-from tvface.synthetic.ribbons import gathered
-from tvface.synthetic.traits import Traits
-from tvface.synthetic.trunk import Foot, trunk
+from tvface.synthetic.body import hats
+from tvface.synthetic.body.clothes import dressed
+from tvface.synthetic.body.parts import Part, grid_faces, textured
+from tvface.synthetic.body.trunk import Foot, trunk
+from tvface.synthetic.hair.growth import Growth, grow
+from tvface.synthetic.hair.ribbons import gathered
+from tvface.synthetic.people.haircuts import CUTS
+from tvface.synthetic.people.traits import Traits
 
 GLASSES, HAT = 6, 18  # zllrunning classes
 

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
 from tvface.head.data import HeadData
-from tvface.synthetic import hats, kernels
 from tvface.synthetic.atlas import LEFT_EYE, MOUTH, RIGHT_EYE, Atlas, landmark_positions, pyramid
-from tvface.synthetic.face_units import READ, strengths
-from tvface.synthetic.frontal import Frontal
-from tvface.synthetic.growth import Growth, Scalp
-from tvface.synthetic.hair import Texture, vertex_values
-from tvface.synthetic.hair_cuts import CUTS
+from tvface.synthetic.body import hats
+from tvface.synthetic.body.parts import Part
+from tvface.synthetic.body.trunk import Foot, lowest_ring
+from tvface.synthetic.hair.growth import Growth, Scalp
+from tvface.synthetic.hair.texture import Texture, vertex_values
+from tvface.synthetic.looks.frontal import Frontal
+from tvface.synthetic.looks.relief import ReliefPainter
+from tvface.synthetic.looks.sheen import sheen_map
+from tvface.synthetic.looks.skin import EARS
 from tvface.synthetic.meshes import build_parts
-from tvface.synthetic.occlusion import Occlusion, Shadow
-from tvface.synthetic.parts import Part
-from tvface.synthetic.relief import Relief, ReliefPainter
-from tvface.synthetic.sheen import sheen_map
-from tvface.synthetic.skin import EARS
-from tvface.synthetic.trunk import Foot, lowest_ring
+from tvface.synthetic.people.face_units import READ, strengths
+from tvface.synthetic.people.haircuts import CUTS
+from tvface.synthetic.render import kernels
+from tvface.synthetic.render.occlusion import Occlusion, Shadow
+from tvface.synthetic.render.surfaces import Posed, Relief, Surface
 
 # Least share of a light that reaches an open mouth's inside, the eyeballs, and the skin about the lids.
 MOUTH_LIGHT, EYE_LIGHT, LID_LIGHT = 0.6, 0.85, 0.75
@@ -49,52 +50,6 @@ def contour_row(rotation: np.ndarray) -> int:
     yaw = np.degrees(np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0])))
     rounded = int(np.round(np.clip(yaw, -MAX_YAW, MAX_YAW)))
     return rounded if rounded >= 0 else MAX_YAW - rounded
-
-
-@dataclass(frozen=True)
-class Surface:
-    """A textured mesh in camera coordinates (metres; x right, y up, z to the camera, camera at the origin).
-
-    vertices, normals: (V, 3) float32; faces (F, 3) int32; corners (F, 3, 2) float32 texel coordinates; levels: the
-    colour texture (h, w, 3) uint8 and its halvings; labels (h, w) uint8; gloss: strength of the highlight; relief: fine
-    detail below the mesh's resolution; shadow: the head's self-occlusion. alpha: (h, w) uint8, opacity of the texels,
-    empty for an opaque mesh. reach: (V,) float32, share of the light that arrives where there is no ``shadow``. sheen:
-    where it shines, as many levels as the colour has, None for hair and cloth.
-    """
-
-    vertices: np.ndarray
-    normals: np.ndarray
-    faces: np.ndarray
-    corners: np.ndarray
-    levels: tuple[np.ndarray, ...]
-    labels: np.ndarray
-    gloss: float
-    relief: Relief | None = None
-    shadow: Shadow | None = None
-    alpha: np.ndarray = dataclasses.field(default_factory=lambda: kernels.NO_ALPHA)
-    reach: np.ndarray | None = None
-    sheen: tuple[np.ndarray, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Posed:
-    """A person in front of the camera: surfaces, 68 points (68, 3) float32 with the yaw-dependent contour, the head's
-    rotation (3, 3) float64 from the neutral to the camera's axes, and the vertices (V, 3) float32 of the bare head."""
-
-    surfaces: tuple[Surface, ...]
-    landmarks: np.ndarray
-    rotation: np.ndarray
-    vertices: np.ndarray
-
-    @property
-    def angles(self) -> tuple[float, float, float]:
-        """Yaw (positive to the picture's right), pitch (positive looks down) and roll (positive tilts the crown to the
-        picture's left) in degrees, rotation = Rz(roll) Ry(yaw) Rx(pitch)."""
-        r = self.rotation
-        yaw = np.degrees(np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0])))
-        pitch = np.degrees(np.arctan2(r[2, 1], r[2, 2]))
-        roll = np.degrees(np.arctan2(r[1, 0], r[0, 0]))
-        return float(yaw), float(pitch), float(roll)
 
 
 class _Normals:

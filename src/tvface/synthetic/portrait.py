@@ -16,11 +16,12 @@ from scipy.spatial import cKDTree
 
 from tvface.files.atomic import atomic
 from tvface.head.data import HeadData
-from tvface.synthetic import kernels
 from tvface.synthetic.atlas import EMPTY, SKIN, Atlas, build_atlas
-from tvface.synthetic.frontal import sample
-from tvface.synthetic.hair import Texture, finish, hair_colour, scalp_opacity, vertex_values
-from tvface.synthetic.people import Nature
+from tvface.synthetic.hair.texture import Texture, finish, hair_colour, scalp_opacity, vertex_values
+from tvface.synthetic.looks.frontal import sample
+from tvface.synthetic.looks.skin import HAIR, SkinPainter, smoothstep
+from tvface.synthetic.people.population import Nature
+from tvface.synthetic.people.traits import Traits, draw_traits, rgb
 from tvface.synthetic.person import Stage, rotation_matrix
 from tvface.synthetic.portrait_fit import (
     POINTS_FILE,
@@ -30,14 +31,15 @@ from tvface.synthetic.portrait_fit import (
     portrait_picture,
     portrait_points,
 )
-from tvface.synthetic.scene_render import Camera
-from tvface.synthetic.skin import HAIR, SkinPainter, smoothstep
-from tvface.synthetic.traits import Traits, draw_traits, rgb
+from tvface.synthetic.render import kernels
+from tvface.synthetic.render.scene import Camera
 
 HAT = 18  # zllrunning class
 FORMAT = 1  # of the cached files
 OVERSAMPLING = 3  # z-buffer samples per pixel of the photograph
 SEEN_SLACK = 0.003  # metres behind the z-buffer at which a texel still counts as seen
+# Beside this module: an edit of one makes the cached portraits anew.
+MAKERS = ("atlas.py", "hair/texture.py", "looks/frontal.py", "looks/skin.py", "portrait.py", "portrait_fit.py")
 
 
 @dataclass(frozen=True)
@@ -251,9 +253,8 @@ def _key(head: HeadData, size: int) -> str:
     for array in (head.v_template, head.faces, head.uv, head.shape_basis, head.expression_basis):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(POINTS_FILE.read_bytes())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        if file.stem in ("portrait", "portrait_fit", "skin", "hair", "atlas", "frontal"):
-            digest.update(file.read_bytes())
+    for name in MAKERS:
+        digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()
 
 

@@ -13,7 +13,7 @@ from scipy.optimize import least_squares
 from skimage import data
 
 from tvface.synthetic.person import Stage, rotation_matrix
-from tvface.synthetic.scene_render import Camera
+from tvface.synthetic.render.scene import Camera
 
 POINTS_FILE = Path(__file__).resolve().parents[3] / "resources" / "portraits.tsv"
 PORTRAITS = ("astronaut", "grace_hopper")

@@ -19,15 +19,15 @@ import numpy as np
 from tvface.head import human
 from tvface.media import drawing
 from tvface.settings.model import Head
-from tvface.synthetic.crops import CropMaker
-from tvface.synthetic.expressions import MIMES, RESTING_LID
-from tvface.synthetic.face_units import JAW, code_of
-from tvface.synthetic.hair import procedural_texture
-from tvface.synthetic.light import directional_light, expose
+from tvface.synthetic.crops.maker import CropMaker
+from tvface.synthetic.hair.texture import procedural_texture
+from tvface.synthetic.people.expressions import MIMES, RESTING_LID
+from tvface.synthetic.people.face_units import JAW, code_of
+from tvface.synthetic.people.traits import draw_traits
+from tvface.synthetic.people.variety import vary
 from tvface.synthetic.person import Person
-from tvface.synthetic.scene_render import Camera, render_scene
-from tvface.synthetic.traits import draw_traits
-from tvface.synthetic.variety import vary
+from tvface.synthetic.render.light import directional_light, expose
+from tvface.synthetic.render.scene import Camera, render_scene
 
 SIDE = 224
 COLUMNS = 9

@@ -1,0 +1,1 @@
+"""Meshes beside the head: trunk, clothes, collars, hats."""

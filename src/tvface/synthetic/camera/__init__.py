@@ -1,0 +1,1 @@
+"""What a camera does to a picture: lens, sensor, codec."""

@@ -1,0 +1,1 @@
+"""Training crops with ground truth, and their files."""

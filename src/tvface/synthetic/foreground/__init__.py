@@ -1,0 +1,1 @@
+"""What hides a face: hands, things held, microphones, graphics."""

@@ -1,0 +1,1 @@
+"""Hair: the painted scalp, and the cards that grow on it."""

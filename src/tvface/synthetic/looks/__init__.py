@@ -1,0 +1,1 @@
+"""Painting of the head's texture: skin, brows, beards, lips, eyes, lids, folds."""

@@ -1,0 +1,1 @@
+"""Who the people are: identities, traits, haircuts, movements of the face."""

@@ -1,0 +1,1 @@
+"""What lies around a person: light and background."""

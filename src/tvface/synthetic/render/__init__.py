@@ -1,0 +1,1 @@
+"""The renderer: surfaces, light and shadow to pictures with labels, points, depth and flow."""

@@ -1,0 +1,1 @@
+"""The embedded show: script, cast, sets, film."""
