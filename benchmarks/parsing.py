@@ -1,6 +1,6 @@
 """Overlap of parsed photographs with hand-made label maps.
 
-    python benchmarks/parsing.py FOLDER --labels celebamask [--backend compact] [--draw sheet.png]
+    python benchmarks/parsing.py FOLDER --labels celebamask [--backend compact] [--weights FILE] [--draw sheet.png]
 
 FOLDER holds pictures ``<name>.jpg`` beside label maps ``<name>.png`` (or ``<name>_mask.png``): ``celebamask`` in
 CelebAMask-HQ's official order of classes, ``zllrunning`` in BiSeNet's. Each picture goes the pipeline's way: MTCNN's
@@ -14,12 +14,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from views import view
 
 from tvface import parsers
 from tvface.conventions.face_mask import face_mask
 from tvface.evaluation.regions import class_iou, confusion, mask_iou
 from tvface.media import drawing
+from tvface.networks.bundles import load_bundle
+from tvface.parsers.base import Parser
+from tvface.parsers.compact import Backend as Compact
 from tvface.settings import parse_settings
 
 # CelebAMask-HQ's classes 0..18 in zllrunning's numbers: background, skin, nose, glasses, eyes, brows, ears, mouth,
@@ -43,12 +47,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--labels", choices=("celebamask", "zllrunning"), required=True)
     parser.add_argument("--backend", default="compact", choices=parsers.available())
+    parser.add_argument("--weights", type=Path, help="weights of a training of the compact network that do not ship")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--draw", type=Path, help="write the crops with true and found classes")
     options = parser.parse_args()
     settings = parse_settings({"masks": {"backend": options.backend}})
     own = settings.masks
-    backend = parsers.create(options.backend, own, options.device)
+    if options.weights:
+        backend: Parser = Compact(own, torch.device(options.device), load_bundle(options.weights))
+    else:
+        backend = parsers.create(options.backend, own, options.device)
     overlaps, counts, sheet, captions = [], np.zeros((19, 19), np.int64), [], []
     for path, labels in labelled(options.folder):
         face_view = view(path, settings, own.context)
