@@ -16,7 +16,7 @@ from tvface.synthetic.render.light import PointLight
 from tvface.synthetic.show.script import Shot
 
 KINDS = ("indoors", "studio", "outdoors")  # of scenes 0, 1, 2 in turn, one episode after the other
-DARK = 0.2  # share of the light in dark scenes
+DARK = 0.06  # share of the light in dark scenes
 FLICKER = 0.03  # of the brightness, as of lamps on mains
 
 
