@@ -78,7 +78,7 @@ def test_deca_needs_flame(tar: Path, tmp_path: Path) -> None:
 
 def test_a_temporal_model_starts_from_deca_and_basicvsr(tar: Path, tmp_path: Path) -> None:
     named, _ = synthetic_flame.write_all(tmp_path)
-    settings = parse_settings({"head": named})
+    settings = parse_settings({"head": {**named, "n_expression": 50}})
     spec = ModelSpec.of("temporal", settings.train, settings.head, 0)
     model = FaceModel(spec, convert(settings.head))
     path = basicvsr(tmp_path / "basicvsr.pth")
