@@ -102,7 +102,6 @@ class Traits:
     lash_length: float = 0.0
     smoke: float = 0.0  # dark shadow all around the eye
     parting: float = 0.0  # where the hair parts, degrees of azimuth
-    sweep: float = 0.0  # how far hair falls over the forehead beside the parting
     hair_volume: float = 1.0  # times the style's thickness
     hair_waves: float = 0.0  # unevenness of that thickness, 0 .. 1
     curtain: float = 0.0  # azimuth in degrees where hanging hair begins; 0: that of the cut

@@ -90,33 +90,6 @@ def gradient_background(width: int, height: int, rng: np.random.Generator) -> np
     return np.clip(image * 255, 0, 255).astype(np.uint8)
 
 
-def room_background(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw a defocused room - wall, floor or skirting, frames, shelves, lamps: RGB uint8 (height, width, 3)."""
-    wall = rng.uniform(0.15, 0.85) * (1 + rng.uniform(-0.25, 0.25, 3))
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    falloff = 1 - rng.uniform(0, 0.6) * np.hypot(
-        columns / width - rng.uniform(0, 1), rows / height - rng.uniform(-0.3, 0.6)
-    )
-    image = (wall * falloff[:, :, None]).astype(np.float32)
-    for _ in range(int(rng.integers(3, 14))):
-        colour = rng.uniform(0.02, 0.95, 3) * rng.uniform(0.4, 1)
-        x, y = rng.uniform(-0.1, 1, 2)
-        w, h = rng.uniform(0.03, 0.4), rng.uniform(0.03, 0.7)
-        corner = (int(x * width), int(y * height))
-        opposite = (int((x + w) * width), int((y + h) * height))
-        shade = float(rng.uniform(0.5, 1.0))
-        cv2.rectangle(image, corner, opposite, tuple(float(v) * shade for v in colour), -1)
-        if rng.random() < 0.4:
-            cv2.rectangle(image, corner, opposite, tuple(float(v) * 0.4 for v in colour), max(1, width // 120))
-    for _ in range(int(rng.integers(0, 6))):
-        centre = (int(rng.uniform(0, 1) * width), int(rng.uniform(0, 0.6) * height))
-        warm = np.array([1.0, rng.uniform(0.75, 1), rng.uniform(0.5, 1)]) * rng.uniform(0.8, 1.6)
-        cv2.circle(image, centre, max(1, int(rng.uniform(0.01, 0.05) * width)), tuple(map(float, warm)), -1)
-    image = blur(image, rng.uniform(0.004, 0.03) * width)
-    noise = Noise(cells=8, octaves=2).draw(width, height, rng)
-    return np.clip(image * (1 + 0.03 * noise[:, :, None]) * 255, 0, 255).astype(np.uint8)
-
-
 Draw = Callable[[int, int, np.random.Generator], np.ndarray]
 SCENE = (400, 300)  # width and height of a drawn scene
 # What lies behind people in each kind of surroundings, how often, and how many scenes of it there are.

@@ -13,19 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tvface.synthetic.render.light import SH_FACTORS, PointLight, facing_disc
+from tvface.synthetic.render.occlusion import spread_directions
 
 ENCODING = 2.2  # exponent between linear light and display values
 DAYLIGHT = 6500.0  # kelvin
 _WAVELENGTHS = np.array([612e-9, 549e-9, 465e-9])  # metres, the middles of the primaries
 _NORMALS = 162
-
-
-def _fibonacci(count: int) -> np.ndarray:
-    index = np.arange(count) + 0.5
-    height = 1 - 2 * index / count
-    turn = np.pi * (1 + np.sqrt(5)) * index
-    radius = np.sqrt(1 - height**2)
-    return np.stack([radius * np.cos(turn), height, radius * np.sin(turn)], 1)
 
 
 def _basis(normals: np.ndarray) -> np.ndarray:
@@ -34,7 +27,7 @@ def _basis(normals: np.ndarray) -> np.ndarray:
     return np.asarray(plain * SH_FACTORS)
 
 
-NORMALS = _fibonacci(_NORMALS)
+NORMALS = spread_directions(_NORMALS)
 # Normals that the camera sees count more: an exact fit is impossible with nine functions.
 _WEIGHT = np.where(NORMALS[:, 2] > -0.2, 1.0, 0.25)[:, None]
 _FIT = np.linalg.pinv(_basis(NORMALS) * _WEIGHT) * _WEIGHT.T

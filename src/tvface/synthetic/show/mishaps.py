@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from tvface.synthetic.camera.codec import jpeg
 from tvface.synthetic.camera.lens import motion_kernel
 from tvface.synthetic.foreground.hands import hand, hand_materials
 from tvface.synthetic.foreground.tubes import paint_strokes
@@ -120,9 +121,4 @@ def starved(image: np.ndarray, mishaps: tuple[Mishap, ...], time: float) -> np.n
     amount = max((mishap.at(time) for mishap in mishaps if mishap.kind == "blocks"), default=0.0)
     if amount == 0:
         return image
-    quality = round(40 + (WORST_QUALITY - 40) * amount)
-    stored, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if stored else None
-    if decoded is None:
-        raise RuntimeError(f"OpenCV could not compress a picture of shape {image.shape}")
-    return np.ascontiguousarray(decoded[..., ::-1])
+    return jpeg(image, round(40 + (WORST_QUALITY - 40) * amount))
