@@ -28,7 +28,7 @@ PYTHON = "python =3.11"
 # Environment -> the stages whose rules share it; rules/<stage>.smk names it.
 GROUPS = {
     "footage": ("synth", "head", "archive", "frames"),
-    "networks": ("faces", "identities", "sequences", "landmarks", "masks", "dataset"),
+    "networks": ("faces", "identities", "sequences", "landmarks", "masks", "fit", "dataset"),
     "training": ("train", "reconstruct", "evaluate", "render"),
     "report": ("report",),
 }

@@ -155,6 +155,11 @@ def people_of_episode(run: Run, wildcards: Wildcards) -> str:
     return manifest
 
 
+def fit_of_episode(run: Run, wildcards: Wildcards) -> list[str]:
+    """Return the manifest of ``fit`` of an episode, if the dataset drops by it."""
+    return run.outputs("fit_episode", "manifest", [wildcards]) if run.settings.dataset.fitted else []
+
+
 def stores(run: Run, wildcards: Wildcards) -> list[str]:
     """Return the files that the rows of dataset.parquet point into: crops, label maps and flow of every episode."""
     kinds = (("sequences_episode", "crops"), ("masks_episode", "labels"), ("dataset_episode", "flow"))
@@ -179,7 +184,7 @@ def manifests(run: Run, wildcards: Wildcards) -> list[str]:
     listed: list[Read] = [
         *([each("archive", "manifest")] if archived else []),
         *(each(job, "manifest") for job in ("frames_episode", "faces_episode", "identities_show")),
-        *(each(job, "manifest") for job in ("sequences_episode", "landmarks_episode", "masks_episode")),
+        *(each(job, "manifest") for job in ("sequences_episode", "landmarks_episode", "masks_episode", "fit_episode")),
         *(each(job, "manifest") for job in ("dataset_episode", "dataset", "train_phase", "reconstruct_model")),
         *(each("synth_episode", name) for name in ("frames", "faces")),
     ]
@@ -196,6 +201,7 @@ _MEASURED: Mapping[str, Read] = {
     "sequences": each("sequences_episode", "manifest"),
     "landmarks": each("landmarks_episode", "manifest"),
     "masks": each("masks_episode", "manifest"),
+    "fit": each("fit_episode", "manifest"),
     **_TRAINING,
     "curves": each("train_phase", "manifest"),
     "reconstruct": each("reconstruct_model", "manifest"),
@@ -241,6 +247,15 @@ JOBS: Mapping[str, Job] = {
         reads={**_CROPS, **_FRAMES},
         writes={"manifest": "masks/{episode}.parquet", "labels": "masks/{episode}.tar"},
     ),
+    "fit_episode": Job(
+        "fit",
+        reads={
+            "sequences": "sequences/{episode}.parquet",
+            "landmarks": "landmarks/{episode}.parquet",
+            "head": "head/head.npz",
+        },
+        writes={"manifest": "fit/{episode}.parquet"},
+    ),
     "dataset_episode": Job(
         "dataset",
         reads={
@@ -248,6 +263,7 @@ JOBS: Mapping[str, Job] = {
             "landmarks": "landmarks/{episode}.parquet",
             "masks": "masks/{episode}.parquet",
             "labels": "masks/{episode}.tar",
+            "fit": fit_of_episode,
         },
         writes={"manifest": "dataset/{episode}.parquet", "flow": "dataset/{episode}.tar"},
     ),

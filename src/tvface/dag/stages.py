@@ -127,6 +127,15 @@ STAGES = {
             backends=("parsers",),
         ),
         Stage(
+            "fit",
+            "fit the head to the points",
+            (
+                *("fit", "sequences.image_size"),
+                *("head.n_shape", "head.n_texture", "head.n_expression"),
+            ),
+            shard="episode",
+        ),
+        Stage(
             "dataset",
             "join, flow, split",
             (),
@@ -134,7 +143,13 @@ STAGES = {
             free=("device",),
             where={
                 "": ("dataset.split", "dataset.recap_distance", "dataset.flow.backend", "dataset.flow.size"),
-                "?*": ("dataset.flow", "dataset.min_confidence", "dataset.max_instability", "dataset.min_face"),
+                "?*": (
+                    "dataset.flow",
+                    "dataset.min_confidence",
+                    "dataset.max_instability",
+                    "dataset.min_face",
+                    "dataset.fitted",
+                ),
             },
             backends=("flow",),
             loads=lambda settings, shard: shard != "",

@@ -150,6 +150,43 @@ class HeadModel(nn.Module):
         joints = torch.einsum("jv,bvc->bjc", self.joint_regressor, shaped)
         return shaped, joints, rodrigues(full_pose.reshape(-1, 3)).reshape(batch, 5, 3, 3)
 
+    def restricted(self, vertices: Tensor) -> HeadModel:
+        """Return the model of these vertices and of the 68 points alone: the same numbers, some ten times as fast.
+
+        Its first vertices are the asked ones, in order; those of the triangles that carry the points follow, then the
+        five joints, which are linear in the codes, as vertices. It has no faces but the points' own.
+
+        Args:
+            vertices: (N,) int64, indices of vertices, no index twice; may be empty.
+        """
+        tables = (self.static_faces, self.contour_faces, self.full_faces)
+        used = torch.unique(torch.cat([table.reshape(-1) for table in tables]))
+        corners = torch.unique(self.faces[used])
+        kept = torch.cat([vertices, corners[~torch.isin(corners, vertices)]])
+        place = torch.full((len(self.v_template),), -1)
+        place[kept] = torch.arange(len(kept))
+        count = len(kept)
+        small = HeadModel.__new__(HeadModel)
+        nn.Module.__init__(small)
+        small.n_shape, small.n_expression, small.parents = self.n_shape, self.n_expression, self.parents
+        regressor = self.joint_regressor
+        pose_basis = self.pose_basis.reshape(36, -1, 3)[:, kept]
+        row = torch.full((int(used.max()) + 1,), -1)
+        row[used] = torch.arange(len(used))
+        buffers = {
+            "v_template": torch.cat([self.v_template[kept], regressor @ self.v_template]),
+            "basis": torch.cat([self.basis[kept], torch.einsum("jv,vcl->jcl", regressor, self.basis)]),
+            "pose_basis": torch.cat([pose_basis, pose_basis.new_zeros(36, 5, 3)], 1).reshape(36, -1),
+            "joint_regressor": torch.cat([regressor.new_zeros(5, count), torch.eye(5)], 1),
+            "skinning": torch.cat([self.skinning[kept], torch.eye(5)]),
+            "faces": place[self.faces[used]],
+            **{f"{name}_faces": row[getattr(self, f"{name}_faces")] for name in ("static", "contour", "full")},
+            **{f"{name}_bary": getattr(self, f"{name}_bary") for name in ("static", "contour", "full")},
+        }
+        for name, tensor in buffers.items():
+            small.register_buffer(name, tensor.clone())
+        return small
+
     def at(self, vertices: Tensor, faces: Tensor, bary: Tensor) -> Tensor:
         """Return the points (B,N,3) at barycentric weights (B,N,3) of faces (B,N)."""
         corners = self.faces[faces]

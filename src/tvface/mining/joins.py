@@ -9,6 +9,7 @@ import pandas as pd
 
 from tvface.manifests import Manifest, ManifestError
 from tvface.manifests.dataset import DATASET_SHARD
+from tvface.manifests.fit import REASONS
 from tvface.settings import SettingsError
 from tvface.settings.model import Dataset
 
@@ -16,25 +17,28 @@ _KEY = ["sequence", "position"]
 
 
 def join(
-    sequences: Manifest, landmarks: Manifest, masks: Manifest, settings: Dataset
+    sequences: Manifest, landmarks: Manifest, masks: Manifest, fit: Manifest | None, settings: Dataset
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Keep the sequences that have landmarks and masks at every position, all good enough by the settings.
 
     A single poor crop drops its whole sequence, because the temporal model needs neighbouring frames. A sequence with
-    several faults counts under the first.
+    several faults counts under the first. Without ``fit`` no sequence is dropped for the fit of its crops.
 
     Returns:
         Rows with the columns of ``DATASET_SHARD`` except flow, and the number of dropped crops by reason.
 
     Raises:
-        ManifestError: landmarks or masks hold crops that the sequences manifest lacks: they are of another run.
+        ManifestError: landmarks, masks or fit hold crops that the sequences manifest lacks: they are of another run.
     """
     dropped: Counter[str] = Counter()
-    keep = _complete(sequences, {"landmarks": landmarks, "masks": masks}, dropped)
+    others = {"landmarks": landmarks, "masks": masks} | ({} if fit is None else {"fit": fit})
+    keep = _complete(sequences, others, dropped)
     labels = ["labels_file", "labels_offset", "labels_length"]
     points = landmarks.rows[[*_KEY, "points68", "score", "instability"]]
     joined = keep.merge(points.rename(columns={"score": "confidence"}), on=_KEY)
     joined = joined.merge(masks.rows[[*_KEY, *labels, "face"]], on=_KEY)
+    if fit is not None:
+        joined = _trusted(joined, fit.rows, dropped)
     joined = _good(joined, settings, dropped)
     names = [c.name for c in DATASET_SHARD.columns if not c.name.startswith("flow")]
     counted = {reason: count for reason, count in dropped.items() if count}
@@ -60,6 +64,16 @@ def _complete(sequences: Manifest, others: dict[str, Manifest], dropped: Counter
         if sorted(frames["position"]) != list(range(len(frames))):
             raise ManifestError(f"{sequences.path}: the positions of sequence {name} are not 0 .. {len(frames) - 1}")
     return keep
+
+
+def _trusted(joined: pd.DataFrame, fits: pd.DataFrame, dropped: Counter[str]) -> pd.DataFrame:
+    """Return the crops of the sequences whose fit can be trusted in every frame."""
+    verdicts = joined[_KEY].merge(fits[[*_KEY, "verdict"]], on=_KEY, how="left")["verdict"].to_numpy()
+    for reason in REASONS:
+        gone = joined["sequence"].isin(joined.loc[verdicts == reason, "sequence"])
+        dropped[f"failed fit: {reason}"] += int(gone.sum())
+        joined, verdicts = joined[~gone], verdicts[~gone.to_numpy()]
+    return joined
 
 
 def _good(joined: pd.DataFrame, settings: Dataset, dropped: Counter[str]) -> pd.DataFrame:

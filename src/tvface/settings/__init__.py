@@ -11,6 +11,7 @@ import yaml
 
 from tvface.settings.base import SettingsError, as_mapping, block, json_schema, option, parse
 from tvface.settings.data import Faces, Frames, Identities, Sequences
+from tvface.settings.fit import Fit
 from tvface.settings.labels import Landmarks, Masks
 from tvface.settings.model import Dataset, Head, Train
 from tvface.settings.output import Evaluate, Reconstruct, Render, Report
@@ -56,6 +57,7 @@ class Settings:
     landmarks: Landmarks = block(Landmarks)
     masks: Masks = block(Masks)
     head: Head = block(Head)
+    fit: Fit = block(Fit)
     dataset: Dataset = block(Dataset)
     train: Train = block(Train)
     reconstruct: Reconstruct = block(Reconstruct)

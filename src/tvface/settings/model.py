@@ -65,6 +65,7 @@ class Dataset:
 
     flow: Flow = block(Flow)
     split: Split = block(Split)
+    fitted: bool = option(True, "drop sequences with a crop whose fit failed: its points are wrong, or its box is")
     min_confidence: float = option(
         0.0, "crops whose landmarks have a lower mean confidence drop their sequence", low=0, high=1
     )

@@ -12,6 +12,7 @@ from tvface.flow import create
 from tvface.flow.base import FlowBackend, sequence_flow
 from tvface.manifests import read, write
 from tvface.manifests.dataset import DATASET_SHARD
+from tvface.manifests.fit import FIT
 from tvface.manifests.landmarks import LANDMARKS
 from tvface.manifests.masks import MASKS
 from tvface.manifests.sequences import SEQUENCES
@@ -28,7 +29,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str) -> Non
     """Join one episode; see :func:`tvface.stages.dataset.run`, which calls this with the settings of the stage.
 
     Args:
-        inputs: ``sequences``, ``landmarks``, ``masks`` (one manifest each; further names are files they refer to).
+        inputs: ``sequences``, ``landmarks``, ``masks`` (one manifest each; further names are files they refer to);
+            ``fit``: list of its manifest, empty if the dataset does not drop by it.
         outputs: ``manifest`` and ``flow`` (tar).
         shard: the episode.
     """
@@ -37,7 +39,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str) -> Non
         "landmarks": read(inputs["landmarks"], LANDMARKS),
         "masks": read(inputs["masks"], MASKS),
     }
-    rows, dropped = join(parents["sequences"], parents["landmarks"], parents["masks"], settings.dataset)
+    fits = [read(path, FIT) for path in inputs["fit"]]  # none if the dataset does not drop by it
+    fit = fits[0] if fits else None
+    rows, dropped = join(parents["sequences"], parents["landmarks"], parents["masks"], fit, settings.dataset)
     flow = settings.dataset.flow
     backend = create(flow.backend, flow, _device(settings))
     with TarWriter(outputs["flow"]) as tar:

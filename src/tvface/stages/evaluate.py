@@ -18,6 +18,7 @@ from tvface.manifests import read, read_all, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.evaluate import EVALUATE
 from tvface.manifests.faces import FACES
+from tvface.manifests.fit import FIT
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES
 from tvface.manifests.landmarks import LANDMARKS
@@ -34,8 +35,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """Write ``outputs['manifest']`` (Parquet) and ``outputs['table']`` (TSV for people).
 
     Args:
-        inputs: lists ``frames``, ``faces``, ``identities``, ``sequences``, ``landmarks``, ``masks``, ``reconstruct``,
-            ``curves``, ``truth_frames``, ``truth_faces`` (both empty without the embedded show); ``dataset``; ``head``.
+        inputs: lists ``frames``, ``faces``, ``identities``, ``sequences``, ``landmarks``, ``masks``, ``fit``,
+            ``reconstruct``, ``curves``, ``truth_frames``, ``truth_faces`` (both empty without the embedded show);
+            ``dataset``; ``head``.
     """
     table = MetricTable()
     frames = read_all(inputs["frames"], FRAMES)
@@ -44,12 +46,21 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     if truth is not None:
         _judge_data(table, settings, inputs, frames, truth)
     dataset = read(inputs["dataset"], DATASET).rows
-    reconstructed = read_all(inputs["reconstruct"], RECONSTRUCT)
+    reconstructed = _with_fit(read_all(inputs["reconstruct"], RECONSTRUCT), read_all(inputs["fit"], FIT))
     _judge_models(table, settings, reconstructed, dataset, frames, truth, HeadData.load(inputs["head"]))
     rows = table.rows()
     write(outputs["manifest"], EVALUATE, rows, provenance("evaluate", settings, inputs))
     with atomic(outputs["table"]) as temporary:
         rows.to_csv(temporary, sep="\t", index=False, float_format="%.5g")
+
+
+def _with_fit(reconstructed: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    """Return the models' rows and, as one more model, the fit of the same crops."""
+    columns = [name for name in fits.columns if name in reconstructed.columns]
+    same = fits[columns].merge(reconstructed[["sequence", "position"]].drop_duplicates(), on=["sequence", "position"])
+    if same.empty:
+        return reconstructed
+    return pd.concat([same.assign(model="fit", weights="points"), reconstructed], ignore_index=True)
 
 
 def _judge_data(

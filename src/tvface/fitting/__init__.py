@@ -1,0 +1,1 @@
+"""Fit of the head's codes to what was found in the frames of one person: no network, no training."""

@@ -1,0 +1,29 @@
+"""Settings of the stage ``fit``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tvface.settings.base import option
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Codes of the head fitted to the points of each crop."""
+
+    share: Literal["person", "track", "sequence"] = option(
+        "person", "frames that share one shape and albedo; an episode's scenes of one person, one track, one sequence"
+    )
+    frames: int = option(100, "frames that decide the shape, spread over all of them", low=1)
+    steps: int = option(100, "L-BFGS steps", low=1)
+    point_sd: float = option(0.02, "deviation of a found point", unit="eye distances", low=1e-4)
+    gap_sd: float = option(0.005, "deviation of the found gap between lips or lids", unit="eye distances", low=1e-4)
+    contour: float = option(0.7, "weight of the jaw's points", low=0)
+    shape_prior: float = option(1.0, "weight of the prior of the shape, times the number of frames", low=0)
+    expression_prior: float = option(1.0, "weight of the prior of the expression", low=0)
+    smoothness: float = option(0.5, "weight of second differences over time at 30 frames/s", low=0)
+    max_residual: float = option(
+        6.0, "mean distance to the found points above which a frame counts as failed", unit="% eye distance", low=0
+    )
+    max_jump: float = option(0.1, "change of scale against the frames around above which a frame failed", low=0)

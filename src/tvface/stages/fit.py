@@ -1,0 +1,108 @@
+"""Fit the head to the points of every crop: one shape per person, pose, jaw, expression and camera per frame.
+
+Reads the sequences and landmarks manifests and the head. Writes one row per crop: codes, projected points, the distance
+of every point, and a verdict (:mod:`tvface.fitting.verdicts`). Drops nothing: ``dataset`` decides by the verdicts;
+frames that failed are counted by reason in the provenance's notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tvface import manifests
+from tvface.dag.provenance import Paths, provenance, stage_run
+from tvface.fitting.person import PersonFit, fit_person
+from tvface.fitting.placed import Placed, observe
+from tvface.head.data import HeadData
+from tvface.head.model import HeadModel
+from tvface.manifests.fit import FIT, FITTED
+from tvface.manifests.landmarks import LANDMARKS
+from tvface.manifests.sequences import SEQUENCES
+from tvface.mining.surroundings import path_of
+from tvface.runtime.logging import logger
+from tvface.runtime.progress import progress
+from tvface.settings import Settings
+
+_KEY = ["sequence", "position"]
+_NOBODY = "-"  # a face that a human took out of the people
+
+
+@stage_run("fit")
+def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", threads: int = 1) -> None:
+    """Run the stage for one episode.
+
+    Args:
+        inputs: ``sequences``, ``landmarks``: manifests of the episode; ``head``: the npz.
+        outputs: ``manifest``.
+    """
+    torch.set_num_threads(threads)
+    sequences = manifests.read(path_of(inputs, "sequences"), SEQUENCES).rows
+    landmarks = manifests.read(path_of(inputs, "landmarks"), LANDMARKS).rows
+    data = HeadData.load(path_of(inputs, "head"))
+    full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
+    head = full.restricted(torch.zeros(0, dtype=torch.int64))
+    names = data.notes.get("expression_names", [])[: full.n_expression]
+    joined = sequences.merge(landmarks.drop(columns=["episode", "score"]), on=_KEY)
+    parts = []
+    people = list(_shared(joined, settings.fit.share))
+    for rows in progress(people, f"fit {shard}", len(people)):
+        fit, placed = _fit(head, rows, settings, names)
+        parts.append(_table(rows, fit, placed, head, settings.head.n_texture))
+    table = pd.concat(parts, ignore_index=True) if parts else FIT.empty()
+    failed = {str(reason): int(count) for reason, count in table["verdict"].value_counts().items() if reason != FITTED}
+    logger("fit").info(
+        "%s: %d crops of %d people, mean residual %.2f %%, failed: %s",
+        shard,
+        len(table),
+        len(people),
+        table["residual"].mean() if len(table) else float("nan"),
+        failed or "none",
+    )
+    notes = {"failed": failed, "shapes": len(people)}
+    manifests.write(outputs["manifest"], FIT, table, provenance("fit", settings, inputs, notes=notes))
+
+
+def _shared(joined: pd.DataFrame, share: str) -> Iterator[pd.DataFrame]:
+    """Yield the rows that share one shape, sorted by sequence and position."""
+    group = joined["sequence"] if share == "sequence" else joined["track"].astype(str)
+    if share == "person":
+        known = joined["person"] != _NOBODY
+        group = group.where(~known, "person " + joined["person"])
+    for _, rows in joined.groupby(group, sort=True):
+        yield rows.sort_values(_KEY).reset_index(drop=True)
+
+
+def _fit(head: HeadModel, rows: pd.DataFrame, settings: Settings, names: list[str]) -> tuple[PersonFit, Placed]:
+    observed, placed = observe(
+        head,
+        np.stack(rows["points68"].to_list()).reshape(-1, 68, 2),
+        np.stack(rows["confidence"].to_list()),
+        np.stack(rows["transform"].to_list()).reshape(-1, 2, 3).astype(np.float64),
+        pd.factorize(rows["sequence"])[0].astype(np.int64),
+        rows["time_s"].to_numpy(np.float64),
+        settings.sequences.image_size,
+    )
+    return fit_person(head, observed, settings.fit, names), placed
+
+
+def _table(rows: pd.DataFrame, fit: PersonFit, placed: Placed, head: HeadModel, n_texture: int) -> pd.DataFrame:
+    codes, count = fit.codes, len(rows)
+    points = placed.to_crop(codes.points(head)).astype(np.float32)
+    return rows[["episode", *_KEY, "track", "person"]].assign(
+        shape=list(np.broadcast_to(codes.shape, (count, len(codes.shape)))),
+        texture=list(np.zeros((count, n_texture), np.float32)),
+        expression=list(codes.expression),
+        pose=list(codes.pose),
+        eyes=list(np.zeros((count, 6), np.float32)),
+        camera=list(placed.camera(codes)),
+        light=list(np.zeros((count, 27), np.float32)),
+        points68=list(points.reshape(count, -1)),
+        residuals=list(fit.residual),
+        residual=fit.residual.mean(1),
+        colour_residual=np.full(count, np.nan, np.float32),
+        verdict=fit.verdict,
+    )
