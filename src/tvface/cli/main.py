@@ -151,10 +151,18 @@ def _require_inputs(stage: str, stage_inputs: dict[str, Any]) -> None:
 
 
 def _add_reconstruct(commands: Any) -> None:
-    about = "apply a trained model: to a video, or (without one) to the split of the dataset, as the stage does"
+    about = (
+        "heads of a video's faces, by the fit or a trained model; without a video: the stage, on the dataset's split"
+    )
     parser = add_command(commands, "reconstruct", about, _reconstruct)
     parser.add_argument("video", nargs="?", type=Path, help="video file; without it the stage runs on the dataset")
-    parser.add_argument("--model", required=True, choices=MODELS)
+    parser.add_argument(
+        "--model",
+        choices=("fit", *MODELS),
+        default="fit",
+        help="fit: the head fitted to the found points, needs no training (default); or a trained network",
+    )
+    parser.add_argument("--refine", action="store_true", help="fit a network's codes of a video to the found points")
     parser.add_argument(
         "--weights",
         dest="weights_file",
@@ -183,6 +191,8 @@ def _reconstruct(options: argparse.Namespace) -> None:
     if options.shared_identity:
         options.set.append("reconstruct.shared_identity=true")
     if options.video is None:
+        if options.model not in MODELS:
+            raise SettingsError("reconstruct: name a video, or --model deca or temporal for the dataset's split")
         _run_stage(options)
         return
     if options.out is None:
@@ -192,7 +202,13 @@ def _reconstruct(options: argparse.Namespace) -> None:
 
     start_logging()
     for path in reconstruct_video(
-        settings_of(options), options.video, options.model, options.out, options.weights_file, options.threads
+        settings_of(options),
+        options.video,
+        options.model,
+        options.out,
+        options.weights_file,
+        options.threads,
+        options.refine,
     ):
         print(path)
 

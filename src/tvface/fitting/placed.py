@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,28 @@ class Placed:
         origin = (self.to_crop(np.zeros((len(self.unit), 1, 2)))[:, 0] + 0.5) / self.size * 2 - 1
         shift = codes.shift + origin * (1, -1) / scale[:, None]
         return np.concatenate([scale[:, None], shift], 1).astype(np.float32)
+
+    def codes(self, rows: Mapping[str, NDArray[np.floating]]) -> FittedCodes:
+        """Return a network's codes in these coordinates, to start the fit from.
+
+        Args:
+            rows: ``shape``, ``expression``, ``pose`` and ``camera`` of T frames, whose crops show the same squares; the
+                shape becomes their mean.
+        """
+        camera = np.asarray(rows["camera"], np.float64)
+        zoom = self.transform[:, 0, 0] * self.unit * 2 / self.size
+        scale = np.maximum(camera[:, 0], 1e-3)
+        origin = (self.to_crop(np.zeros((len(self.unit), 1, 2)))[:, 0] + 0.5) / self.size * 2 - 1
+        shift = camera[:, 1:] - origin * (1, -1) / scale[:, None]
+        pose = np.asarray(rows["pose"], np.float32)
+        return FittedCodes(
+            np.asarray(rows["shape"], np.float32).mean(0),
+            np.asarray(rows["expression"], np.float32),
+            pose[:, :3],
+            pose[:, 3:],
+            (scale / zoom).astype(np.float32),
+            shift.astype(np.float32),
+        )
 
 
 def observe(

@@ -17,12 +17,13 @@ Rows = dict[str, NDArray[Any]]
 
 
 class CodesStore:
-    """Rows of all tracks, block by block: ``track``, ``frame``, ``time_s``, ``transform`` and the codes.
+    """Rows of all tracks, block by block: ``track``, ``frame``, ``time_s``, ``transform`` and the codes (those of
+    :attr:`CODES` that there are).
 
     The rows of a track within a block are contiguous and in order of time.
     """
 
-    CODES = ("shape", "texture", "expression", "pose", "camera", "light", "detail")
+    CODES = ("shape", "texture", "expression", "pose", "camera", "light", "detail", "eyes")
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -36,23 +36,24 @@ def canvas(matrix: NDArray[np.float64], crop: int) -> tuple[NDArray[np.float64],
 
 @torch.no_grad()
 def shape_layer(
-    renderer: Renderer, vertices: torch.Tensor, projected: torch.Tensor, normals: torch.Tensor, size: int
+    renderer: Renderer, vertices: torch.Tensor, projected: torch.Tensor, normals: torch.Tensor | None, size: int
 ) -> NDArray[np.float32]:
     """Draw one head on a canvas.
 
     Args:
         renderer: of the head.
         vertices, projected: (V,3), projected in normalised coordinates of the crop.
-        normals: (3,U,U) detail normals in UV.
+        normals: (3,U,U) detail normals in UV; none: the surface as it is.
         size: side of the canvas in px.
 
     Returns:
         (size,size,4) float32: grey RGB in [0,1], on black, and coverage.
     """
     wide = (projected / MARGIN)[None]
+    detail = None if normals is None else normals[None]
     black, white = (
         renderer.render_shape(
-            vertices[None], wide, normals[None], torch.full((1, 3, size, size), shade, device=projected.device)
+            vertices[None], wide, detail, torch.full((1, 3, size, size), shade, device=projected.device)
         )
         for shade in (0.0, 1.0)
     )
