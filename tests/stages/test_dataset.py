@@ -53,6 +53,19 @@ def test_incomplete_sequences_are_dropped_and_counted(tmp_path, monkeypatch):
     assert sum(statistics["dropped"]["dataset"].values()) == 12
 
 
+def test_a_crop_whose_fit_failed_takes_its_sequence_along(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    good = ("fitted",) * 4
+    sequences = [
+        sliding("s", "e", "a", verdicts=good),
+        sliding("s", "e", "b", verdicts=("fitted", "fitted", "jump", "residual")),
+        sliding("s", "e", "c", verdicts=("jump", *good[1:])),
+    ]
+    manifest = read(shard(tmp_path, "e", sequences), DATASET_SHARD)
+    assert set(manifest.rows["person"]) == {"a"}
+    assert manifest.dropped == {"failed fit: residual": 4, "failed fit: jump": 4}
+
+
 def test_a_poor_crop_takes_its_sequence_along_and_thresholds_need_no_second_look(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bare = sliding("s", "e", "d")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tvface.manifests import Provenance, write
+from tvface.manifests.fit import FIT
 from tvface.manifests.landmarks import LANDMARKS
 from tvface.manifests.masks import MASKS
 from tvface.manifests.sequences import SEQUENCES
@@ -34,11 +35,12 @@ class Sequence_:
     crossing: tuple[int, ...] = ()
     without: dict[str, tuple[int, ...]] = field(default_factory=dict)  # "landmarks"/"masks" -> positions left out
     scores: dict[int, dict[str, float | None]] = field(default_factory=dict)  # of the points, by position
+    verdicts: tuple[str, ...] = ()  # of the fit, by position; none of all sequences: no fit was made
     hashes: tuple[int, ...] = ()  # perceptual ones; by default unlike those of all other crops
 
 
-def write_episode(folder: Path, episode: str, sequences: Sequence[Sequence_]) -> dict[str, Path]:
-    """Write ``sequences``, ``landmarks`` and ``masks`` of one episode; return the paths by name."""
+def write_episode(folder: Path, episode: str, sequences: Sequence[Sequence_]) -> dict[str, Path | list[Path]]:
+    """Write ``sequences``, ``landmarks``, ``masks`` and perhaps ``fit`` of one episode; return the paths by name."""
     crops, points, masks = [], [], []
     paths = {name: folder / name / f"{episode}.parquet" for name in ("sequences", "landmarks", "masks")}
     with (
@@ -79,7 +81,24 @@ def write_episode(folder: Path, episode: str, sequences: Sequence[Sequence_]) ->
     ):
         frame = pd.DataFrame(rows) if rows else schema.empty()
         write(paths[name], schema, frame, Provenance(name, {}, dropped={"made up": 1} if name == "masks" else {}))
-    return paths
+    return {**paths, "fit": _write_fit(folder / "fit" / f"{episode}.parquet", crops, sequences)}
+
+
+def _write_fit(path: Path, crops: list[dict], sequences: Sequence[Sequence_]) -> list[Path]:
+    if not any(sequence.verdicts for sequence in sequences):
+        return []
+    lengths = {"shape": 2, "texture": 2, "expression": 2, "pose": 6, "eyes": 6, "camera": 3, "light": 27}
+    codes = {name: np.zeros(length, np.float32) for name, length in lengths.items()}
+    points = {"points68": np.zeros(136, np.float32), "residuals": np.ones(68, np.float32), "residual": 1.0}
+    rows = [
+        {name: crop[name] for name in ("episode", "sequence", "position", "track", "person")}
+        | codes
+        | points
+        | {"colour_residual": None, "verdict": sequences[crop["track"]].verdicts[crop["position"]]}
+        for crop in crops
+    ]
+    write(path, FIT, pd.DataFrame(rows), Provenance("fit", {}))
+    return [path]
 
 
 def _crop_row(sequence: Sequence_, name: str, number: int, position: int, stored: tuple[str, int, int]) -> dict:

@@ -1,0 +1,1 @@
+"""Tests of the fit, on heads whose codes are known."""
