@@ -1,0 +1,1 @@
+"""Fitting of the head to tracks: points, contours, photographs."""
