@@ -34,7 +34,7 @@ FURTHEST = 65.0  # degrees of yaw; beyond it little skin shows
 SIZE = 128  # px of the crops
 EXPOSURE = -0.35  # as expose_environment has it
 SHARES = (0.47, 0.47, 0.06)  # of clean, degraded and dark pictures
-DARKER, DARK_SPREAD = -0.7, 0.7  # of the log level of dark pictures
+DARKER, DARK_SPREAD = -1.0, 1.5  # of the log level of dark pictures: wide, so that they tell a vague hue alone
 TAIL = 5.0  # degrees of freedom, as LightPrior's
 _ROUNDS = 30
 
@@ -125,8 +125,8 @@ def table(
     """
     dark = np.log(skin.mean(1))[:, None]
     (centre, scatter), (grade, graded) = (centre_and_scatter(each - np.log(skin) - EXPOSURE * dark) for each in seen)
-    scatters = np.stack([scatter, graded, scatter + DARK_SPREAD**2])
-    centres = np.stack([centre, grade, centre + DARKER])
+    scatters = np.stack([scatter, graded, graded + DARK_SPREAD**2])
+    centres = np.stack([centre, grade, grade + DARKER])
     dark, white = np.tile(dark, (2, 1)), np.concatenate(whites) + np.tile(np.log(skin), (2, 1))
     shown = np.isfinite(white).all(1)
     design = np.concatenate([np.ones_like(dark), dark], 1)[shown]

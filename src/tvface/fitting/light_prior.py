@@ -16,6 +16,9 @@ PLACE = Path(__file__).resolve().parents[3] / "resources" / "photometry" / "ligh
 FRONT = np.array([(0, 0, 1), (0.6, 0, 0.8), (-0.6, 0, 0.8), (0, 0.6, 0.8), (0, -0.6, 0.8)])
 # Freedom of the t distributions: pictures are odd more often than a normal distribution allows.
 FREEDOM = 5.0
+# Power of the pictures' likelihood. With 1 the error is least, but every person is drawn towards the common tones: one
+# light gives 69 % of the true differences between people; with 1.5 it gives 77 %, and the error is the same.
+TRUST = 1.5
 
 
 def harmonics(normals: np.ndarray) -> np.ndarray:
@@ -95,7 +98,7 @@ class LightPrior:
         if np.isfinite(whites).all():
             expected = self.whites[0] + self.whites[1] * mean - skins
             likely = likely + np.log(_density(np.asarray(whites) - expected, self.whites_scatter))
-        weight = np.exp(likely - likely.max())
+        weight = np.exp(TRUST * (likely - likely.max()))
         return np.asarray(weight @ self.skins / weight.sum())
 
 
