@@ -56,7 +56,7 @@ def talking(head: HeadModel, names: list[str], frames: int, seed: int = 0, noise
     jaw = np.stack([0.12 + 0.12 * wave[:, 2], 0 * time, 0 * time], 1)
     rotation = np.stack([0.15 * wave[:, 3], 0.4 * wave[:, 4], 0.1 * wave[:, 5]], 1)
     codes = FittedCodes(
-        rng.normal(0, 0.7, head.n_shape).astype(np.float32),
+        human.table_of_people()[0][7 * seed, : head.n_shape],
         expression,
         rotation.astype(np.float32),
         jaw.astype(np.float32),

@@ -12,11 +12,12 @@ import torch
 from tests.exports.conftest import untrained
 from tests.media.test_sound import tone, with_sound
 from tests.training.conftest import TINY, bumpy_head
-from tvface import detectors
+from tvface import detectors, landmarkers
 from tvface.conventions.squares import square_transform
 from tvface.detectors.base import Detections
 from tvface.flow.base import sequence_flow
 from tvface.head.camera import project
+from tvface.head.model import HeadModel
 from tvface.media.images import MediaError, warp_crop
 from tvface.media.video import VideoReader, write_video
 from tvface.model.codes_store import CodesStore
@@ -24,11 +25,32 @@ from tvface.model.face_model import FaceModel
 from tvface.model.weights_files import load_weights, read_spec
 from tvface.settings import Settings, SettingsError, merge, parse_settings
 from tvface.stages import head as head_stage
-from tvface.video import reconstruct
+from tvface.video import drawing, job, network_codes
 from tvface.video.reconstruct import reconstruct_video
 
 FRAMES, FPS, BLOCK, EVERY = 20, 10, 8, 4  # every fourth frame is searched for faces
 PLACES = ((4, 30), (60, 40))  # left top corners of two faces
+
+
+class Points:
+    """Finds the points of the resting head in the box, nodding from call to call; those of one call lie anywhere."""
+
+    def __init__(self, wrong: int | None = None) -> None:
+        self.head, self.calls, self.wrong = HeadModel(bumpy_head(), 3, 3), 0, wrong
+
+    def locate(self, crops, boxes):
+        count = len(crops)
+        pose = torch.zeros(count, 6)
+        pose[:, 0] = 0.1 * torch.sin(torch.arange(count) + 1.0)
+        with torch.no_grad():
+            points = self.head(torch.zeros(count, 3), torch.zeros(count, 3), pose).landmarks2d[..., :2].numpy()
+        points = (points - points.mean((0, 1))) * (1, -1) / np.ptp(points[..., 1])
+        side = (boxes[:, 2] - boxes[:, 0])[:, None, None]
+        points = (boxes[:, :2] + boxes[:, 2:])[:, None] / 2 + side * points
+        if self.calls == self.wrong:
+            points[1] = np.random.default_rng(0).uniform(0, boxes[0, 2], (68, 2))
+        self.calls += 1
+        return points.astype(np.float32), np.ones((count, 68), np.float32)
 
 
 class TwoFaces:
@@ -54,7 +76,8 @@ def clip(tmp_path, monkeypatch, settings) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(detectors, "create", lambda *_: TwoFaces())
     monkeypatch.setattr(head_stage, "run", lambda settings, inputs, outputs, **_: bumpy_head().save(outputs["head"]))
-    monkeypatch.setattr(reconstruct, "BLOCK", BLOCK)
+    for module in (job, network_codes):
+        monkeypatch.setattr(module, "BLOCK", BLOCK)
     untrained(tmp_path / "weights.safetensors", settings)
     rng = np.random.default_rng(0)
     faces = [rng.integers(60, 255, (24, 24, 3), dtype=np.uint8) for _ in PLACES]
@@ -109,10 +132,10 @@ def test_everything_is_written_for_every_track(settings, clip):
         crops = [warp_crop(frame, square, 32) for frame in frames[:BLOCK]]
         still = np.zeros(BLOCK, bool)
         moving = sequence_flow(
-            reconstruct.flow.create("dis", settings.dataset.flow), crops, settings.dataset.flow.size, still
+            network_codes.flow.create("dis", settings.dataset.flow), crops, settings.dataset.flow.size, still
         )
         np.testing.assert_allclose(
-            held["betas"][:BLOCK], reconstruct.encode_images(model, crops, moving).shape, rtol=1e-4, atol=1e-4
+            held["betas"][:BLOCK], network_codes.encode_images(model, crops, moving).shape, rtol=1e-4, atol=1e-4
         )
     drawn = [frame.image for frame in VideoReader(out / "overlay.mp4").frames()]
     assert len(drawn) == FRAMES
@@ -127,7 +150,7 @@ def test_everything_is_written_for_every_track(settings, clip):
 
 def test_an_interrupted_run_goes_on(settings, clip, monkeypatch):
     whole = run(settings, clip, "whole")
-    encode = reconstruct.encode_images
+    encode = network_codes.encode_images
     calls = []
 
     def counted(*arguments, **keywords):
@@ -136,15 +159,15 @@ def test_an_interrupted_run_goes_on(settings, clip, monkeypatch):
             raise KeyboardInterrupt
         return encode(*arguments, **keywords)
 
-    monkeypatch.setattr(reconstruct, "encode_images", counted)
+    monkeypatch.setattr(network_codes, "encode_images", counted)
     with pytest.raises(KeyboardInterrupt):
         run(settings, clip, "cut")
     assert len(CodesStore(Path("cut/work/codes"))) == 1 and not Path("cut/overlay.mp4").exists()
-    monkeypatch.setattr(reconstruct, "write_video", lambda *_, **__: pytest.fail("drawing is cut off"))
+    monkeypatch.setattr(drawing, "write_video", lambda *_, **__: pytest.fail("drawing is cut off"))
     with pytest.raises(pytest.fail.Exception):
         run(settings, clip, "cut")
     assert len(calls) == 4 + 4, "the second and the third block, two faces each"
-    monkeypatch.setattr(reconstruct, "write_video", write_video)
+    monkeypatch.setattr(drawing, "write_video", write_video)
     run(settings, clip, "cut")
     assert len(calls) == 8
     for name in ("track000.npz", "track001.npz"):
@@ -166,7 +189,7 @@ def test_another_video_or_setting_starts_anew(settings, clip, monkeypatch):
 
 def test_one_shape_per_track(settings, clip, monkeypatch):
     free = opened(run(settings, clip, "out"))
-    monkeypatch.setattr(reconstruct, "encode_images", lambda *_, **__: pytest.fail("the codes are there"))
+    monkeypatch.setattr(network_codes, "encode_images", lambda *_, **__: pytest.fail("the codes are there"))
     shared = opened(run(settings, clip, "out", shared=True))
     for name, held in shared.items():
         assert bool(held["shared_identity"]) and not bool(free[name]["shared_identity"])
@@ -185,3 +208,42 @@ def test_a_video_without_faces_says_so(settings, clip, tmp_path):
 def test_missing_weights_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no trained weights; train first"):
         reconstruct_video(Settings(), tmp_path / "a.mp4", "deca", tmp_path, tmp_path / "gone.safetensors")
+
+
+def fitted(settings: Settings, clip: Path, out: str, model: str = "fit", **options: object) -> Path:
+    reconstruct_video(settings, clip, model, Path(out), **options)
+    return Path(out)
+
+
+def test_the_fit_needs_no_weights_and_lies_on_the_points(settings, clip, monkeypatch):
+    finder = Points(wrong=2)
+    monkeypatch.setattr(landmarkers, "create", lambda *_: finder)
+    out = fitted(settings, clip, "out")
+    tracks = opened(out)
+    assert list(tracks) == ["track000.npz", "track001.npz"]
+    first = tracks["track000.npz"]
+    assert str(first["model"]) == "fit" and (first["betas"] == first["betas"][0]).all() and first["shared_identity"]
+    bad = ~first["fitted"]
+    assert list(np.flatnonzero(bad)) == [BLOCK + 1], "the second block's first call, its second frame"
+    assert first["residual"][~bad].max() < 2 < first["residual"][bad].min()
+    assert tracks["track001.npz"]["fitted"].all()
+    # Picture pixels: the points lie in the face's box, where the finder put them.
+    x, y = PLACES[0]
+    middle = first["landmarks2d"][~bad].mean((0, 1))
+    np.testing.assert_allclose(middle, [x + 12, y + 12], atol=1.5)
+    drawn = [frame.image for frame in VideoReader(out / "overlay.mp4").frames()]
+    assert len(drawn) == FRAMES
+    calls = finder.calls
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    fitted(settings, clip, "out")
+    assert finder.calls == calls and before == {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+
+
+def test_a_networks_codes_can_be_refined(settings, clip, monkeypatch):
+    monkeypatch.setattr(landmarkers, "create", lambda *_: Points())
+    weights = clip.parent / "weights.safetensors"
+    out = fitted(settings, clip, "refined", "temporal", weights_file=weights, refine=True)
+    (held, _) = opened(out).values()
+    assert str(held["model"]) == "fit" and held["residual"].max() < 2
+    with pytest.raises(SettingsError, match="--model deca"):
+        fitted(settings, clip, "out", refine=True)

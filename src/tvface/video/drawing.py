@@ -45,7 +45,7 @@ def draw(job: Job, store: CodesStore, steps: Steps, key: str) -> list[Path]:
         job.head,
         fps=fps,
         source=job.video,
-        shared_identity=job.settings.reconstruct.shared_identity,
+        shared_identity=job.settings.reconstruct.shared_identity or job.decoder.name == "fit",
     )
     sampled = frozenset(job.faces["source_frame"].astype(int))
     with job.parts.timed("drawing"):
