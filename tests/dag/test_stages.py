@@ -83,7 +83,7 @@ def dotted(mapping: dict[str, Any], prefix: str = "") -> list[str]:
         ("report.pictures", {"render"}),
         ("report.title", {"report"}),
         ("masks.classes", {"masks", "train", "reconstruct", "evaluate"}),
-        ("sequences.image_size", {"sequences", "evaluate", "render"}),
+        ("sequences.image_size", {"sequences", "fit", "evaluate", "render"}),
         ("faces.margin", {"faces", "identities"}),
         ("faces.tracks.distance", {"faces", "identities", "sequences"}),
         ("dataset.split.test", {"dataset", "render"}),

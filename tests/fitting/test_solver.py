@@ -48,7 +48,7 @@ def test_the_rigid_start_finds_pose_and_place_of_the_resting_head(small):
     rotation = np.array([[0.2, -0.5, 0.1], [0.0, 0.6, 0.3], [-0.3, 0.05, -0.4]], np.float32)
     rest = torch.zeros(3, 100), torch.zeros(3, 52)
     pose = torch.from_numpy(np.concatenate([rotation, np.zeros((3, 3), np.float32)], 1))
-    points = 1.7 * (small(*rest, pose).landmarks2d[..., :2].numpy() + [0.03, -0.05])
+    points = 1.7 * ([*small(*rest, pose).landmarks2d[..., :2].numpy(), 0.03, -0.05])
     found = place(small, points, np.ones((3, 68)), np.zeros(100, np.float32))
     np.testing.assert_allclose(found.rotation, rotation, atol=2e-3)
     np.testing.assert_allclose(found.scale, 1.7, rtol=1e-3)

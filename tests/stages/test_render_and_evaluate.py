@@ -14,6 +14,7 @@ from tvface.manifests import Provenance, Schema, read, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.evaluate import EVALUATE
 from tvface.manifests.faces import FACES
+from tvface.manifests.fit import FIT
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES
 from tvface.manifests.landmarks import LANDMARKS
@@ -38,6 +39,7 @@ SHARDED: Mapping[str, Schema] = {
     "sequences": SEQUENCES,
     "landmarks": LANDMARKS,
     "masks": MASKS,
+    "fit": FIT,
     "reconstruct": RECONSTRUCT,
     "curves": TRAIN,
 }

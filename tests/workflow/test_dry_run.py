@@ -30,7 +30,7 @@ def stages(messages: list[str]) -> Counter[str]:
 def test_demo_has_every_stage(checkout: Checkout) -> None:
     counts = stages(checkout.messages())
     episodes = load([checkout.folder / "config.yaml"]).synth.episodes
-    per_episode = ("synth", "frames", "faces", "sequences", "landmarks", "masks")
+    per_episode = ("synth", "frames", "faces", "sequences", "landmarks", "masks", "fit")
     assert {stage: counts[stage] for stage in STAGES} == {
         **dict.fromkeys(per_episode, episodes),
         "dataset": episodes + 1,
@@ -182,7 +182,7 @@ def test_an_unknown_backend_stops_the_run_before_any_job(checkout: Checkout) -> 
 
 def jobs(episodes: int) -> list[tuple[str, str]]:
     names = [f"demo_s01e{number:02d}" for number in range(1, episodes + 1)]
-    sharded = ("synth", "frames", "faces", "sequences", "landmarks", "masks", "dataset")
+    sharded = ("synth", "frames", "faces", "sequences", "landmarks", "masks", "fit", "dataset")
     return [
         *((stage, name) for stage in sharded for name in names),
         ("identities", "demo"),

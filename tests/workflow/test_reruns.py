@@ -58,7 +58,7 @@ def test_detail_settings_train_only_detail(checkout: Checkout) -> None:
 
 def test_thresholds_need_no_second_look(checkout: Checkout) -> None:
     mined = stages(checkout.messages("--config", "sequences={min_side: 50.0}"))
-    assert mined == {"sequences", "landmarks", "masks", "dataset", "train", "reconstruct"} | LAST
+    assert mined == {"sequences", "landmarks", "masks", "fit", "dataset", "train", "reconstruct"} | LAST
     labelled = stages(checkout.messages("--config", "dataset={min_face: 0.2, min_confidence: 0.4}"))
     assert labelled == {"dataset", "train", "reconstruct"} | LAST
 
@@ -78,7 +78,7 @@ def test_other_bundled_weights_run_what_loads_them(checkout: Checkout) -> None:
     content = parser.read_bytes()
     try:
         parser.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        assert stages(checkout.messages()) == {"masks", "dataset", "train", "reconstruct"} | LAST
+        assert stages(checkout.messages()) == {"masks", "fit", "dataset", "train", "reconstruct"} | LAST
     finally:
         parser.write_bytes(content)
         os.utime(parser, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -105,7 +105,7 @@ def test_one_more_video_adds_itself_and_the_aggregations(checkout: Checkout, tmp
     assert checkout.messages(*arguments) == []
     (tmp_path / "three.mp4").write_text("three")
     again = checkout.messages(*arguments)
-    sharded = {"frames", "faces", "identities", "sequences", "landmarks", "masks", "dataset"}
+    sharded = {"frames", "faces", "identities", "sequences", "landmarks", "masks", "fit", "dataset"}
     of_episodes = [message for message in again if message.partition(":")[0] in sharded]
     assert len(of_episodes) == len(sharded) + 1, of_episodes
     assert not [message for message in of_episodes if "one" in message.split() or "two" in message.split()]

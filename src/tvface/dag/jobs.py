@@ -251,7 +251,10 @@ JOBS: Mapping[str, Job] = {
         "fit",
         reads={
             "sequences": "sequences/{episode}.parquet",
+            "crops": "sequences/{episode}.tar",
             "landmarks": "landmarks/{episode}.parquet",
+            "masks": "masks/{episode}.parquet",
+            "labels": "masks/{episode}.tar",
             "head": "head/head.npz",
         },
         writes={"manifest": "fit/{episode}.parquet"},

@@ -19,6 +19,8 @@ from tvface.dag.stages import STAGES, lookup
 from tvface.settings import Settings
 from tvface.settings.phases import PHASES
 
+LIGHT_PRIOR = "light_prior"
+
 
 def needs(settings: Settings, stage: str | None = None, shard: str | None = None) -> list[Need]:
     """Return every file that the jobs of a run load, each once, in data-flow order.
@@ -55,12 +57,15 @@ def require(settings: Settings, stage: str, shard: str | None = None) -> list[Pa
 
 def may_load(stage: str) -> bool:
     """Return whether jobs of a stage load weights or licensed files under some settings."""
-    return stage in ("head", "train") or bool(STAGES[stage].backends)
+    return stage in ("head", "fit", "train") or bool(STAGES[stage].backends)
 
 
 def _of_stage(settings: Settings, stage: str, shard: str | None) -> Iterator[Need]:
     if stage == "head":
         yield from head_needs.needs(settings.head)
+    elif stage == "fit":
+        for row, path in assets.located(LIGHT_PRIOR):
+            yield Need(row, "fit", path, "the stage fit", "nothing: it comes with tvface")
     elif stage == "train":
         for model, phase in [shard.split("/")] if shard else [(m, p) for m in settings.train.models for p in PHASES]:
             yield from training_needs.needs(settings, model, phase)

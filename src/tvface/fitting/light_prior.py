@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tvface.assets.registry import ROOT
 from tvface.rendering.shading import SH_FACTORS
 
-PLACE = Path(__file__).resolve().parents[3] / "resources" / "photometry" / "light_prior.npz"
+PLACE = ROOT / "resources" / "photometry" / "light_prior.npz"
 
 # Normals of a face that looks at the camera: the mean light on them is the light's level.
 FRONT = np.array([(0, 0, 1), (0.6, 0, 0.8), (-0.6, 0, 0.8), (0, 0.6, 0.8), (0, -0.6, 0.8)])

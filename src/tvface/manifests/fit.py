@@ -50,7 +50,7 @@ FIT = Schema(
         Column(
             "colour_residual",
             pa.float32(),
-            "mean difference of the picture to the lit albedo on skin; empty: too little skin to see",
+            "root mean square difference of the picture to the lit albedo on skin, 0..1; empty: too little skin",
             low=0,
             nullable=True,
         ),

@@ -51,8 +51,8 @@ class Codes:
     """Codes of N frames.
 
     shape (N,S), texture (N,A), expression (N,E) in standard deviations of the head's bases; pose (N,6) axis-angle
-    of head and jaw in rad; camera (N,3) scale, tx, ty; light (N,9,3) spherical harmonics x RGB; detail (N,128), of networks
-    only; eyes (N,6) axis-angle of the subject's left and right eye in rad, of fits only.
+    of head and jaw in rad; camera (N,3) scale, tx, ty; light (N,9,3) spherical harmonics x RGB; detail (N,128), of
+    networks only; eyes (N,6) axis-angle of the subject's left and right eye in rad, of fits only.
     """
 
     shape: torch.Tensor

@@ -1,8 +1,9 @@
-"""Fit the head to the points of every crop: one shape per person, pose, jaw, expression and camera per frame.
+"""Fit the head to every crop: one shape and albedo per person, pose, jaw, expression, camera and light per frame.
 
-Reads the sequences and landmarks manifests and the head. Writes one row per crop: codes, projected points, the distance
-of every point, and a verdict (:mod:`tvface.fitting.verdicts`). Drops nothing: ``dataset`` decides by the verdicts;
-frames that failed are counted by reason in the provenance's notes.
+The points decide the geometry; with the geometry fixed, the skin's colours decide albedo and light. Reads the manifests
+of sequences, landmarks and masks with their pictures, and the head. Writes one row per crop: codes, projected points,
+the distance of every point, and a verdict (:mod:`tvface.fitting.verdicts`). Drops nothing: ``dataset`` decides by the
+verdicts; frames that failed are counted by reason in the provenance's notes.
 """
 
 from __future__ import annotations
@@ -16,18 +17,24 @@ import torch
 from tvface import manifests
 from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.fitting.person import PersonFit, fit_person
+from tvface.fitting.photometry import Appearance, Photometry
 from tvface.fitting.placed import Placed, observe
+from tvface.fitting.views import Picture, views
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
 from tvface.manifests.fit import FIT, FITTED
 from tvface.manifests.landmarks import LANDMARKS
+from tvface.manifests.masks import MASKS
 from tvface.manifests.sequences import SEQUENCES
+from tvface.media.images import decode_labels, read_image
+from tvface.media.tarstore import read_bytes
 from tvface.mining.surroundings import path_of
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
 from tvface.settings import Settings
 
 _KEY = ["sequence", "position"]
+_LABELS = ["labels_file", "labels_offset", "labels_length"]
 _NOBODY = "-"  # a face that a human took out of the people
 
 
@@ -36,22 +43,26 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     """Run the stage for one episode.
 
     Args:
-        inputs: ``sequences``, ``landmarks``: manifests of the episode; ``head``: the npz.
+        inputs: ``sequences``, ``landmarks``, ``masks``: manifests of the episode; ``head``: the npz.
         outputs: ``manifest``.
     """
     torch.set_num_threads(threads)
     sequences = manifests.read(path_of(inputs, "sequences"), SEQUENCES).rows
     landmarks = manifests.read(path_of(inputs, "landmarks"), LANDMARKS).rows
+    masks = manifests.read(path_of(inputs, "masks"), MASKS).rows
     data = HeadData.load(path_of(inputs, "head"))
     full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
     head = full.restricted(torch.zeros(0, dtype=torch.int64))
     names = data.notes.get("expression_names", [])[: full.n_expression]
+    photometry = Photometry(data, settings.head.n_texture)
     joined = sequences.merge(landmarks.drop(columns=["episode", "score"]), on=_KEY)
+    joined = joined.merge(masks[[*_KEY, *_LABELS]], on=_KEY)
     parts = []
     people = list(_shared(joined, settings.fit.share))
     for rows in progress(people, f"fit {shard}", len(people)):
         fit, placed = _fit(head, rows, settings, names)
-        parts.append(_table(rows, fit, placed, head, settings.head.n_texture))
+        seen = views(full, fit.codes, placed.camera(fit.codes), _pictures(rows))
+        parts.append(_table(rows, fit, placed, head, photometry.fit(seen)))
     table = pd.concat(parts, ignore_index=True) if parts else FIT.empty()
     failed = {str(reason): int(count) for reason, count in table["verdict"].value_counts().items() if reason != FITTED}
     logger("fit").info(
@@ -89,20 +100,27 @@ def _fit(head: HeadModel, rows: pd.DataFrame, settings: Settings, names: list[st
     return fit_person(head, observed, settings.fit, names), placed
 
 
-def _table(rows: pd.DataFrame, fit: PersonFit, placed: Placed, head: HeadModel, n_texture: int) -> pd.DataFrame:
+def _pictures(rows: pd.DataFrame) -> Iterator[Picture]:
+    """Yield crops, label maps and shots, read one by one."""
+    for row in rows.itertuples():
+        labels = decode_labels(read_bytes(row.labels_file, row.labels_offset, row.labels_length))
+        yield read_image(row.image_file, row.image_offset, row.image_length), labels, int(row.shot)
+
+
+def _table(rows: pd.DataFrame, fit: PersonFit, placed: Placed, head: HeadModel, appearance: Appearance) -> pd.DataFrame:
     codes, count = fit.codes, len(rows)
     points = placed.to_crop(codes.points(head)).astype(np.float32)
     return rows[["episode", *_KEY, "track", "person"]].assign(
         shape=list(np.broadcast_to(codes.shape, (count, len(codes.shape)))),
-        texture=list(np.zeros((count, n_texture), np.float32)),
+        texture=list(np.broadcast_to(appearance.texture, (count, len(appearance.texture)))),
         expression=list(codes.expression),
         pose=list(codes.pose),
         eyes=list(np.zeros((count, 6), np.float32)),
         camera=list(placed.camera(codes)),
-        light=list(np.zeros((count, 27), np.float32)),
+        light=list(appearance.light.reshape(count, 27)),
         points68=list(points.reshape(count, -1)),
         residuals=list(fit.residual),
         residual=fit.residual.mean(1),
-        colour_residual=np.full(count, np.nan, np.float32),
+        colour_residual=appearance.residual,
         verdict=fit.verdict,
     )
