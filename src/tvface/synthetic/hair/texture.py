@@ -139,14 +139,15 @@ def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator, grain: n
     grain = strands(atlas, rng) if grain is None else grain
     if traits.hair_style == "buzz":
         grain = 1 + 0.1 * rng.standard_normal((atlas.size, atlas.size), dtype=np.float32) + 0.3 * (grain - 1)
-    light = np.clip(grain, 0.3, 2)[:, :, None] * np.float32(0.62)
-    colour = natural * light
+    light = np.clip(grain, 0.3, 2) * np.float32(0.62)
+    planes = [tone * light for tone in natural]
     if traits.grey:
         # The grey strands are others than the bright ones.
         middle = 0.6 * (0.5 - traits.grey)
         white = smoothstep(1 - np.roll(grain, 37, axis=1), middle - 0.15, middle + 0.15)
-        colour += white[:, :, None] * (WHITE.astype(np.float32) * light - colour)
-    return np.asarray(colour, np.float32)
+        for plane, pale in zip(planes, WHITE.astype(np.float32), strict=True):
+            plane += white * (pale * light - plane)
+    return np.asarray(cv2.merge(planes), np.float32)
 
 
 def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.ndarray:

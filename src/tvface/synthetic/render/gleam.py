@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tvface.synthetic.render.light import cross
-from tvface.synthetic.render.shading_numba import Gleam
+from tvface.synthetic.render.light_numba import Gleam
 
 WINDOW_TILT = 0.25  # by which the mirrored window leans
 
