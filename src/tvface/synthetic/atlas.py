@@ -61,6 +61,11 @@ class Atlas:
     albedo: np.ndarray
 
     @cached_property
+    def half_degrees(self) -> np.ndarray:
+        """The azimuth in half degrees from the back on, (size, size) int32 in 0..720."""
+        return np.asarray(((self.theta + 180) * 2).astype(np.int32))
+
+    @cached_property
     def bare(self) -> np.ndarray:
         """Where skin may wear hair or a hat: all but the ears, (size, size) bool."""
         return np.asarray((self.part == SKIN) & ~np.isin(self.labels, EAR_LABELS))

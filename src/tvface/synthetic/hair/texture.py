@@ -57,7 +57,7 @@ def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
 def _line(atlas: Atlas, traits: Traits) -> np.ndarray:
     """Return :func:`hair_line` at the texels, (size, size) float32, from a table of half degrees."""
     table = hair_line(np.arange(-180, 181, 0.5), traits).astype(np.float32)
-    return np.asarray(table[((atlas.theta + 180) * 2).astype(np.int32)])
+    return np.asarray(table[atlas.half_degrees])
 
 
 def _coarse(noise: Noise, size: int, rng: np.random.Generator) -> np.ndarray:
