@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from tvface.synthetic.render import kernels
 
 EMPTY, SKIN, RIGHT_EYE, LEFT_EYE, MOUTH = 0, 1, 2, 3, 4
 NOSE_TIP_DEPTH = 110.7  # mm in front of the ear axis on the neutral human head
+EAR_LABELS = (7, 8)  # zllrunning
 SKIN_LABEL, MOUTH_LABEL, NECK_LABEL, CLOTH_LABEL, HAIR_LABEL = 1, 11, 14, 16, 17  # zllrunning
 
 
@@ -57,6 +59,16 @@ class Atlas:
     vertices: np.ndarray
     corners: np.ndarray
     albedo: np.ndarray
+
+    @cached_property
+    def half_degrees(self) -> np.ndarray:
+        """The azimuth in half degrees from the back on, (size, size) int32 in 0..720."""
+        return np.asarray(((self.theta + 180) * 2).astype(np.int32))
+
+    @cached_property
+    def bare(self) -> np.ndarray:
+        """Where skin may wear hair or a hat: all but the ears, (size, size) bool."""
+        return np.asarray((self.part == SKIN) & ~np.isin(self.labels, EAR_LABELS))
 
 
 def texel_corners(head: HeadData, size: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from tvface.synthetic.atlas import SKIN, Atlas
-from tvface.synthetic.looks.skin import EARS, smoothstep
+from tvface.synthetic.looks.skin import smoothstep
 from tvface.synthetic.looks.zones import NECK
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.people.traits import Traits, rgb
@@ -46,7 +46,7 @@ def cover(atlas: Atlas, traits: Traits) -> np.ndarray:
         wrapped = np.where((z < 12) | (atlas.labels == NECK), 1, smoothstep(outside, 0.96, 1.02))
         return (wrapped * (atlas.part == SKIN)).astype(np.float32)
     over = atlas.position[:, :, 1] - hat_line(atlas.theta, traits)
-    return (smoothstep(over, -1, 1) * ((atlas.part == SKIN) & ~np.isin(atlas.labels, EARS))).astype(np.float32)
+    return (smoothstep(over, -1, 1) * (atlas.bare)).astype(np.float32)
 
 
 def paint(atlas: Atlas, traits: Traits, rng: np.random.Generator) -> np.ndarray:

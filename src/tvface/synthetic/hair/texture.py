@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from tvface.synthetic.atlas import SKIN, Atlas
+from tvface.synthetic.atlas import Atlas
 from tvface.synthetic.body import hats
 from tvface.synthetic.hair.cards import WHITE
+from tvface.synthetic.hair.texture_numba import gather, lay
 from tvface.synthetic.looks.brows import Embedding
-from tvface.synthetic.looks.skin import EARS, HAIR, SkinPainter, smoothstep
+from tvface.synthetic.looks.skin import HAIR, SkinPainter, smoothstep
 from tvface.synthetic.noise import Noise
 from tvface.synthetic.people.haircuts import CUTS
 from tvface.synthetic.people.traits import Traits, draw_traits
@@ -56,7 +57,7 @@ def hair_line(theta: np.ndarray, traits: Traits) -> np.ndarray:
 def _line(atlas: Atlas, traits: Traits) -> np.ndarray:
     """Return :func:`hair_line` at the texels, (size, size) float32, from a table of half degrees."""
     table = hair_line(np.arange(-180, 181, 0.5), traits).astype(np.float32)
-    return np.asarray(table[((atlas.theta + 180) * 2).astype(np.int32)])
+    return np.asarray(table[atlas.half_degrees])
 
 
 def _coarse(noise: Noise, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -101,7 +102,7 @@ def scalp_opacity(
         opacity *= 1 - 0.5 * parting
     if style == "rim":
         opacity *= _rim(atlas, traits, rng)
-    opacity *= (atlas.part == SKIN) & ~np.isin(atlas.labels, EARS)
+    opacity *= atlas.bare
     return opacity.astype(np.float32)
 
 
@@ -120,7 +121,10 @@ def strands(atlas: Atlas, rng: np.random.Generator) -> np.ndarray:
     pattern = _bunches(int(rng.integers(8)))
     last = pattern.shape[1] - 1
     wave = _coarse(Noise(6, 2), atlas.size, rng)
-    column = (atlas.theta + np.float32(180) + 3 * wave) * np.float32(last / 360) % last
+    column = (atlas.theta + np.float32(180) + 3 * wave) * np.float32(last / 360)
+    # As ``% last`` within one turn either way, which takes longer.
+    column[column < 0] += last
+    column[column >= last] -= last
     row = np.clip((120 - atlas.position[:, :, 1]) * np.float32(23 / 250), 0, 23)
     return np.asarray(1 + 0.17 * cv2.remap(pattern, column, row, cv2.INTER_LINEAR), np.float32)
 
@@ -135,14 +139,15 @@ def hair_colour(atlas: Atlas, traits: Traits, rng: np.random.Generator, grain: n
     grain = strands(atlas, rng) if grain is None else grain
     if traits.hair_style == "buzz":
         grain = 1 + 0.1 * rng.standard_normal((atlas.size, atlas.size), dtype=np.float32) + 0.3 * (grain - 1)
-    light = np.clip(grain, 0.3, 2)[:, :, None] * np.float32(0.62)
-    colour = natural * light
+    light = np.clip(grain, 0.3, 2) * np.float32(0.62)
+    planes = [tone * light for tone in natural]
     if traits.grey:
         # The grey strands are others than the bright ones.
         middle = 0.6 * (0.5 - traits.grey)
         white = smoothstep(1 - np.roll(grain, 37, axis=1), middle - 0.15, middle + 0.15)
-        colour += white[:, :, None] * (WHITE.astype(np.float32) * light - colour)
-    return np.asarray(colour, np.float32)
+        for plane, pale in zip(planes, WHITE.astype(np.float32), strict=True):
+            plane += white * (pale * light - plane)
+    return np.asarray(cv2.merge(planes), np.float32)
 
 
 def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -157,7 +162,9 @@ def vertex_values(atlas: Atlas, values: np.ndarray, faces: np.ndarray) -> np.nda
 def finish(atlas: Atlas, colour: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fill the gaps between the charts and quantise: colour uint8 and labels uint8."""
     row, column = atlas.nearest
-    return np.clip(colour[row, column] * 255 + 0.5, 0, 255).astype(np.uint8), labels[row, column].astype(np.uint8)
+    pixels = np.empty(colour.shape, np.uint8)
+    gather(colour, row, column, pixels)
+    return pixels, labels[row, column].astype(np.uint8)
 
 
 def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, traits: Traits | None = None) -> Texture:
@@ -176,8 +183,7 @@ def procedural_texture(painter: SkinPainter, faces: np.ndarray, seed: int, trait
     grain = strands(atlas, rng)
     opacity = scalp_opacity(atlas, traits, rng, grain)
     density = 0.8 if traits.hair_style in ("buzz", "rim") else 0.95
-    weight = (opacity * density)[:, :, None]
-    colour = colour * (1 - weight) + weight * hair_colour(atlas, traits, rng, grain)
+    lay(colour, opacity, density, hair_colour(atlas, traits, rng, grain))
     labels = np.where(opacity > 0.5, HAIR, labels)
     if traits.hat:
         cloth = hats.cover(atlas, traits)

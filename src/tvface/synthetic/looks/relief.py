@@ -17,7 +17,7 @@ from tvface.synthetic.atlas import SKIN, Atlas, pyramid
 from tvface.synthetic.looks.eyes import EyePainter
 from tvface.synthetic.looks.frontal import Frontal, smooth_path
 from tvface.synthetic.noise import Noise
-from tvface.synthetic.render.surfaces import Relief
+from tvface.synthetic.render.surfaces import Relief, filled_box
 
 # Full movements that cause a group of folds, and the depth of the folds in an old face (mm); in a young face they are
 # shallower.
@@ -59,6 +59,11 @@ class ReliefPainter:
         pores = Noise(size // 2, 2).draw(size, size, rng) * (self.atlas.part == SKIN) * (0.7 + MICRO * coarse)
         always = EyePainter(self.atlas).cornea() + self._lips(points)
         return tuple(pyramid(one.astype(np.float32)) for one in [*drawn, pores, always])
+
+    @cached_property
+    def boxes(self) -> tuple[tuple[tuple[slice, slice], ...], ...]:
+        """Where the maps are not 0; most folds take a small part of the texture."""
+        return tuple(tuple(filled_box(level) for level in levels) for levels in self.maps)
 
     @cached_property
     def _fold_columns(self) -> tuple[list[tuple[int, float]], ...]:
@@ -143,4 +148,4 @@ class ReliefPainter:
             # Necks never come to rest: their lines are as deep as they get.
             resting = RESTING if callers else 1.0
             amounts.append(depth * grown * max(min(called, 1.2), resting * age**1.5))
-        return Relief(self.maps, np.array([*amounts, PORES * (0.65 + 0.5 * age), 1.0]))
+        return Relief(self.maps, np.array([*amounts, PORES * (0.65 + 0.5 * age), 1.0]), self.boxes)

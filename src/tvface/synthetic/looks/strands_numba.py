@@ -107,16 +107,22 @@ def tint(
         amounts: (K, H, W) float32 units; noise: (N, H, W) float32; share: (N, 3) float32, absorption per unit of noise.
         colour: (H, W, 3) float32, written.
     """
+    total = np.empty(colour.shape[1], np.float32)
     for j in range(colour.shape[0]):
-        for i in range(colour.shape[1]):
-            for c in range(3):
-                total = np.float32(0.0)
-                for k in range(dyes.shape[0]):
-                    total += amounts[k, j, i] * dyes[k, c]
-                for n in range(noise.shape[0]):
-                    total += noise[n, j, i] * share[n, c]
+        for c in range(3):
+            # A row at a time: many texels at once.
+            total[:] = np.float32(0.0)
+            for k in range(dyes.shape[0]):
+                dye = dyes[k, c]
+                for i in range(colour.shape[1]):
+                    total[i] += amounts[k, j, i] * dye
+            for n in range(noise.shape[0]):
+                part = share[n, c]
+                for i in range(colour.shape[1]):
+                    total[i] += noise[n, j, i] * part
+            for i in range(colour.shape[1]):
                 # exp(-total) as (1 - total / 16)^16, which is close enough and has no branch.
-                power = max(np.float32(1.0) - total * np.float32(0.0625), np.float32(0.3))
+                power = max(np.float32(1.0) - total[i] * np.float32(0.0625), np.float32(0.3))
                 power *= power
                 power *= power
                 power *= power

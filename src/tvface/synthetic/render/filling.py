@@ -17,6 +17,24 @@ def kept(i, j, f, opacity):  # type: ignore[no-untyped-def]
     return opacity > ((x >> np.uint32(16)) & np.uint32(254))
 
 
+@numba.njit(inline="always")
+def slant(xa, ya, xb, yb):  # type: ignore[no-untyped-def]
+    """Return how far an edge goes aside per row, 0 for one that is nearly level."""
+    return 0.0 if abs(yb - ya) < 0.05 else (xb - xa) / (yb - ya)
+
+
+@numba.njit(inline="always")
+def met(j, xa, ya, xb, yb, slope, low, high):  # type: ignore[no-untyped-def]
+    """Widen the columns ``low`` .. ``high`` of row j to where an edge meets it."""
+    top, bottom = min(ya, yb), max(ya, yb)
+    if top - 0.01 <= j <= bottom + 0.01:
+        if abs(yb - ya) < 0.05:
+            return min(low, xa, xb), max(high, xa, xb)
+        x = xa + (min(max(j, top), bottom) - ya) * slope
+        return min(low, x), max(high, x)
+    return low, high
+
+
 @numba.njit(cache=True, nogil=True)
 def fill(
     points: np.ndarray,
@@ -64,22 +82,23 @@ def fill(
         inverse = 1.0 / area
         nearest = max(n0, n1, n2) * 1.000001  # above any rounded value
         broad = right - left > 3.0
+        slope0 = slope1 = slope2 = 0.0
+        if broad:
+            slope0, slope1, slope2 = slant(x0, y0, x1, y1), slant(x1, y1, x2, y2), slant(x2, y2, x0, y0)
         for j in range(int(top), int(bottom) + 1):
             inside = False
             start, stop = int(left), int(right)
             if broad:
                 # The row meets the triangle between two of its edges; a sample more on either side is tested.
                 low, high = right, left
-                for xa, ya, xb, yb in ((x0, y0, x1, y1), (x1, y1, x2, y2), (x2, y2, x0, y0)):
-                    if min(ya, yb) - 0.01 <= j <= max(ya, yb) + 0.01:
-                        if abs(yb - ya) < 0.05:
-                            low, high = min(low, xa, xb), max(high, xa, xb)
-                        else:
-                            x = xa + (min(max(j, min(ya, yb)), max(ya, yb)) - ya) * (xb - xa) / (yb - ya)
-                            low, high = min(low, x), max(high, x)
+                low, high = met(j, x0, y0, x1, y1, slope0, low, high)
+                low, high = met(j, x1, y1, x2, y2, slope1, low, high)
+                low, high = met(j, x2, y2, x0, y0, slope2, low, high)
                 start, stop = max(start, int(low) - 1), min(stop, int(high) + 2)
+            row = np.uintp(j)
             for i in range(start, stop + 1):
-                if near[j, i] > nearest:
+                column = np.uintp(i)
+                if near[row, column] > nearest:
                     continue
                 w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * inverse
                 w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * inverse
@@ -87,16 +106,16 @@ def fill(
                 if w0 >= 0.0 and w1 >= 0.0 and w2 >= 0.0:
                     inside = True
                     n = w0 * n0 + w1 * n1 + w2 * n2
-                    if n > near[j, i]:
+                    if n > near[row, column]:
                         if thin:
                             p0, p1 = w0 * n0 / n, w1 * n1 / n
                             u = corners[f, 2, 0] + p0 * u0 + p1 * u1
                             v = corners[f, 2, 1] + p0 * v0 + p1 * v1
-                            column = min(max(int(u + 0.5), 0), alpha.shape[1] - 1)
-                            row = min(max(int(v + 0.5), 0), alpha.shape[0] - 1)
-                            if not kept(i, j, f, alpha[row, column]):
+                            across = np.uintp(min(max(int(u + 0.5), 0), alpha.shape[1] - 1))
+                            along = np.uintp(min(max(int(v + 0.5), 0), alpha.shape[0] - 1))
+                            if not kept(i, j, f, alpha[along, across]):
                                 continue
-                        near[j, i] = n
-                        face[j, i] = first + f
+                        near[row, column] = n
+                        face[row, column] = first + f
                 elif inside:
                     break  # a row leaves a triangle once

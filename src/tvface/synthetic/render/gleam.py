@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvface.synthetic.render.shading_numba import Gleam
+from tvface.synthetic.render.light import cross
+from tvface.synthetic.render.light_numba import Gleam
 
 WINDOW_TILT = 0.25  # by which the mirrored window leans
 
@@ -21,9 +22,9 @@ def gleam(light: np.ndarray, view: np.ndarray) -> Gleam:
     view = view / (np.linalg.norm(view) + 1e-9)
     half = sun + view
     half = half / (np.linalg.norm(half) + 1e-9)
-    side = np.cross([WINDOW_TILT, 1.0, 0.0], sun)
+    side = cross(np.array([WINDOW_TILT, 1.0, 0.0]), sun)
     side = side / (np.linalg.norm(side) + 1e-9)
     # A lamp of gain g adds g / 2 to the first-order factors, see ``directional_light``.
     gain = np.clip(2 * np.linalg.norm(light[1:4], axis=0), 0, 1.6)
-    arrays = (sun, half, side, np.cross(sun, side), view, gain)
+    arrays = (sun, half, side, cross(sun, side), view, gain)
     return Gleam(*(np.ascontiguousarray(one, np.float32) for one in arrays))

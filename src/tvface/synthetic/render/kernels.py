@@ -14,7 +14,9 @@ from tvface.synthetic.render.filling import NO_ALPHA, NO_CORNERS, fill
 __all__ = [
     "NO_ALPHA",
     "NO_CORNERS",
+    "centres",
     "composite",
+    "extent",
     "fill",
     "majority",
     "vertex_normals",
@@ -54,19 +56,59 @@ def weights(points: np.ndarray, faces: np.ndarray, face: np.ndarray, bary: np.nd
 def majority(fine: np.ndarray, samples: int, labels: np.ndarray) -> None:
     """Reduce labels (H s, W s) to the most frequent class of each pixel (H, W); on a tie the first one wins."""
     count = np.zeros(256, np.int32)
+    one = np.uintp(1)
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
             best, winner = 0, fine[y * samples, x * samples]
-            for j in range(samples):
-                for i in range(samples):
-                    value = fine[y * samples + j, x * samples + i]
+            j, i = np.uintp(y * samples), np.uintp(x * samples)
+            if samples == 2 and fine[j, i + one] == winner and fine[j + one, i] == winner == fine[j + one, i + one]:
+                labels[y, x] = winner
+                continue
+            for dy in range(samples):
+                for dx in range(samples):
+                    value = fine[y * samples + dy, x * samples + dx]
                     count[value] += 1
                     if count[value] > best:
                         best, winner = count[value], value
-            for j in range(samples):
-                for i in range(samples):
-                    count[fine[y * samples + j, x * samples + i]] = 0
+            for dy in range(samples):
+                for dx in range(samples):
+                    count[fine[y * samples + dy, x * samples + dx]] = 0
             labels[y, x] = winner
+
+
+@numba.njit(cache=True, nogil=True)
+def centres(
+    face: np.ndarray, near: np.ndarray, samples: int, limits: np.ndarray, person: np.ndarray, depth: np.ndarray
+) -> None:
+    """Read the z-buffer at the sample next to the middle of each pixel.
+
+    Args:
+        face, near: (H s, W s), as :func:`fill` makes them; samples: per pixel side.
+        limits: (P,) int32, number of each person's first triangle, rising.
+        person: (H, W) int8, written: whose triangle it is, -1 none; depth: (H, W) float32, written: +inf for none.
+    """
+    middle = samples // 2
+    for y in range(person.shape[0]):
+        for x in range(person.shape[1]):
+            f = face[y * samples + middle, x * samples + middle]
+            person[y, x] = -1
+            depth[y, x] = np.float32(np.inf)
+            if f >= 0:
+                depth[y, x] = np.float32(1.0) / near[y * samples + middle, x * samples + middle]
+                for limit in limits:
+                    person[y, x] += f >= limit
+
+
+@numba.njit(cache=True, nogil=True)
+def extent(points: np.ndarray) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return least and greatest (x, y) of the points (V, 3) before the camera, whose last number is positive; +inf and
+    -inf for none."""
+    x0, y0, x1, y1 = np.inf, np.inf, -np.inf, -np.inf
+    for v in range(points.shape[0]):
+        if points[v, 2] > 0.0:
+            x0, x1 = min(x0, points[v, 0]), max(x1, points[v, 0])
+            y0, y1 = min(y0, points[v, 1]), max(y1, points[v, 1])
+    return (x0, y0), (x1, y1)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -80,6 +122,10 @@ def composite(total: np.ndarray, background: np.ndarray, samples: int, image: np
     count = np.float32(samples * samples)
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
+            if total[y, x, 3] == np.float32(0.0):
+                for k in range(3):
+                    image[y, x, k] = background[y, x, k]
+                continue
             uncovered = np.float32(1.0) - total[y, x, 3] / count
             for k in range(3):
                 value = total[y, x, k] / count + uncovered * np.float32(background[y, x, k]) + np.float32(0.5)

@@ -101,12 +101,8 @@ def render_scene(
     )
     drawn, limits = _fill(buffer, people, camera)
     image, labels = _paint(buffer, drawn, light, lamps, background)
-    middle = (slice(samples // 2, None, samples), slice(samples // 2, None, samples))
-    person = np.full((height, width), -1, np.int8)
-    for limit in limits[:-1]:
-        person += buffer.face[middle] >= limit
-    with np.errstate(divide="ignore"):
-        depth = np.where(buffer.face[middle] >= 0, 1 / buffer.near[middle], np.inf).astype(np.float32)
+    person, depth = np.empty((height, width), np.int8), np.empty((height, width), np.float32)
+    kernels.centres(buffer.face, buffer.near, samples, np.array(limits[:-1], np.int32), person, depth)
     if not people:
         nothing = np.zeros((0, 68, 3), np.float32)
         return Frame(image, labels, person, depth, as_annotated(nothing[:, :, :2]), np.zeros((0, 68), bool))
@@ -209,13 +205,11 @@ def _lamps(surface: Surface, lamps: Sequence[PointLight], shadows: Sequence[Shad
 
 def _window(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """Return the samples that a mesh may cover: (x0, x1, y0, y1) clipped to the picture, None if it lies outside."""
-    shown = points[points[:, 2] > 0]
-    if not len(shown):
+    least, greatest = kernels.extent(points)
+    if least[0] > greatest[0]:
         return None
-    x, y = shown[:, 0], shown[:, 1]
-    low, high = np.floor([x.min(), y.min()]), np.ceil([x.max(), y.max()]) + 1
-    x0, x1 = int(np.clip(low[0], 0, shape[1])), int(np.clip(high[0], 0, shape[1]))
-    y0, y1 = int(np.clip(low[1], 0, shape[0])), int(np.clip(high[1], 0, shape[0]))
+    x0, y0 = (min(max(int(np.floor(least[k])), 0), shape[1 - k]) for k in (0, 1))
+    x1, y1 = (min(max(int(np.ceil(greatest[k])) + 1, 0), shape[1 - k]) for k in (0, 1))
     return np.array([x0, x1, y0, y1]) if x0 < x1 and y0 < y1 else None
 
 

@@ -1,4 +1,4 @@
-"""Compiled shading of the scene renderer: relief, light that enters the skin, and mirrored lamps."""
+"""Compiled shading of the scene renderer: what each sample shows of its triangle, its textures and relief."""
 
 from __future__ import annotations
 
@@ -7,7 +7,24 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from tvface.synthetic.render.kernels import raw_weights
+from tvface.synthetic.render.light_numba import (
+    ARRIVES,
+    BARE,
+    BATCH,
+    LAMPS,
+    NX,
+    NY,
+    NZ,
+    SHARP,
+    SOFT,
+    STRENGTH,
+    SX,
+    SY,
+    SZ,
+    TEXTURE,
+    Gleam,
+    finish,
+)
 
 
 class Projected(NamedTuple):
@@ -25,18 +42,6 @@ class Projected(NamedTuple):
     normals: np.ndarray
     reach: np.ndarray
     lamps: np.ndarray
-
-
-class Gleam(NamedTuple):
-    """A lamp that surfaces mirror, all (3,) float32: ``sun``, unit vector to it; ``half``, halfway to the camera;
-    ``side`` and ``top``, axes of its window; ``eye``, to the camera; ``gain``, brightness of white that faces it."""
-
-    sun: np.ndarray
-    half: np.ndarray
-    side: np.ndarray
-    top: np.ndarray
-    eye: np.ndarray
-    gain: np.ndarray
 
 
 class Look(NamedTuple):
@@ -95,65 +100,41 @@ def tilted(normal, vertices, a, b, c, corners, relief, scale, p, q, s, t):  # ty
     return nx, ny, nz
 
 
-@numba.njit(inline="always")
-def irradiance(light, k, nx, ny, nz):  # type: ignore[no-untyped-def]
-    """Return the light (9, 3) of colour k that a surface with this normal gets."""
-    return (
-        light[0, k]
-        + light[1, k] * nx
-        + light[2, k] * ny
-        + light[3, k] * nz
-        + light[4, k] * nx * ny
-        + light[5, k] * nx * nz
-        + light[6, k] * ny * nz
-        + light[7, k] * (nx * nx - ny * ny)
-        + light[8, k] * (3 * nz * nz - 1)
+@numba.njit(nogil=True, fastmath=True)
+def bilinear(texture, k, place, s, t):  # type: ignore[no-untyped-def]
+    """Return channel k of a texture (h, w, C) between the columns and rows ``place`` = (left, right, upper, lower), s
+    and t of the way."""
+    p, p1, q, q1 = place
+    return (1 - t) * ((1 - s) * texture[q, p, k] + s * texture[q, p1, k]) + t * (
+        (1 - s) * texture[q1, p, k] + s * texture[q1, p1, k]
     )
 
 
-@numba.njit(inline="always")
-def mirrored(gleam, nx, ny, nz, strength, sharp):  # type: ignore[no-untyped-def]
-    """Return how brightly a surface with this normal mirrors the lamp, for a lamp of gain 1, and the rim's share.
-
-    Skin mirrors two lobes, a broad and a narrow one (Blinn and Phong); ``sharp`` 1 mirrors a window, as wet eyes do.
-    """
-    facing = nx * gleam.eye[0] + ny * gleam.eye[1] + nz * gleam.eye[2]
-    rim = max(1.0 - max(facing, 0.0), 0.0)
-    rim = rim * rim
-    rim = rim * rim
-    if sharp > 0.95:
-        rx, ry, rz = 2 * facing * nx - gleam.eye[0], 2 * facing * ny - gleam.eye[1], 2 * facing * nz - gleam.eye[2]
-        if rx * gleam.sun[0] + ry * gleam.sun[1] + rz * gleam.sun[2] <= 0.0:
-            return 0.0, rim
-        a = abs(rx * gleam.side[0] + ry * gleam.side[1] + rz * gleam.side[2])
-        b = abs(rx * gleam.top[0] + ry * gleam.top[1] + rz * gleam.top[2])
-        inside = min(max(2.0 - a * 7.0, 0.0), 1.0) * min(max(2.0 - b * 5.5, 0.0), 1.0)
-        return 0.9 * inside * strength, rim
-    along = max(nx * gleam.half[0] + ny * gleam.half[1] + nz * gleam.half[2], 0.0)
-    lit = min(max(4.0 * (nx * gleam.sun[0] + ny * gleam.sun[1] + nz * gleam.sun[2]), 0.0), 1.0)
-    x4 = along * along
-    x4 = x4 * x4
-    x8 = x4 * x4
-    x32 = x8 * x8
-    x32 = x32 * x32
-    return lit * strength * ((1.0 - sharp) * 0.15 * x8 * x4 + sharp * 0.55 * x32 * x8), rim
-
-
-@numba.njit(inline="always")
-def rolled_off(value):  # type: ignore[no-untyped-def]
-    """Return a brightness as a camera records it: bright values approach 255 smoothly."""
-    if value > 175.0:
-        return 175.0 + 80.0 * (1.0 - np.exp((175.0 - value) / 80.0))
-    return value
-
-
-# How much of the first and second order of the light is left after it has spread below the skin, per colour, how much
-# of the relief's slope, and how much light leaks into shadow: red travels farthest.
-SOFT = np.array([(0.93, 0.72), (0.985, 0.92), (1.0, 1.0)], np.float32)
-SLOPE = np.array([0.45, 0.85, 1.0], np.float32)
-LEAK = np.array([0.42, 0.14, 0.06], np.float32)
-DEEPEN = np.array([0.0, 0.09, 0.13], np.float32)  # skin in shadow is of a fuller colour
-BARE = 15  # classes below it are skin, eyes and mouth; cloth, hair and hats follow
+@numba.njit(nogil=True, fastmath=True)
+def load(f, faces, vertices, normals, reach, lamps, texel, relief, scale, corner, slopes):  # type: ignore[no-untyped-def]
+    """Load a triangle: its corners' texel coordinates, normals, reach and lamps into ``corner`` (3, 12), and how much
+    the normal moves per step of the relief along both axes of the texture into ``slopes`` (2, 3)."""
+    for m in range(3):
+        vertex = np.uintp(faces[f, m])
+        corner[m, 0], corner[m, 1], corner[m, 5] = texel[f, m, 0], texel[f, m, 1], reach[vertex]
+        for k in range(3):
+            corner[m, 2 + k] = normals[vertex, k]
+            corner[m, 6 + k] = lamps[vertex, k]
+    if relief.shape[0] > 1:
+        a, b, c = np.uintp(faces[f, 0]), np.uintp(faces[f, 1]), np.uintp(faces[f, 2])
+        # Gradients of the texel coordinates along the triangle (its Gram matrix inverted).
+        ax, ay = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1]
+        bx, by = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1]
+        az, bz = vertices[b, 2] - vertices[a, 2], vertices[c, 2] - vertices[a, 2]
+        aa, ab = ax * ax + ay * ay + az * az, ax * bx + ay * by + az * bz
+        bb = bx * bx + by * by + bz * bz
+        gram = aa * bb - ab * ab
+        step = scale / gram if gram > 1e-16 else 0.0
+        for m in range(2):
+            s, t = texel[f, 1, m] - texel[f, 0, m], texel[f, 2, m] - texel[f, 0, m]
+            first, second = step * (s * bb - t * ab), step * (t * aa - s * ab)
+            slopes[m, 0], slopes[m, 1] = first * ax + second * bx, first * ay + second * by
+            slopes[m, 2] = first * az + second * bz
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -180,70 +161,82 @@ def shade(
         samples: samples per pixel side.
         colour: (H, W, 4) float32, sums of RGB and of covered samples, added to; labels: (H s, W s) uint8, written.
     """
-    points, faces, normals, corners, texture = mesh.points, mesh.faces, mesh.normals, look.corners, look.texture
+    # Taken out of their tuples once: a compiled loop counts references to what it takes out of a tuple.
+    points, faces, vertices, normals = mesh.points, mesh.faces, mesh.vertices, mesh.normals
+    reach, lamps, first = mesh.reach, mesh.lamps, mesh.first
+    corners, classes, texture, sheen, relief = look.corners, look.classes, look.texture, look.sheen, look.relief
+    scale, gloss = look.texture_scale, look.gloss
     rows, columns = texture.shape[0], texture.shape[1]
-    last = mesh.first + faces.shape[0]
     soft = light.copy()
     for k in range(3):
         soft[1:4, k] *= SOFT[k, 0]
         soft[4:9, k] *= SOFT[k, 1]
-    living = look.sheen.shape[0] > 1
+    living, rough = sheen.shape[0] > 1, relief.shape[0] > 1
+    batch = np.empty(18 * BATCH)
+    place = np.empty((BATCH, 3), np.int64)  # of each sample in order: pixel, column in the batch
+    corner, value, slopes = np.zeros((3, 12)), np.empty(12), np.zeros((2, 3))
+    x0 = y0 = z0 = x1 = y1 = z1 = x2 = y2 = z2 = 0.0
+    pixel = np.arange(face.shape[1]) // samples
+    loaded = -1
+    count, skins, cloths = 0, 0, BATCH  # skin fills the batch from the front, all else from the back
     for j in range(window[2], window[3]):
         for i in range(window[0], window[1]):
-            f = face[j, i]
-            if f < mesh.first or f >= last:
+            f = face[j, i] - first
+            if f < 0 or f >= faces.shape[0]:
                 continue
-            f -= mesh.first
-            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-            w0, w1, w2, total = raw_weights(points, a, b, c, i, j)
+            if f != loaded:
+                loaded = f
+                a, b, c = np.uintp(faces[f, 0]), np.uintp(faces[f, 1]), np.uintp(faces[f, 2])
+                x0, y0, z0 = points[a, 0], points[a, 1], points[a, 2]
+                x1, y1, z1 = points[b, 0], points[b, 1], points[b, 2]
+                x2, y2, z2 = points[c, 0], points[c, 1], points[c, 2]
+                load(np.uintp(f), faces, vertices, normals, reach, lamps, corners, relief, scale, corner, slopes)
+            w0 = ((x1 - i) * (y2 - j) - (y1 - j) * (x2 - i)) * z0
+            w1 = ((x2 - i) * (y0 - j) - (y2 - j) * (x0 - i)) * z1
+            w2 = ((x0 - i) * (y1 - j) - (y0 - j) * (x1 - i)) * z2
+            total = w0 + w1 + w2
             if total == 0.0:
                 continue
             w0, w1, w2 = w0 / total, w1 / total, w2 / total
-            u = w0 * corners[f, 0, 0] + w1 * corners[f, 1, 0] + w2 * corners[f, 2, 0]
-            v = w0 * corners[f, 0, 1] + w1 * corners[f, 1, 1] + w2 * corners[f, 2, 1]
-            column = min(max(int(u + 0.5), 0), look.classes.shape[1] - 1)
-            row = min(max(int(v + 0.5), 0), look.classes.shape[0] - 1)
-            label = look.classes[row, column]
+            for m in range(12):
+                value[m] = w0 * corner[0, m] + w1 * corner[1, m] + w2 * corner[2, m]
+            u, v = value[0], value[1]
+            column = np.uintp(min(max(int(u + 0.5), 0), classes.shape[1] - 1))
+            label = classes[np.uintp(min(max(int(v + 0.5), 0), classes.shape[0] - 1)), column]
             labels[j, i] = label
-            nx = w0 * normals[a, 0] + w1 * normals[b, 0] + w2 * normals[c, 0]
-            ny = w0 * normals[a, 1] + w1 * normals[b, 1] + w2 * normals[c, 1]
-            nz = w0 * normals[a, 2] + w1 * normals[b, 2] + w2 * normals[c, 2]
-            nx, ny, nz = unit(nx, ny, nz)
-            sx, sy, sz = nx, ny, nz
-            s = min(max((u + 0.5) * look.texture_scale - 0.5, 0.0), columns - 1.001)
-            t = min(max((v + 0.5) * look.texture_scale - 0.5, 0.0), rows - 1.001)
-            p, q = int(s), int(t)
-            s, t = s - p, t - q
-            if look.relief.shape[0] > 1:
-                nx, ny, nz = tilted(
-                    (nx, ny, nz), mesh.vertices, a, b, c, corners[f], look.relief, look.texture_scale, p, q, s, t
+            nx, ny, nz = unit(value[2], value[3], value[4])
+            s = min(max((u + 0.5) * scale - 0.5, 0.0), columns - 1.001)
+            t = min(max((v + 0.5) * scale - 0.5, 0.0), rows - 1.001)
+            s0, t0 = int(s), int(t)
+            s, t = s - s0, t - t0
+            # Unsigned: a compiled index that may be negative costs a test for each access.
+            texels = np.uintp(s0), np.uintp(s0 + 1), np.uintp(t0), np.uintp(t0 + 1)
+            if living and label < BARE:
+                n = np.uintp(skins)
+                skins += 1
+                batch[n + SX], batch[n + SY], batch[n + SZ] = nx, ny, nz
+                batch[n + STRENGTH] = bilinear(sheen, 0, texels, s, t) / 255.0
+                batch[n + SHARP] = sheen[texels[2], texels[0], 1] / 255.0
+            else:
+                cloths -= 1
+                n = np.uintp(cloths)
+            if rough:
+                p, p1, q, q1 = texels
+                rise_u = (1 - t) * (relief[q, p1] - relief[q, p]) + t * (relief[q1, p1] - relief[q1, p])
+                rise_v = (1 - s) * (relief[q1, p] - relief[q, p]) + s * (relief[q1, p1] - relief[q, p1])
+                nx, ny, nz = unit(
+                    nx - rise_u * slopes[0, 0] - rise_v * slopes[1, 0],
+                    ny - rise_u * slopes[0, 1] - rise_v * slopes[1, 1],
+                    nz - rise_u * slopes[0, 2] - rise_v * slopes[1, 2],
                 )
-            arrives = w0 * mesh.reach[a] + w1 * mesh.reach[b] + w2 * mesh.reach[c]
-            skin = living and label < BARE
-            specular, rim = 0.0, 0.0
-            if skin:
-                sheen = look.sheen
-                strength = (1 - t) * ((1 - s) * sheen[q, p, 0] + s * sheen[q, p + 1, 0]) + t * (
-                    (1 - s) * sheen[q + 1, p, 0] + s * sheen[q + 1, p + 1, 0]
-                )
-                sharp = sheen[q, p, 1] / 255.0
-                oil = arrives if sharp > 0.95 else look.gloss * arrives
-                specular, rim = mirrored(gleam, nx, ny, nz, strength / 255.0, sharp)
-                specular, rim = specular * oil, rim * oil * 0.18 * max(0.4 + 0.6 * ny, 0.0)
-            y, x = j // samples, i // samples
+            batch[n + NX], batch[n + NY], batch[n + NZ] = nx, ny, nz
+            batch[n + ARRIVES] = value[5]
             for k in range(3):
-                value = (1 - t) * ((1 - s) * texture[q, p, k] + s * texture[q, p + 1, k]) + t * (
-                    (1 - s) * texture[q + 1, p, k] + s * texture[q + 1, p + 1, k]
-                )
-                shading = w0 * mesh.lamps[a, k] + w1 * mesh.lamps[b, k] + w2 * mesh.lamps[c, k]
-                if skin:
-                    e = SLOPE[k]
-                    bent = irradiance(soft, k, sx + e * (nx - sx), sy + e * (ny - sy), sz + e * (nz - sz))
-                    shading += max(bent, 0.02) * arrives * (1.0 + LEAK[k] * (1.0 - arrives))
-                    shading *= 1.0 - DEEPEN[k] * max(1.0 - shading, 0.0)
-                    mirror = specular * gleam.gain[k] + rim * max(light[0, k], 0.0)
-                    colour[y, x, k] += rolled_off(shading * value + 255.0 * mirror)
-                else:
-                    shading += irradiance(light, k, nx, ny, nz) * arrives
-                    colour[y, x, k] += rolled_off(max(shading, 0.02) * value)
-            colour[y, x, 3] += 1.0
+                batch[n + LAMPS[k]] = value[6 + k]
+                batch[n + TEXTURE[k]] = bilinear(texture, k, texels, s, t)
+            place[count, 0], place[count, 1], place[count, 2] = j // samples, pixel[i], n
+            count += 1
+            if count == BATCH:
+                finish(batch, place, count, skins, cloths, soft, light, gleam, gloss, colour)
+                count, skins, cloths = 0, 0, BATCH
+    finish(batch, place, count, skins, cloths, soft, light, gleam, gloss, colour)

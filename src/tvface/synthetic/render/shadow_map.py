@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from tvface.synthetic.render.light import PointLight
+from tvface.synthetic.render.light import PointLight, cross
 
 SIDE = 160  # pixels of the depth picture
 MARGIN = 0.012  # metres around the head
@@ -151,9 +151,9 @@ class ShadowMap:
         The first mesh, the head, is closed and sets the part that is seen: what lies beside it throws no shadow.
         """
         direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
-        side = np.cross(direction, [0.0, 1.0, 0.0] if abs(direction[1]) < 0.9 else [1.0, 0.0, 0.0])
+        side = cross(direction, np.array([0.0, 1.0, 0.0] if abs(direction[1]) < 0.9 else [1.0, 0.0, 0.0]))
         side /= np.linalg.norm(side)
-        axes = np.stack([side, np.cross(direction, side), direction], 1).astype(np.float32)
+        axes = np.stack([side, cross(direction, side), direction], 1).astype(np.float32)
         local = [vertices @ axes for vertices, _ in meshes]
         bounds = [_bounds(part) for part in local]
         low, high = bounds[0][0] - np.float32(MARGIN), bounds[0][1] + np.float32(MARGIN)

@@ -13,18 +13,32 @@ from tvface.synthetic.render.occlusion import Shadow
 
 @dataclass(frozen=True)
 class Relief:
-    """Height of the skin over the mesh: ``maps`` (K, size, size) float32 mm at full size, ``amounts`` (K,)."""
+    """Height of the skin over the mesh.
+
+    maps: for each fold its height (size, size) float32 in mm, and halvings; boxes: as many windows (rows, columns)
+    outside which they are 0; amounts: (K,).
+    """
 
     maps: tuple[tuple[np.ndarray, ...], ...]
     amounts: np.ndarray
+    boxes: tuple[tuple[tuple[slice, slice], ...], ...]
 
     def at(self, level: int) -> np.ndarray:
         """Return the height in metres after ``level`` halvings of the texture: (h, w) float32."""
         total = np.zeros_like(self.maps[0][min(level, len(self.maps[0]) - 1)])
-        for levels, amount in zip(self.maps, self.amounts, strict=True):
+        for levels, boxes, amount in zip(self.maps, self.boxes, self.amounts, strict=True):
             if amount:
-                total += np.float32(amount * 1e-3) * levels[min(level, len(levels) - 1)]
+                box = boxes[min(level, len(levels) - 1)]
+                total[box] += np.float32(amount * 1e-3) * levels[min(level, len(levels) - 1)][box]
         return total
+
+
+def filled_box(image: np.ndarray) -> tuple[slice, slice]:
+    """Return rows and columns of the smallest window outside which a picture (H, W) is 0."""
+    rows, columns = (np.flatnonzero(image.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
+import numba
 import numpy as np
 
 from tvface.settings.synth import Synth
@@ -152,5 +153,16 @@ def _take(
 
 def _expose(image: np.ndarray, shot: Shot, generator: np.random.Generator) -> np.ndarray:
     """Add the sensor's noise, stronger in the dark scene."""
-    noise = generator.normal(0, 4.0 if shot.dark else 1.5, image.shape[:2])[..., None]
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    noise = generator.normal(0, 4.0 if shot.dark else 1.5, image.shape[:2])
+    result = np.empty_like(image)
+    _add_noise(np.ascontiguousarray(image), noise, result)
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_noise(image: np.ndarray, noise: np.ndarray, result: np.ndarray) -> None:
+    """Write a picture (H, W, 3) uint8 with noise (H, W), the same for the colours of a pixel, into ``result``."""
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            for k in range(3):
+                result[y, x, k] = np.uint8(min(max(image[y, x, k] + noise[y, x], 0.0), 255.0))
