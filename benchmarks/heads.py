@@ -83,7 +83,7 @@ def main() -> None:
     parts = ", ".join(f"{name} {error[:, part].mean():.2f}" for name, part in PARTS.items())
     whole = error.mean(1)
     print(
-        f"{options.clip.name} track {options.track}: {len(frame)} frames, NME to the found points {whole.mean():.2f} %, "
+        f"{options.clip.name} track {options.track}: {len(frame)} frames, NME to the points {whole.mean():.2f} %, "
         f"95th percentile {np.percentile(whole, 95):.2f} ({parts})"
     )
     print(f"frames without a fit to trust: {int((~held['fitted']).sum())}" if "fitted" in held else "a network's codes")

@@ -26,6 +26,7 @@ HEADLINE = (
     ("masks", "face_iou"),
     ("reconstruct", "reprojection_nme"),
     ("reconstruct", "posed_error"),
+    ("reconstruct", "neutral_error"),
     ("reconstruct", "jitter"),
 )
 

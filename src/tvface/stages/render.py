@@ -16,9 +16,11 @@ import pandas as pd
 
 from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.files.relative import project_path
+from tvface.head.data import HeadData
 from tvface.manifests import read, read_all, write
 from tvface.manifests.dataset import DATASET
 from tvface.manifests.faces import FACES
+from tvface.manifests.fit import FIT
 from tvface.manifests.frames import FRAMES
 from tvface.manifests.identities import IDENTITIES
 from tvface.manifests.landmarks import LANDMARKS
@@ -27,7 +29,7 @@ from tvface.manifests.render import RENDER
 from tvface.manifests.sequences import CANDIDATES, SEQUENCES
 from tvface.manifests.train import TRAIN
 from tvface.media.images import encode_png
-from tvface.reporting import data_pictures
+from tvface.reporting import data_pictures, fit_pictures
 from tvface.reporting.curves import training_curves
 from tvface.reporting.model_figures import draw_models
 from tvface.reporting.quality import collect, label_scores
@@ -49,6 +51,8 @@ CAPTIONS = {
     ("sequences", "rejected"): "Faces that are in no sequence, a row per reason; in brackets the number of faces.",
     ("landmarks", "points"): "68 landmarks.",
     ("masks", "classes"): "Parsed classes.",
+    ("fit", "heads"): "Crops, the fitted shape over them, and the head in its colours and light; the worst fit last.",
+    ("fit", "people"): "The neutral head of each person under one even light.",
     ("dataset", "scores"): "Scores of all labelled crops, those in the dataset and the others; in red the thresholds.",
     ("dataset", "flow"): "Crops and the optical flow to the next frame: hue is direction, strength is length.",
 }
@@ -94,7 +98,8 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
     Args:
         inputs: lists ``frames``, ``faces``, ``identities``, ``sequences``, ``candidates``, ``landmarks``, ``masks``,
-            ``curves``, ``reconstruct``, ``weights`` (of the detail phase, one per model); ``dataset``; ``head``.
+            ``fit``, ``curves``, ``reconstruct``, ``weights`` (of the detail phase, one per model); ``dataset``;
+            ``head``.
         outputs: ``pictures`` (folder) and ``manifest``.
     """
     folder = Path(outputs["pictures"])
@@ -111,7 +116,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
 
 def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
     count = settings.report.pictures
-    frames, faces, sequences, candidates, landmarks, masks = (
+    frames, faces, sequences, candidates, landmarks, masks, fits = (
         read_all(_some(inputs[name]), schema)
         for name, schema in (
             ("frames", FRAMES),
@@ -120,6 +125,7 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
             ("candidates", CANDIDATES),
             ("landmarks", LANDMARKS),
             ("masks", MASKS),
+            ("fit", FIT),
         )
     )
     people = read_all(inputs["identities"], IDENTITIES)
@@ -138,6 +144,9 @@ def _draw_data(album: Album, settings: Settings, inputs: Paths) -> None:
     picture("sequences", "rejected", data_pictures.rejected(frames, faces, candidates))
     picture("landmarks", "points", data_pictures.landmarks(sequences, landmarks, count))
     picture("masks", "classes", data_pictures.masks(sequences, masks, count))
+    head = HeadData.load(inputs["head"])
+    picture("fit", "heads", fit_pictures.heads(sequences, fits, head, count))
+    picture("fit", "people", fit_pictures.people(sequences, fits, head, count))
     points, parsed = (sorted(map(Path, inputs[name])) for name in ("landmarks", "masks"))
     labels = label_scores(points, parsed, set(dataset["sequence"]))
     picture("dataset", "scores", labels.picture(settings.dataset, "in the dataset", columns=3))
