@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tvface.exports.parameters import write_tracks
 from tvface.files.atomic import atomic
 from tvface.media import meshes
-from tvface.media.images import MediaError
+from tvface.media.images import MediaError, encode_png
 from tvface.media.video import write_video
 from tvface.model.codes_store import CodesStore
 from tvface.model.face_model import Codes, Geometry
@@ -27,7 +27,8 @@ from tvface.video.steps import Steps
 
 def draw(job: Job, store: CodesStore, steps: Steps, key: str) -> list[Path]:
     """Decode the stored codes and write overlay, meshes and parameters, unless they are up to date."""
-    overlay, parameters, folder = job.out / "overlay.mp4", job.out / "parameters", job.out / "meshes"
+    overlay = job.out / ("overlay.png" if job.photograph else "overlay.mp4")
+    parameters, folder = job.out / "parameters", job.out / "meshes"
     written = [overlay, parameters, folder]
     if steps.holds("drawing", key) and all(path.exists() for path in written):
         logger("reconstruct").info("overlay, parameters and meshes: taken from the run before")
@@ -49,7 +50,12 @@ def draw(job: Job, store: CodesStore, steps: Steps, key: str) -> list[Path]:
     )
     sampled = frozenset(job.faces["source_frame"].astype(int))
     with job.parts.timed("drawing"):
-        write_video(overlay, _drawn(job, store, sampled, folder), fps, threads=job.threads, sound=job.video)
+        pictures = _drawn(job, store, sampled, folder)
+        if job.photograph:
+            with atomic(overlay) as temporary:
+                temporary.write_bytes(encode_png(next(pictures)))
+        else:
+            write_video(overlay, pictures, fps, threads=job.threads, sound=job.video)
     steps.mark("drawing", key)
     logger("reconstruct").info(
         "%s: %d faces in %d tracks: %s",

@@ -1,45 +1,103 @@
-"""The first pass over a video without a network: points of every face in every frame, then the fit of each track."""
+"""The first pass over a video without a network: points of every face in every frame, then the fit of each track.
+
+Colours are looked at in the sampled frames alone, in which faces were detected: light changes slowly.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tvface import landmarkers
+from tvface import landmarkers, parsers
 from tvface.fitting.bridges import bridged
-from tvface.fitting.person import PersonFit, fit_person
-from tvface.fitting.placed import Placed, observe
+from tvface.fitting.codes import FittedCodes
+from tvface.fitting.person import fit_person
+from tvface.fitting.photometry import Photometry
+from tvface.fitting.placed import observe
+from tvface.fitting.views import views
 from tvface.head.model import HeadModel
 from tvface.landmarkers.base import Landmarker
 from tvface.manifests.fit import FITTED
 from tvface.media.images import warp_crop
 from tvface.media.video import VideoFrame
 from tvface.model.codes_store import CodesStore, Rows
+from tvface.parsers.base import Parser
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
 from tvface.settings import Settings
 from tvface.video.job import BLOCK, Job
 from tvface.video.steps import Steps
 
+LOOK = 112  # px, side of the crops in which colours are looked at
 
-def find_points(job: Job, store: CodesStore, steps: Steps, key: str) -> None:
-    """Find the points of every face in every frame; blocks that the store holds are not searched again."""
+
+class Found:
+    """What the frames show, on disk: ``points`` of all frames, ``looks`` (small crops and label maps) of sampled ones.
+
+    Args:
+        folder: of the work.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.points, self.looks = CodesStore(folder / "points"), CodesStore(folder / "looks")
+
+
+def find(job: Job, found: Found, steps: Steps, key: str) -> None:
+    """Find the points of every face in every frame; blocks that are stored already are not searched again."""
     if not steps.holds("points", key):
-        store.clear()
+        found.points.clear()
+        found.looks.clear()
         steps.mark("points", key)
-    elif store.complete:
+    elif found.points.complete:
         logger("reconstruct").info("points: taken from the run before")
         return
     landmarker = landmarkers.create(job.settings.landmarks.backend, job.settings.landmarks)
+    parser = parsers.create(job.settings.masks.backend, job.settings.masks)
+    sampled = frozenset(job.faces["source_frame"].astype(int))
     count = 0
     for count, block in enumerate(progress(job.blocks(), f"points in blocks of {BLOCK} frames"), 1):
-        if not store.has(count - 1):
+        if not found.points.has(count - 1):  # written after the looks: with it both are there
+            with job.parts.timed("masks"):
+                found.looks.add(count - 1, _block_looks(job, block, parser, sampled))
             with job.parts.timed("points"):
-                store.add(count - 1, _block_points(job, block, landmarker))
-    store.finish(count)
+                found.points.add(count - 1, _block_points(job, block, landmarker))
+    found.points.finish(count)
+
+
+def _block_looks(job: Job, block: list[VideoFrame], parser: Parser, sampled: frozenset[int]) -> Rows:
+    """Return ``track``, ``frame``, ``image`` (N,L,L,3) and ``labels`` (N,L,L) of sampled frames, L = :data:`LOOK`."""
+    pad = round(job.size * (job.settings.masks.context - 1) / 2)
+    inner = slice(pad, pad + job.size)
+    parts: list[Rows] = []
+    for track, path in job.paths.items():
+        frames = [f for f in block if f.source_frame in sampled and path.covers(f.source_frame)]
+        if not frames:
+            continue
+        maps = np.stack([path.transform(frame.source_frame, job.size, job.scale(frame)) for frame in frames])
+        regions = _regions(frames, maps, job.size, pad)
+        labels = parser.parse(regions)[:, inner, inner]
+        small = (LOOK, LOOK)
+        parts.append(
+            {
+                "track": np.full(len(frames), track, np.int64),
+                "frame": np.array([frame.source_frame for frame in frames], np.int64),
+                "image": np.stack([cv2.resize(r[inner, inner], small, interpolation=cv2.INTER_AREA) for r in regions]),
+                "labels": np.stack([cv2.resize(one, small, interpolation=cv2.INTER_NEAREST) for one in labels]),
+            }
+        )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+
+def _regions(frames: list[VideoFrame], maps: NDArray[np.float64], size: int, pad: int) -> NDArray[np.uint8]:
+    """Return the crops of frames with ``pad`` pixels more on every side."""
+    around = maps.copy()
+    around[:, :, 2] += pad
+    return np.stack([warp_crop(f.image, m, size + 2 * pad) for f, m in zip(frames, around, strict=True)])
 
 
 def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker) -> Rows:
@@ -54,9 +112,7 @@ def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker) -> 
         if not frames:
             continue
         maps = np.stack([path.transform(frame.source_frame, size, scale) for frame in frames])
-        around = maps.copy()
-        around[:, :, 2] += pad
-        regions = np.stack([warp_crop(f.image, m, size + 2 * pad) for f, m in zip(frames, around, strict=True)])
+        regions = _regions(frames, maps, size, pad)
         found = [
             landmarker.locate(regions[start:][: settings.landmarks.batch], boxes)
             for start, boxes in _batches(_boxes(settings, size, pad, len(frames)), settings.landmarks.batch)
@@ -87,14 +143,12 @@ def _batches(boxes: NDArray[np.float32], batch: int) -> list[tuple[int, NDArray[
     return [(start, boxes[start : start + batch]) for start in range(0, len(boxes), batch)]
 
 
-def fit_tracks(
-    job: Job, points: CodesStore, codes: CodesStore, steps: Steps, key: str, start: CodesStore | None
-) -> None:
+def fit_tracks(job: Job, found: Found, codes: CodesStore, steps: Steps, key: str, start: CodesStore | None) -> None:
     """Fit every track and store the codes in the blocks of its points.
 
     Args:
         job: whose decoder holds the head.
-        points: of :func:`find_points`.
+        found: of :func:`find`.
         codes: takes the codes, ``residual`` (N,) in % of the eye distance, and ``fitted`` (N,): whether the fit of the
             frame can be trusted; codes of others are bridged from the frames around.
         steps: of the folder.
@@ -106,18 +160,18 @@ def fit_tracks(
         return
     codes.clear()
     with job.parts.timed("fit"):
-        tracks = {track: _fit_track(job, points, start, track) for track in progress(job.paths, "fitting tracks")}
+        tracks = {track: _fit_track(job, found, start, track) for track in progress(job.paths, "fitting tracks")}
     taken = dict.fromkeys(tracks, 0)
-    for number in range(len(points)):
+    for number in range(len(found.points)):
         parts = []
-        for rows in points.tracks(number):
+        for rows in found.points.tracks(number):
             track, count = int(rows["track"][0]), len(rows["track"])
             part = slice(taken[track], taken[track] + count)
             taken[track] += count
             kept = {name: rows[name] for name in ("track", "frame", "time_s", "transform")}
             parts.append(kept | {name: values[part] for name, values in tracks[track].items()})
         codes.add(number, {name: np.concatenate([one[name] for one in parts]) for name in parts[0]} if parts else {})
-    codes.finish(len(points))
+    codes.finish(len(found.points))
     steps.mark("codes", key)
 
 
@@ -127,9 +181,9 @@ def _gathered(store: CodesStore, track: int) -> Rows:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _fit_track(job: Job, points: CodesStore, start: CodesStore | None, track: int) -> Rows:
+def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> Rows:
     settings, data = job.settings, job.head
-    rows = _gathered(points, track)
+    rows = _gathered(found.points, track)
     full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
     head = full.restricted(torch.zeros(0, dtype=torch.int64))
     segment = np.zeros(len(rows["track"]), np.int64)
@@ -149,22 +203,31 @@ def _fit_track(job: Job, points: CodesStore, start: CodesStore | None, track: in
             len(fitted),
             ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True)),
         )
-    return _code_rows(settings, fit, placed, fitted, observed.time)
-
-
-def _code_rows(
-    settings: Settings, fit: PersonFit, placed: Placed, fitted: NDArray[np.bool_], time: NDArray[np.float64]
-) -> Rows:
-    count = len(fitted)
-    codes = bridged(fit.codes, fitted, time)
+    count, codes = len(fitted), bridged(fit.codes, fitted, observed.time)
+    camera = placed.camera(codes)
+    with job.parts.timed("colours"):
+        texture, light = _colours(job, full, codes, camera, rows["frame"], _gathered(found.looks, track))
     return {
         "shape": np.broadcast_to(codes.shape, (count, len(codes.shape))).copy(),
-        "texture": np.zeros((count, settings.head.n_texture), np.float32),
+        "texture": np.broadcast_to(texture, (count, len(texture))).copy(),
         "expression": codes.expression,
         "pose": codes.pose,
         "eyes": np.zeros((count, 6), np.float32),
-        "camera": placed.camera(codes),
-        "light": np.zeros((count, 9, 3), np.float32),
+        "camera": camera,
+        "light": light,
         "residual": fit.residual.mean(1),
         "fitted": fitted,
     }
+
+
+def _colours(
+    job: Job, head: HeadModel, codes: FittedCodes, camera: NDArray[np.float32], frame: NDArray[np.int64], looks: Rows
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return albedo code (n,) and the light of every frame (T,9,3), interpolated between the sampled frames."""
+    rows = np.searchsorted(frame, looks["frame"])
+    pictures = zip(looks["image"], looks["labels"], [0] * len(rows), strict=True)
+    seen = views(head, codes.take(rows), camera[rows], pictures)
+    look = Photometry(job.head, job.settings.head.n_texture).fit(seen)
+    flat = look.light.reshape(len(rows), 27)
+    light = np.stack([np.interp(frame, frame[rows], flat[:, k]) for k in range(27)], 1)
+    return look.texture, light.reshape(-1, 9, 3).astype(np.float32)

@@ -53,6 +53,7 @@ class Job:
     out: Path
     threads: int
     parts: Parts
+    photograph: bool = False  # the video is made of one
 
     @property
     def size(self) -> int:

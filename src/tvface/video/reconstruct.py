@@ -28,7 +28,8 @@ from tvface.head.data import HeadData
 from tvface.manifests import read
 from tvface.manifests.faces import FACES
 from tvface.manifests.frames import FRAMES
-from tvface.media.images import MediaError
+from tvface.media.images import MediaError, read_image
+from tvface.media.video import write_video
 from tvface.mining.crop_paths import crop_paths
 from tvface.model.codes_store import CodesStore
 from tvface.model.decoders import Decoder, FitDecoder, NetworkDecoder
@@ -37,11 +38,12 @@ from tvface.runtime.logging import logger
 from tvface.settings import Settings, SettingsError, as_mapping
 from tvface.settings.phases import PHASES
 from tvface.video.drawing import draw
-from tvface.video.fitted_codes import find_points, fit_tracks
+from tvface.video.fitted_codes import Found, find, fit_tracks
 from tvface.video.job import BLOCK, Job, Parts
 from tvface.video.network_codes import encode
 from tvface.video.steps import Steps, key_of
 
+PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FIT = "fit"  # the model that needs no weights
 
 
@@ -59,7 +61,7 @@ def reconstruct_video(
     Args:
         settings: of the run: ``faces``, ``frames``, ``head``, ``landmarks``, ``fit``, ``dataset.flow``, the crop of
             ``sequences`` and ``reconstruct.shared_identity`` are used.
-        video: any file PyAV opens.
+        video: any file PyAV opens, or a photograph.
         model: ``fit``, or ``deca`` or ``temporal`` as in the weights.
         out: folder for the results. Results of an earlier run with the same video, weights, settings and code are
             reused.
@@ -76,6 +78,9 @@ def reconstruct_video(
     """
     if model == FIT and (weights_file is not None or refine):
         raise SettingsError("reconstruct: --weights and --refine belong to a network's model, e.g. --model deca")
+    photograph = video.suffix.lower() in PHOTOGRAPHS
+    if photograph:
+        video = _one_frame(video, out / "work" / f"{video.stem}.mkv")
     files = [] if model == FIT else [trained_weights_file(settings, model, weights_file)]
     work = dataclasses.replace(
         settings,
@@ -98,7 +103,7 @@ def reconstruct_video(
     paths = crop_paths(faces, *crop, int(frames["source_frame"].max()))
 
     def job(decoder: Decoder) -> Job:
-        return Job(work, video, decoder, head, faces, paths, out, threads, parts)
+        return Job(work, video, decoder, head, faces, paths, out, threads, parts, photograph)
 
     def key(stage_settings: object, code: str, backends: dict[str, str]) -> str:
         files_read = [video, stage_files["faces"], *files, stage_files["head"]]
@@ -123,10 +128,15 @@ def reconstruct_video(
         drawn_key = f"{encoded} {settings.reconstruct.shared_identity}"
     if network is None or refine:
         drawn_by = job(_fit_decoder(settings, head))
-        found = CodesStore(out / "work" / "points")
-        read_settings = [as_mapping(settings.landmarks), settings.sequences.image_size]
-        searched = key(read_settings, "tvface.video.fitted_codes", {"landmarkers": settings.landmarks.backend})
-        find_points(drawn_by, found, steps, searched)
+        found = Found(out / "work")
+        labels = (settings.landmarks, settings.masks)
+        read_settings = [*map(as_mapping, labels), settings.sequences.image_size]
+        searched = key(
+            read_settings,
+            "tvface.video.fitted_codes",
+            {"landmarkers": settings.landmarks.backend, "parsers": settings.masks.backend},
+        )
+        find(drawn_by, found, steps, searched)
         fitted = CodesStore(out / "work" / "fitted")
         drawn_key = key_of({"points": searched, "fit": as_mapping(settings.fit), "start": drawn_key})
         fit_tracks(drawn_by, found, fitted, steps, drawn_key, store if refine else None)
@@ -136,6 +146,20 @@ def reconstruct_video(
     length = float(frames["time_s"].max()) + 1 / settings.frames.fps
     logger("reconstruct").info("seconds per second of video: %s", parts.text(length))
     return written
+
+
+def _one_frame(photograph: Path, path: Path) -> Path:
+    """Write a photograph as a video of one frame, unless it is there already; return its path.
+
+    Raises:
+        MediaError: the picture is damaged.
+    """
+    if not photograph.is_file():
+        raise SettingsError(f"{photograph}: no such file")
+    picture = read_image(photograph)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(path, [picture], 1.0, crf=0)
+    return path
 
 
 def _fit_decoder(settings: Settings, head: HeadData) -> FitDecoder:
