@@ -38,6 +38,12 @@ _LIMITS = {
         "It expects the aligned crops of `embedders/crops.py`; profiles and faces under 24 pixels are unreliable.",
         "For figures to publish use FaceNet (`faces.embedder: inception_resnet`).",
     ),
+    "eyes": (
+        "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
+        "An opening is relative to the eye's width as it appears; beyond 50 degrees of yaw it is a guess.",
+        "Lids behind dark glasses, hair or hands get the usual opening, with a low confidence.",
+        "Gaze is right to some three to seven degrees, and relative to the camera, not to the head.",
+    ),
     "features": (
         "Trained on renders of the human head only, single people, points and classes exact.",
         "The encoder without its last two linear layers: a start for training (`train.warm_start.features`), not a "

@@ -1,0 +1,1 @@
+"""Fits of the head's codes to what a track shows."""
