@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from tvface.fitting import eyes
-from tvface.fitting.eyes import Lids, look, mirrored, opening, patches, windows
+from tvface.fitting.eyes import Lids, eye_joints, look, mirrored, opening, patches, windows
 from tvface.head import human
 from tvface.head.data import HeadData
-from tvface.head.model import HeadModel
+from tvface.head.model import HeadModel, rodrigues
 from tvface.networks.bundles import EYES, FOLDER, load_bundle
 from tvface.settings.model import Head
 
@@ -144,6 +144,17 @@ def test_opening_of_a_hidden_eye_is_that_of_the_other() -> None:
     assert found.confidence[0, 0] < found.confidence[0, 1]
     wink = look(images, points, Fixed([0.3, 0, 0, -5, 0], [-0.02, 0, 0, -5, 0]))
     assert wink.opening[0] == pytest.approx([0.3, 0.0], abs=0.015)
+
+
+def test_joints_of_a_gaze() -> None:
+    pose = torch.tensor([[0.2, -0.4, 0.1]])
+    head = rodrigues(pose)
+    joints = eye_joints(np.radians([[25.0, -10.0]]), head.numpy())
+    assert joints.shape == (1, 6) and joints[0, :3].tolist() == joints[0, 3:].tolist()
+    x, y, z = (head @ rodrigues(torch.from_numpy(joints[:, :3])))[0, :, 2].tolist()
+    assert np.degrees([np.arctan2(x, z), np.arcsin(-y)]) == pytest.approx([25, -10], abs=1e-3)
+    assert np.isnan(eye_joints(np.full((1, 2), np.nan), head.numpy())[0, :2]).all()
+    assert eye_joints(np.zeros((1, 2)), np.eye(3)[None]).tolist() == [[0.0] * 6]
 
 
 def test_no_frames() -> None:

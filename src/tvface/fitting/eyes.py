@@ -26,7 +26,7 @@ SPAN = 2.0  # units, the width of a patch; a unit is about the width of an eye
 BATCH = 256  # frames per call of the network
 CLOSE = 0.05  # an opening this close to the truth counts as right, for the confidence
 SMALLEST = 7.0  # px of the picture, a smaller unit shows no gaze
-DROOPING = 0.08  # opening under which no iris shows
+DROOPING = 0.12  # opening under which too little of the iris shows
 UNSURE = 0.12  # expected error of the gaze (of a unit vector's x or y) over which it is refused
 UNLIKE = 0.05  # usual difference of the openings of a person's eyes; winks are rare
 _ORDERED = torch.from_numpy(MIRROR)
@@ -94,6 +94,22 @@ class Lids:
         """
         lids = self.weights.to(projected) @ projected
         return opening(lids.unflatten(-2, (2, 6)))
+
+
+def eye_joints(gaze: NDArray[np.floating], rotations: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the axis-angle (T, 6) of both eyes' joints, rad, as :class:`tvface.head.model.HeadModel` takes them.
+
+    Args:
+        gaze: (T, 2) of :class:`Eyes`; nan stays nan.
+        rotations: (T, 3, 3) of the head, root times neck, relative to the line of sight (as fitted with an orthographic
+            camera): x right, y up, z to the camera.
+    """
+    yaw, pitch = np.asarray(gaze, np.float64).T
+    seen = np.stack([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)], 1)
+    x, y, z = np.einsum("txh,tx->ht", rotations, seen)
+    angle = np.arctan2(np.hypot(x, y), z) / np.maximum(np.hypot(x, y), 1e-9)
+    joint = np.stack([-y * angle, x * angle, 0 * angle], 1)
+    return np.concatenate([joint, joint], 1).astype(np.float32)
 
 
 def windows(points: Tensor) -> Windows:
