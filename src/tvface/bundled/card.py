@@ -69,6 +69,7 @@ def write_card(
     about: Mapping[str, Any],
     curve: Sequence[Mapping[str, Any]],
     seconds: float,
+    height: int = 0,
 ) -> Path:
     """Write the card ``<weights_file>.md``, and size and digest of a shipped file into the registry; return its path.
 
@@ -76,7 +77,7 @@ def write_card(
         weights_file: the weight file, which is hashed.
         task: landmarks, parser, identity or features.
         net: the network, for its name and number of parameters.
-        size: side of its input in pixels.
+        size: side of its input in pixels; height: of an input that is no square.
         about: :func:`tvface.bundled.commands.training_notes`; absolute paths are written as bare names.
         curve: figures on held-out crops over time, one row per report.
         seconds: that the last run took.
@@ -88,7 +89,8 @@ def write_card(
         f"# {weights_file.name}",
         "",
         f"The bundled network for `{task}`: {type(net).__name__}, {count:,} parameters, input {size} x "
-        f"{size}. {weights_file.stat().st_size:,} bytes, sha256 `{digest(weights_file)}`. Licence: as tvface.",
+        f"{height or size}. {weights_file.stat().st_size:,} bytes, sha256 `{digest(weights_file)}`. "
+        "Licence: as tvface.",
         "",
         "## How it was made",
         "",

@@ -106,7 +106,7 @@ def straightened(place: np.ndarray) -> np.ndarray:
     """Return the smallest rotation (3, 3) that turns the line from a ``place`` (3,) to the camera into the z axis."""
     line = -np.asarray(place, np.float64) / np.linalg.norm(place)
     axis = np.cross(line, (0.0, 0.0, 1.0))
-    return rotation_matrix(axis / max(np.linalg.norm(axis), 1e-12) * np.arccos(np.clip(line[2], -1, 1)))
+    return rotation_matrix(axis / max(float(np.linalg.norm(axis)), 1e-12) * np.arccos(np.clip(line[2], -1, 1)))
 
 
 def _classes(labels: np.ndarray, lids: np.ndarray) -> np.ndarray:

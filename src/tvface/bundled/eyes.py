@@ -22,10 +22,9 @@ from torch.nn import functional as F
 from tvface.bundled import eye_crops
 from tvface.bundled.augment import symmetric
 from tvface.bundled.card import write_card
-from tvface.bundled.commands import COMMAND, add_training, begin, command_line, command_parser, log, training_notes
+from tvface.bundled.commands import add_training, begin, command_line, command_parser, log, training_notes
 from tvface.bundled.samples import read_shards
 from tvface.bundled.tasks import plain
-from tvface.files.atomic import atomic
 from tvface.fitting import eyes as reading
 from tvface.networks.bundles import EYES, save_bundle
 from tvface.networks.eyes import CompactEyes
@@ -280,8 +279,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = command_line("tvface.bundled.eyes", arguments)
     for path in eye_crops.write(options.crops, options.count, options.seed, options.processes):
         log.info("%s", path)
-    with atomic(options.crops / COMMAND) as temporary:
-        temporary.write_text(command + "\n", encoding="utf-8")
     arrays = load(options.crops)
     cut = len(arrays["images"]) - options.held_out
     kept = truth_of({name: value[:cut] for name, value in arrays.items()})
@@ -293,7 +290,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     curve.append({"step": recipe.steps, "loss": curve[-1]["loss"], **plain(judge(net, held))})
     about = training_notes(command, cut + options.held_out, options.crops, asdict(recipe), curve[-1])
     save_bundle(options.out / FILE, net, reading.SIZE[1], reading.SPAN, about)
-    write_card(options.out / FILE, "eyes", net, reading.SIZE[1], about, curve, time.monotonic() - started)
+    write_card(
+        options.out / FILE, "eyes", net, reading.SIZE[1], about, curve, time.monotonic() - started, reading.SIZE[0]
+    )
 
 
 if __name__ == "__main__":

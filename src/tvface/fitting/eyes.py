@@ -27,7 +27,7 @@ BATCH = 256  # frames per call of the network
 CLOSE = 0.05  # an opening this close to the truth counts as right, for the confidence
 SMALLEST = 7.0  # px of the picture, a smaller unit shows no gaze
 DROOPING = 0.12  # opening under which too little of the iris shows
-UNSURE = 0.12  # expected error of the gaze (of a unit vector's x or y) over which it is refused
+UNSURE = 0.16  # expected error of the gaze (of a unit vector's x or y) over which it is refused
 UNLIKE = 0.05  # usual difference of the openings of a person's eyes; winks are rare
 _ORDERED = torch.from_numpy(MIRROR)
 
