@@ -28,6 +28,7 @@ from tvface.bundled.tasks import plain
 from tvface.fitting import eyes as reading
 from tvface.networks.bundles import EYES, save_bundle
 from tvface.networks.eyes import CompactEyes
+from tvface.synthetic.person import rotation_matrix
 
 FILE = EYES
 WIDEST = 0.8  # openings beyond this belong to eyes seen from the side
@@ -71,7 +72,7 @@ def truth_of(arrays: Mapping[str, np.ndarray]) -> Truth:
     points = torch.from_numpy(arrays["points"])
     lids = torch.from_numpy(arrays["lids"]).reshape(-1, 2, 6, 2)
     opened = reading.opening(lids).clamp(0, WIDEST)
-    look = arrays["rotations"] @ eye_crops.rotation_matrix(arrays["gaze"][:, 0])[..., 2:]
+    look = arrays["rotations"] @ rotation_matrix(arrays["gaze"][:, 0])[..., 2:]
     across = torch.from_numpy(look[:, :2, 0] * (1, -1)).float()
     mirrored = across * torch.tensor([-1.0, 1.0])
     visible = torch.from_numpy(arrays["visible"]).reshape(-1, 2, 6)[:, :, [1, 2, 4, 5]].float().mean(2) > 0.5
