@@ -49,7 +49,8 @@ class Eyes(NamedTuple):
 
 class Windows(NamedTuple):
     """Where the patches lie: ``axes`` (B, 2, 2), columns to the patch's right and down, px per unit; ``centre`` (B, 2)
-    px; ``places`` (B, 24), eye, nose and other eye in units from the centre along the axes."""
+    px; ``places`` (B, 16), corners, nose and the other eye in units from the centre along the axes. The lids' points
+    are left out: a network that sees them believes them."""
 
     axes: Tensor
     centre: Tensor
@@ -123,11 +124,12 @@ def windows(points: Tensor) -> Windows:
     right = F.normalize(wide.sum(1), dim=-1)
     down = torch.stack([-right[:, 1], right[:, 0]], -1)
     # The width of the nearer eye; the height of the nose stands in where both are seen from the side.
-    nose_height = ((points[:, 33] - (eye.mean(1) + other.mean(1)) / 2) * down).sum(-1)
+    middle = points[:, [36, 39, 42, 45]].mean(1)
+    nose_height = ((points[:, 33] - middle) * down).sum(-1)
     unit = torch.maximum(wide.norm(dim=-1).amax(1), 0.5 * nose_height).clamp_min(1e-3)
     axes = torch.stack([right, down], -1) * unit[:, None, None]
-    centre = eye.mean(1)
-    away = torch.cat([eye, nose, other.mean(1, keepdim=True)], 1) - centre[:, None]
+    centre = (eye[:, 0] + eye[:, 3]) / 2
+    away = torch.cat([eye[:, [0, 3]], nose, other[:, [0, 3]].mean(1, keepdim=True)], 1) - centre[:, None]
     places = (away @ axes) / unit[:, None, None] ** 2
     return Windows(axes, centre, places.flatten(1))
 

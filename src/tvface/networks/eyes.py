@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEIGHT, WIDTH = 24, 40  # px of a patch
-PLACES = 24  # numbers about where eye and nose were found
+PLACES = 16  # numbers about where eye and nose were found
 CHANNELS = (12, 24, 32)
 HIDDEN = 32
-DROPPED = 0.25  # part of the picture's features that a training step leaves out
+DROPPED = 0.1  # part of the picture's features that a training step leaves out
 
 
 class CompactEyes(nn.Module):
