@@ -82,7 +82,8 @@ def test_every_row_has_a_loader_and_a_writer() -> None:
         asset_loading.loader("net")
     registry.cache_clear()
     assert registry().keys() - WRITERS.keys() == {
-        *("compact_identity", "compact_landmarks", "compact_parser", "features_deca", "features_temporal", "human_head")
+        *("compact_eyes", "compact_identity", "compact_landmarks", "compact_parser"),
+        *("features_deca", "features_temporal", "human_head"),
     }
 
 

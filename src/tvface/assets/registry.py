@@ -251,6 +251,7 @@ def describe_way(row: Asset) -> str:
         return row.made_by
     if not row.url:
         made_by = "features" if row.name.startswith("features") else "train"
+        made_by = "eyes" if row.name == "compact_eyes" else made_by
         return f"it belongs to tvface: restore it with git, or make it: python -m tvface.bundled.{made_by} --help"
     if row.walled:
         return f"get it at {row.url} (registration or a form), then put it there"

@@ -38,6 +38,12 @@ _LIMITS = {
         "It expects the aligned crops of `embedders/crops.py`; profiles and faces under 24 pixels are unreliable.",
         "For figures to publish use FaceNet (`faces.embedder: inception_resnet`).",
     ),
+    "eyes": (
+        "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
+        "An opening is relative to the eye's width as it appears; beyond 50 degrees of yaw it is a guess.",
+        "Lids behind dark glasses, hair or hands get the usual opening, with a low confidence.",
+        "Gaze is right to some three to seven degrees, and relative to the camera, not to the head.",
+    ),
     "features": (
         "Trained on renders of the human head only, single people, points and classes exact.",
         "The encoder without its last two linear layers: a start for training (`train.warm_start.features`), not a "
@@ -63,6 +69,7 @@ def write_card(
     about: Mapping[str, Any],
     curve: Sequence[Mapping[str, Any]],
     seconds: float,
+    height: int = 0,
 ) -> Path:
     """Write the card ``<weights_file>.md``, and size and digest of a shipped file into the registry; return its path.
 
@@ -70,7 +77,7 @@ def write_card(
         weights_file: the weight file, which is hashed.
         task: landmarks, parser, identity or features.
         net: the network, for its name and number of parameters.
-        size: side of its input in pixels.
+        size: side of its input in pixels; height: of an input that is no square.
         about: :func:`tvface.bundled.commands.training_notes`; absolute paths are written as bare names.
         curve: figures on held-out crops over time, one row per report.
         seconds: that the last run took.
@@ -82,7 +89,8 @@ def write_card(
         f"# {weights_file.name}",
         "",
         f"The bundled network for `{task}`: {type(net).__name__}, {count:,} parameters, input {size} x "
-        f"{size}. {weights_file.stat().st_size:,} bytes, sha256 `{digest(weights_file)}`. Licence: as tvface.",
+        f"{height or size}. {weights_file.stat().st_size:,} bytes, sha256 `{digest(weights_file)}`. "
+        "Licence: as tvface.",
         "",
         "## How it was made",
         "",

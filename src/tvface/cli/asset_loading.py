@@ -13,9 +13,14 @@ from tvface.assets.backends import REGISTRIES, available, backend, declared
 from tvface.assets.registry import Asset, asset
 from tvface.assets.reports import LoadReport
 from tvface.head import loaders as head_loaders
+from tvface.networks.bundles import load_with_report
 from tvface.training import loaders as training_loaders
 
-_LOADERS = {**head_loaders.LOADERS, **training_loaders.LOADERS}
+_LOADERS = {
+    **head_loaders.LOADERS,
+    **training_loaders.LOADERS,
+    "compact_eyes": lambda path: [load_with_report(path)[1]],
+}
 
 
 def loader(name: str) -> Callable[[Path], list[LoadReport]]:

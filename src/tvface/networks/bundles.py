@@ -17,15 +17,18 @@ from tvface.files.atomic import atomic
 from tvface.files.digests import digest
 from tvface.files.relative import bare_path, without_absolute_paths
 from tvface.networks.compact import CompactIdentity, CompactLandmarks, CompactParser
+from tvface.networks.eyes import CompactEyes
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "weights"
 LANDMARKS = "compact_landmarks.safetensors"
 PARSER = "compact_parser.safetensors"
 IDENTITY = "compact_identity.safetensors"
+EYES = "compact_eyes.safetensors"
 NETWORKS: dict[str, type[nn.Module]] = {
     "CompactLandmarks": CompactLandmarks,
     "CompactParser": CompactParser,
     "CompactIdentity": CompactIdentity,
+    "CompactEyes": CompactEyes,
 }
 
 
