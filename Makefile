@@ -63,13 +63,13 @@ weights: weights-landmarks weights-parser weights-identity weights-features
 weights-crops: env
 	$(BIN)/python -m tvface.bundled.crops --out .cache/crops --count 30000
 weights-faces: weights-crops
-	$(BIN)/python -m tvface.bundled.faces --out .cache/faces --people 2400
+	$(BIN)/python -m tvface.bundled.faces --out .cache/faces --people 1000
 weights-landmarks: weights-crops
 	$(TRAIN) landmarks --crops .cache/crops --steps 8000 --threads 1
 weights-parser: weights-crops
-	$(TRAIN) parser --crops .cache/crops --steps 4000 --threads 1
+	$(TRAIN) parser --crops .cache/crops --steps 10000 --threads 1
 weights-identity: weights-faces
-	$(TRAIN) identity --crops .cache/faces --steps 2400 --batch 64 --held-out 200 --threads 1
+	$(TRAIN) identity --crops .cache/faces --steps 2400 --batch 64 --held-out 100 --threads 1
 weights-features: weights-crops
 	$(FEATURES) deca --crops .cache/crops --steps 3000 --threads 1
 	$(FEATURES) temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2 --threads 1

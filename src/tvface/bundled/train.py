@@ -8,6 +8,7 @@ give the same weights. A training that was stopped resumes from its checkpoint.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from tvface.bundled import people, samples
 from tvface.bundled.card import write_card
 from tvface.bundled.commands import add_training, begin, command_line, command_parser, log, training_notes
+from tvface.bundled.hair_labels import closed_hair
 from tvface.bundled.identity import IdentityTask
 from tvface.bundled.tasks import Batch, LandmarkTask, ParserTask, Task, class_frequency, plain
 from tvface.files.atomic import atomic
@@ -193,7 +195,10 @@ def _task_and_crops(name: str, folder: Path, held_out: int) -> tuple[Task[Any], 
         faces = people.load(folder)
         return IdentityTask(faces.count - held_out), faces
     crops = samples.load(folder)
-    return LandmarkTask() if name == "landmarks" else ParserTask(class_frequency(crops.labels)), crops
+    if name == "landmarks":
+        return LandmarkTask(), crops
+    crops = dataclasses.replace(crops, labels=closed_hair(crops.labels, crops.points))
+    return ParserTask(class_frequency(crops.labels)), crops
 
 
 def _rate(step: int, recipe: Recipe) -> float:

@@ -19,7 +19,7 @@ from tvface.dag.stages import STAGES, lookup
 from tvface.settings import Settings
 from tvface.settings.phases import PHASES
 
-LIGHT_PRIOR = "light_prior"
+FIT_FILES = ("light_prior", "compact_eyes")
 
 
 def needs(settings: Settings, stage: str | None = None, shard: str | None = None) -> list[Need]:
@@ -64,8 +64,9 @@ def _of_stage(settings: Settings, stage: str, shard: str | None) -> Iterator[Nee
     if stage == "head":
         yield from head_needs.needs(settings.head)
     elif stage == "fit":
-        for row, path in assets.located(LIGHT_PRIOR):
-            yield Need(row, "fit", path, "the stage fit", "nothing: it comes with tvface")
+        for name in FIT_FILES:
+            for row, path in assets.located(name):
+                yield Need(row, "fit", path, "the stage fit", "nothing: it comes with tvface")
     elif stage == "train":
         for model, phase in [shard.split("/")] if shard else [(m, p) for m in settings.train.models for p in PHASES]:
             yield from training_needs.needs(settings, model, phase)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tvface.conventions.points68 import PARTS
+from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed, triples
 from tvface.head.model import HeadModel
 from tvface.settings.fit import Fit
@@ -18,6 +19,7 @@ EYE_DISTANCE = 0.09  # metres between the outer corners of a person's eyes, the 
 DELTA = 2.0  # deviations; a larger distance counts linearly (pseudo-Huber)
 # Upper and lower points of the inner lips and of the lids: what a picture shows best is the gap between them.
 GAPS = ((61, 67), (62, 66), (63, 65), (37, 41), (38, 40), (43, 47), (44, 46))
+RIGHT_LIDS, LEFT_LIDS = [37, 38, 40, 41], [43, 44, 46, 47]
 # Weights of the parts' points: in ALL frames of a person they lie off by some 2.7 (jaw), 2.8, 1.6, 1.3 and 1.5 % of the
 # eye distance. Neutral error with these weights 2.08 mm, with equal ones 2.12.
 PART_WEIGHTS = {"jaw": 1.0, "brows": 0.5, "nose": 1.5, "eyes": 2.2, "mouth": 1.8}
@@ -49,10 +51,18 @@ class Energy:
         settings: weights and deviations.
         names: of the expression columns if these are face units (weights 0..1); none: unit normal columns of a PCA.
         fixed_shape: the shape is decided already: no prior of it is counted.
+        lids: the opening of the head's eyes, whose vertices are the first ones of ``head``; none: the points' lids
+            alone count.
     """
 
     def __init__(
-        self, head: HeadModel, observed: Observed, settings: Fit, names: Sequence[str], fixed_shape: bool
+        self,
+        head: HeadModel,
+        observed: Observed,
+        settings: Fit,
+        names: Sequence[str],
+        fixed_shape: bool,
+        lids: Lids | None = None,
     ) -> None:
         self.head, self.settings, self.units, self.fixed_shape = head, settings, bool(names), fixed_shape
         self.points = torch.from_numpy(observed.points)
@@ -63,20 +73,36 @@ class Energy:
         for part, weight in PART_WEIGHTS.items():
             self.weight[:, PARTS[part]] *= weight
         self.weight[:, PARTS["jaw"]] *= settings.contour
+        self.lids = lids
+        self.opening = torch.from_numpy(observed.opening)
+        seen = torch.isfinite(self.opening) if lids is not None else torch.zeros(len(observed), 2, dtype=torch.bool)
+        self.seen = seen.float()
+        self.opening = torch.where(seen, self.opening, 0.0)
+        for eye, (points, gaps) in enumerate(((RIGHT_LIDS, slice(3, 5)), (LEFT_LIDS, slice(5, 7)))):
+            # Points show a third of a blink: where the picture was asked, they say where the lids are, not how open.
+            self.weight[:, points] *= 1 - 0.8 * self.seen[:, eye, None]
+            self.gap_weight[:, gaps] *= 1 - self.seen[:, eye, None]
         middle, rate = triples(observed)
         self.middle = torch.from_numpy(middle)
         self.rate = torch.from_numpy((rate / _RATE) ** 2).float()[:, None]
-        lids = [name.startswith(("eyeBlink", "eyeWide", "eyeSquint")) for name in names]
+        closing = [name.startswith(("eyeBlink", "eyeWide", "eyeSquint")) for name in names]
         self.bend = torch.full((head.n_expression,), _BEND["expression"])
-        self.bend[torch.tensor(np.flatnonzero(lids))] = _BEND["lids"]
+        self.bend[torch.tensor(np.flatnonzero(closing))] = _BEND["lids"]
 
     def __call__(self, unknowns: Unknowns) -> Tensor:
         """Return the energy, summed over the frames."""
         pose = torch.cat([unknowns.rotation, unknowns.jaw], 1)
         shape = unknowns.shape.expand(len(pose), -1)
-        points = self.head(shape, unknowns.expression, pose).landmarks2d[..., :2]
-        points = unknowns.scale[:, None, None] * (points + unknowns.shift[:, None])
-        return self.data(points) + self.prior(unknowns) + self.motion(unknowns)
+        posed = self.head(shape, unknowns.expression, pose)
+        points = unknowns.scale[:, None, None] * (posed.landmarks2d[..., :2] + unknowns.shift[:, None])
+        total = self.data(points) + self.prior(unknowns) + self.motion(unknowns)
+        return total if self.lids is None else total + self.eyes(posed.vertices, self.lids)
+
+    def eyes(self, vertices: Tensor, lids: Lids) -> Tensor:
+        """Return the part of the opening of the eyes of vertices (T,V,3)."""
+        flat = vertices[:, : len(lids.vertices), :2] * vertices.new_tensor([1.0, -1.0])
+        wider = (torch.relu(lids(flat)) - self.opening) / self.settings.lid_sd
+        return (self.seen * pseudo_huber(wider[..., None])).sum()
 
     def data(self, points: Tensor) -> Tensor:
         """Return the part of the distances and gaps of points (T,68,2)."""

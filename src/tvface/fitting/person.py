@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvface.fitting.codes import PER_FRAME, FittedCodes, joined
+from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed
 from tvface.fitting.solver import solve
 from tvface.fitting.verdicts import judge, residuals
@@ -29,7 +30,12 @@ class PersonFit(NamedTuple):
 
 
 def fit_person(
-    head: HeadModel, observed: Observed, settings: Fit, names: Sequence[str] = (), start: FittedCodes | None = None
+    head: HeadModel,
+    observed: Observed,
+    settings: Fit,
+    names: Sequence[str] = (),
+    start: FittedCodes | None = None,
+    lids: Lids | None = None,
 ) -> PersonFit:
     """Fit every frame of one person with one shape.
 
@@ -42,14 +48,15 @@ def fit_person(
         settings: weights, limits and steps.
         names: of the expression columns if these are face units, else none.
         start: codes of T frames to start from (of a network); none: the mean head, placed rigidly.
+        lids: see :class:`tvface.fitting.energy.Energy`.
     """
     rows = deciding_rows(observed, settings.frames)
-    shape, verdict = _shape(head, observed.take(rows), settings, names, start and start.take(rows))
+    shape, verdict = _shape(head, observed.take(rows), settings, names, start and start.take(rows), lids)
     good = verdict == FITTED
     if 0 < good.sum() < len(rows):
         rows = rows[good]
-        shape, _ = _shape(head, observed.take(rows), settings, names, start and start.take(rows))
-    parts = [_piece(head, observed, settings, names, shape, start, piece) for piece in pieces(observed)]
+        shape, _ = _shape(head, observed.take(rows), settings, names, start and start.take(rows), lids)
+    parts = [_piece(head, observed, settings, names, shape, start, lids, piece) for piece in pieces(observed)]
     codes = _merge(parts, len(observed), shape)
     residual = residuals(codes.points(head), observed)
     return PersonFit(codes, residual, judge(codes, residual, observed, settings))
@@ -77,9 +84,14 @@ def pieces(observed: Observed) -> Iterator[NDArray[np.int64]]:
 
 
 def _shape(
-    head: HeadModel, observed: Observed, settings: Fit, names: Sequence[str], start: FittedCodes | None
+    head: HeadModel,
+    observed: Observed,
+    settings: Fit,
+    names: Sequence[str],
+    start: FittedCodes | None,
+    lids: Lids | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
-    codes = solve(head, observed, settings, names, start=start)
+    codes = solve(head, observed, settings, names, start=start, lids=lids)
     return codes.shape, judge(codes, residuals(codes.points(head), observed), observed, settings)
 
 
@@ -90,10 +102,11 @@ def _piece(
     names: Sequence[str],
     shape: NDArray[np.float32],
     start: FittedCodes | None,
+    lids: Lids | None,
     rows: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], FittedCodes]:
     before = None if start is None else replace(start.take(rows), shape=shape)
-    return rows, solve(head, observed.take(rows), settings, names, shape=shape, start=before)
+    return rows, solve(head, observed.take(rows), settings, names, shape=shape, start=before, lids=lids)
 
 
 def _merge(

@@ -19,6 +19,9 @@ class Fit:
     steps: int = option(100, "L-BFGS steps", low=1)
     point_sd: float = option(0.02, "deviation of a found point", unit="eye distances", low=1e-4)
     gap_sd: float = option(0.005, "deviation of the found gap between lips or lids", unit="eye distances", low=1e-4)
+    lid_sd: float = option(
+        0.04, "deviation of the opening of the eyes as the picture shows it", unit="eye widths", low=1e-4
+    )
     contour: float = option(0.7, "weight of the jaw's points", low=0)
     shape_prior: float = option(0.3, "weight of the prior of the shape, times the number of frames", low=0)
     expression_prior: float = option(1.0, "weight of the prior of the expression", low=0)

@@ -1,9 +1,10 @@
 """Fit the head to every crop: one shape and albedo per person, pose, jaw, expression, camera and light per frame.
 
-The points decide the geometry; with the geometry fixed, the skin's colours decide albedo and light. Reads the manifests
-of sequences, landmarks and masks with their pictures, and the head. Writes one row per crop: codes, projected points,
-the distance of every point, and a verdict (:mod:`tvface.fitting.verdicts`). Drops nothing: ``dataset`` decides by the
-verdicts; frames that failed are counted by reason in the provenance's notes.
+The points decide the geometry, the picture of each eye its lids and gaze; with the geometry fixed, the skin's colours
+decide albedo and light. Reads the manifests of sequences, landmarks and masks with their pictures, and the head. Writes
+one row per crop: codes, projected points, the distance of every point, and a verdict
+(:mod:`tvface.fitting.verdicts`). Drops nothing: ``dataset`` decides by the verdicts; frames that failed are counted by
+reason in the provenance's notes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import pandas as pd
 import torch
 
 from tvface import manifests
+from tvface.assets import registry
 from tvface.dag.provenance import Paths, provenance, stage_run
+from tvface.fitting.eyes import BATCH, Eyes, Lids, Network, look
 from tvface.fitting.person import PersonFit, fit_person
 from tvface.fitting.photometry import Appearance, Photometry
 from tvface.fitting.placed import Placed, observe
+from tvface.fitting.seen_eyes import joints, openings
 from tvface.fitting.views import Picture, views
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
@@ -29,6 +33,7 @@ from tvface.manifests.sequences import SEQUENCES
 from tvface.media.images import decode_labels, read_image
 from tvface.media.tarstore import read_bytes
 from tvface.mining.surroundings import path_of
+from tvface.networks.bundles import load_bundle
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
 from tvface.settings import Settings
@@ -52,7 +57,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     masks = manifests.read(path_of(inputs, "masks"), MASKS).rows
     data = HeadData.load(path_of(inputs, "head"))
     full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
-    head = full.restricted(torch.zeros(0, dtype=torch.int64))
+    lids = Lids(data)
+    head = full.restricted(torch.from_numpy(lids.vertices))
+    network = load_bundle(registry.place("compact_eyes")).net
     names = data.notes.get("expression_names", [])[: full.n_expression]
     photometry = Photometry(data, settings.head.n_texture)
     joined = sequences.merge(landmarks.drop(columns=["episode", "score"]), on=_KEY)
@@ -60,9 +67,10 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     parts = []
     people = list(_shared(joined, settings.fit.share))
     for rows in progress(people, f"fit {shard}", len(people)):
-        fit, placed = _fit(head, rows, settings, names)
+        eyes = _eyes(rows, network)
+        fit, placed = _fit(head, rows, settings, names, lids, eyes)
         seen = views(full, fit.codes, placed.camera(fit.codes), _pictures(rows))
-        parts.append(_table(rows, fit, placed, head, photometry.fit(seen)))
+        parts.append(_table(rows, fit, placed, head, photometry.fit(seen), eyes))
     table = pd.concat(parts, ignore_index=True) if parts else FIT.empty()
     failed = {str(reason): int(count) for reason, count in table["verdict"].value_counts().items() if reason != FITTED}
     logger("fit").info(
@@ -87,17 +95,32 @@ def _shared(joined: pd.DataFrame, share: str) -> Iterator[pd.DataFrame]:
         yield rows.sort_values(_KEY).reset_index(drop=True)
 
 
-def _fit(head: HeadModel, rows: pd.DataFrame, settings: Settings, names: list[str]) -> tuple[PersonFit, Placed]:
+def _eyes(rows: pd.DataFrame, network: Network) -> Eyes:
+    """Read the eyes of every crop, a part of the crops at a time."""
+    points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2)
+    parts = []
+    for start in range(0, len(rows), BATCH):
+        part = rows.iloc[start : start + BATCH]
+        crops = [read_image(r.image_file, r.image_offset, r.image_length) for r in part.itertuples()]
+        parts.append(look(np.stack(crops), points[start : start + BATCH], network))
+    return Eyes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _fit(
+    head: HeadModel, rows: pd.DataFrame, settings: Settings, names: list[str], lids: Lids, eyes: Eyes
+) -> tuple[PersonFit, Placed]:
+    points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2)
     observed, placed = observe(
         head,
-        np.stack(rows["points68"].to_list()).reshape(-1, 68, 2),
+        points,
         np.stack(rows["confidence"].to_list()),
         np.stack(rows["transform"].to_list()).reshape(-1, 2, 3).astype(np.float64),
         pd.factorize(rows["sequence"])[0].astype(np.int64),
         rows["time_s"].to_numpy(np.float64),
         settings.sequences.image_size,
+        openings(eyes, points),
     )
-    return fit_person(head, observed, settings.fit, names), placed
+    return fit_person(head, observed, settings.fit, names, lids=lids), placed
 
 
 def _pictures(rows: pd.DataFrame) -> Iterator[Picture]:
@@ -107,7 +130,9 @@ def _pictures(rows: pd.DataFrame) -> Iterator[Picture]:
         yield read_image(row.image_file, row.image_offset, row.image_length), labels, int(row.shot)
 
 
-def _table(rows: pd.DataFrame, fit: PersonFit, placed: Placed, head: HeadModel, appearance: Appearance) -> pd.DataFrame:
+def _table(
+    rows: pd.DataFrame, fit: PersonFit, placed: Placed, head: HeadModel, appearance: Appearance, eyes: Eyes
+) -> pd.DataFrame:
     codes, count = fit.codes, len(rows)
     points = placed.to_crop(codes.points(head)).astype(np.float32)
     return rows[["episode", *_KEY, "track", "person"]].assign(
@@ -115,7 +140,7 @@ def _table(rows: pd.DataFrame, fit: PersonFit, placed: Placed, head: HeadModel, 
         texture=list(np.broadcast_to(appearance.texture, (count, len(appearance.texture)))),
         expression=list(codes.expression),
         pose=list(codes.pose),
-        eyes=list(np.zeros((count, 6), np.float32)),
+        eyes=list(joints(eyes, codes.rotation)),
         camera=list(placed.camera(codes)),
         light=list(appearance.light.reshape(count, 27)),
         points68=list(points.reshape(count, -1)),

@@ -14,11 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from tvface import landmarkers, parsers
+from tvface.assets import registry
 from tvface.fitting.bridges import bridged
 from tvface.fitting.codes import FittedCodes
+from tvface.fitting.eyes import Eyes, Lids, Network, look
 from tvface.fitting.person import fit_person
 from tvface.fitting.photometry import Photometry
 from tvface.fitting.placed import observe
+from tvface.fitting.seen_eyes import joints, openings, smoothed
 from tvface.fitting.views import views
 from tvface.head.model import HeadModel
 from tvface.landmarkers.base import Landmarker
@@ -26,6 +29,7 @@ from tvface.manifests.fit import FITTED
 from tvface.media.images import warp_crop
 from tvface.media.video import VideoFrame
 from tvface.model.codes_store import CodesStore, Rows
+from tvface.networks.bundles import load_bundle
 from tvface.parsers.base import Parser
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
@@ -58,6 +62,7 @@ def find(job: Job, found: Found, steps: Steps, key: str) -> None:
         return
     landmarker = landmarkers.create(job.settings.landmarks.backend, job.settings.landmarks)
     parser = parsers.create(job.settings.masks.backend, job.settings.masks)
+    network = load_bundle(registry.place("compact_eyes")).net
     sampled = frozenset(job.faces["source_frame"].astype(int))
     count = 0
     for count, block in enumerate(progress(job.blocks(), f"points in blocks of {BLOCK} frames"), 1):
@@ -65,7 +70,7 @@ def find(job: Job, found: Found, steps: Steps, key: str) -> None:
             with job.parts.timed("masks"):
                 found.looks.add(count - 1, _block_looks(job, block, parser, sampled))
             with job.parts.timed("points"):
-                found.points.add(count - 1, _block_points(job, block, landmarker))
+                found.points.add(count - 1, _block_points(job, block, landmarker, network))
     found.points.finish(count)
 
 
@@ -100,9 +105,9 @@ def _regions(frames: list[VideoFrame], maps: NDArray[np.float64], size: int, pad
     return np.stack([warp_crop(f.image, m, size + 2 * pad) for f, m in zip(frames, around, strict=True)])
 
 
-def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker) -> Rows:
+def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker, network: Network) -> Rows:
     """Return the rows of all tracks in a block: ``track``, ``frame``, ``time_s``, ``transform``, ``points`` (N,68,2) in
-    crop pixels and ``confidence`` (N,68)."""
+    crop pixels, ``confidence`` (N,68), and what the eyes show: ``opening``, ``gaze``, ``sure`` (N,2)."""
     settings, size = job.settings, job.size
     pad = round(size * (settings.landmarks.context - 1) / 2)
     scale = job.scale(block[0])
@@ -117,13 +122,18 @@ def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker) -> 
             landmarker.locate(regions[start:][: settings.landmarks.batch], boxes)
             for start, boxes in _batches(_boxes(settings, size, pad, len(frames)), settings.landmarks.batch)
         ]
+        points = np.concatenate([points for points, _ in found])
+        eyes = look(regions, points, network)
         parts.append(
             {
+                "opening": eyes.opening,
+                "gaze": eyes.gaze,
+                "sure": eyes.confidence,
                 "track": np.full(len(frames), track, np.int64),
                 "frame": np.array([frame.source_frame for frame in frames], np.int64),
                 "time_s": np.array([frame.time_s for frame in frames], np.float64),
                 "transform": maps,
-                "points": np.concatenate([points for points, _ in found]) - pad,
+                "points": points - pad,
                 "confidence": np.concatenate([confidence for _, confidence in found]),
             }
         )
@@ -185,14 +195,22 @@ def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> 
     settings, data = job.settings, job.head
     rows = _gathered(found.points, track)
     full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
-    head = full.restricted(torch.zeros(0, dtype=torch.int64))
+    lids, eyes = Lids(data), Eyes(rows["opening"], rows["gaze"], rows["sure"])
+    head = full.restricted(torch.from_numpy(lids.vertices))
     segment = np.zeros(len(rows["track"]), np.int64)
     observed, placed = observe(
-        head, rows["points"], rows["confidence"], rows["transform"], segment, rows["time_s"], job.size
+        head,
+        rows["points"],
+        rows["confidence"],
+        rows["transform"],
+        segment,
+        rows["time_s"],
+        job.size,
+        openings(eyes, rows["points"]),
     )
     before = None if start is None else placed.codes(_gathered(start, track))
     names = data.notes.get("expression_names", [])[: full.n_expression]
-    fit = fit_person(head, observed, settings.fit, names, before)
+    fit = fit_person(head, observed, settings.fit, names, before, lids)
     fitted = fit.verdict == FITTED
     if not fitted.all():
         reasons, counts = np.unique(fit.verdict[~fitted].astype(str), return_counts=True)
@@ -212,7 +230,7 @@ def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> 
         "texture": np.broadcast_to(texture, (count, len(texture))).copy(),
         "expression": codes.expression,
         "pose": codes.pose,
-        "eyes": np.zeros((count, 6), np.float32),
+        "eyes": smoothed(joints(eyes, codes.rotation), observed.time),
         "camera": camera,
         "light": light,
         "residual": fit.residual.mean(1),
