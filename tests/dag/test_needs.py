@@ -12,7 +12,7 @@ from tvface.dag.needs import needs, require
 from tvface.settings import SettingsError, merge, parse_settings
 
 # Without other files than the bundled ones.
-BUNDLED = {"compact_landmarks", "compact_parser", "human_head"}
+BUNDLED = {"compact_landmarks", "compact_parser", "compact_eyes", "light_prior", "human_head"}
 NO_WEIGHTS = {"train": {"coarse": {"loss_weights": {"identity": 0}}, "detail": {"loss_weights": {"mrf": 0}}}}
 
 

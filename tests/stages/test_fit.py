@@ -63,7 +63,7 @@ def test_every_crop_gets_codes_that_put_the_head_on_its_points(episode, head):
     assert len(rows) == 15 and set(rows["person"]) == {"a", "b"}
     wrong = (rows["sequence"] == "e.0001") & (rows["position"] == 2)
     assert set(rows.loc[~wrong, "verdict"]) == {FITTED} and set(rows.loc[wrong, "verdict"]) == {"residual"}
-    assert manifest.provenance.notes["failed"] == {"residual": 1}
+    assert manifest.provenance["notes"]["failed"] == {"residual": 1}
     assert rows.loc[~wrong, "residual"].max() < 3 < rows.loc[wrong, "residual"].min()
     model = HeadModel(head, 100, 52)
     row = rows.iloc[3]

@@ -43,13 +43,18 @@ CHANGES: tuple[tuple[dict[str, object], tuple[str, ...], set[str]], ...] = (
     (
         {"head.uv_size": 128, "dataset.split.test": 0.3},
         _made("train/deca/pretrain/weights.safetensors"),
-        {"head", "dataset", "train/deca/pretrain"},
+        {"head", "fit", "dataset/episode", "dataset", "train/deca/pretrain"},
+    ),
+    (
+        {"fit.frames": 5},
+        _made("fit/demo_s01e01.parquet", "dataset/demo_s01e01.parquet"),
+        {"fit", "dataset/episode"},
     ),
     ({"dataset.flow.size": 96}, ("dataset",), {"dataset/episode", "dataset"}),
     (
         {"masks.context": 1.5, "landmarks.refine": 1},
         _made("dataset/demo_s01e01.parquet"),
-        {"masks", "landmarks", "dataset/episode"},
+        {"masks", "landmarks", "fit", "dataset/episode"},
     ),
     (
         {"sequences.crop_scale": 1.3},

@@ -169,13 +169,16 @@ def test_numbers_are_possible_and_none_is_missing(tiny: TinyRun) -> None:
     by_stage = rows.groupby("stage")["metric"].agg(set).to_dict()
     assert set(by_stage) == {"frames", "faces", "identities", "sequences", "landmarks", "masks", "train", "reconstruct"}
     models = rows[rows["stage"] == "reconstruct"].groupby("subject")["metric"].agg(set).to_dict()
-    assert set(models) == {f"{model}, {state}" for model in ("deca", "temporal") for state in ("initial", "trained")}
+    states = {f"{model}, {state}" for model in ("deca", "temporal") for state in ("initial", "trained")}
+    assert set(models) == states | {"fit, points"}
     names = {"landmark_nme", "reprojection_nme", "jitter", "shape_spread", "posed_error", "aligned_error"}
     assert all(metrics == names | {"neutral_error"} for metrics in models.values())
     trained = {f"{model}, {phase}" for model in ("deca", "temporal") for phase in PHASES}
     assert set(rows[rows["stage"] == "train"]["subject"]) == trained
     # Where nothing is trained in the run, even a tiny one finds what is there.
     value = {(row.stage, row.metric): row.value for row in rows.itertuples()}
+    fit = rows[rows["subject"] == "fit, points"].set_index("metric")["value"]
+    assert fit["landmark_nme"] < 3 and fit["reprojection_nme"] < 9 and fit["shape_spread"] < 1e-4
     assert value["faces", "recall_frontal"] > 0.8 and value["frames", "cut_recall"] > 0.8
     assert value["landmarks", "nme"] < 8 and value["masks", "face_iou"] > 0.7
     text = pd.read_csv(table["table"], sep="\t", keep_default_na=False, na_values={"value": [""]})
@@ -200,7 +203,7 @@ def test_figures_are_there_and_not_blank(tiny: TinyRun) -> None:
             assert len(pd.read_csv(path, sep="\t")) == len(tiny.episodes) + 1
     drawn = rows[rows["kind"] == "picture"].groupby("stage").size().to_dict()
     expected = dict.fromkeys(("frames", "faces", "identities", "landmarks", "masks", "train"), 1)
-    assert drawn == {**expected, "sequences": 3, "dataset": 2, "render": tiny.settings.render.sequences}
+    assert drawn == {**expected, "sequences": 3, "fit": 2, "dataset": 2, "render": tiny.settings.render.sequences}
 
 
 def test_figures_of_the_models_have_the_size_and_rows_that_the_settings_say(tiny: TinyRun) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tvface.assets.backends import REGISTRIES, available, backend, declared
 from tvface.assets.registry import Asset, asset
 from tvface.assets.reports import LoadReport
+from tvface.fitting.light_prior import LightPrior
 from tvface.head import loaders as head_loaders
 from tvface.networks.bundles import load_with_report
 from tvface.training import loaders as training_loaders
@@ -20,6 +21,7 @@ _LOADERS = {
     **head_loaders.LOADERS,
     **training_loaders.LOADERS,
     "compact_eyes": lambda path: [load_with_report(path)[1]],
+    "light_prior": lambda path: [LoadReport(str(path), LightPrior.load(path).names, (), ())],
 }
 
 

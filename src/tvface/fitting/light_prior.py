@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import zipfile
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from tvface.assets.registry import ROOT
+from tvface.networks.bundles import WeightsError
 from tvface.rendering.shading import SH_FACTORS
 
 PLACE = ROOT / "resources" / "photometry" / "light_prior.npz"
@@ -53,6 +56,10 @@ class LightPrior:
         whites_scatter: (3, 3) about that.
     """
 
+    names: ClassVar[tuple[str, ...]] = (
+        *("shape", "shape_covariance", "skins", "exposure", "shares", "centres", "scatters", "whites"),
+        "whites_scatter",
+    )
     shape: np.ndarray
     shape_covariance: np.ndarray
     skins: np.ndarray
@@ -68,7 +75,7 @@ class LightPrior:
         """Read a table, by default the shipped one.
 
         Raises:
-            FileNotFoundError: it is missing.
+            WeightsError: it is missing.
         """
         return _load(place)
 
@@ -111,7 +118,11 @@ def _density(off: np.ndarray, scatter: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _load(place: Path) -> LightPrior:
+    remedy = "restore it from the repository, or make it: python -m tvface.bundled.light_prior"
     if not place.is_file():
-        raise FileNotFoundError(f"{place}: no such table of lights; it is part of the project's resources")
-    with np.load(place, allow_pickle=False) as stored:
-        return LightPrior(**{f.name: stored[f.name].astype(np.float64) for f in fields(LightPrior)})
+        raise WeightsError(f"{place}: the table of lights is missing; {remedy}")
+    try:
+        with np.load(place, allow_pickle=False) as stored:
+            return LightPrior(**{name: stored[name].astype(np.float64) for name in LightPrior.names})
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise WeightsError(f"{place}: not a table of lights ({error}); {remedy}") from error

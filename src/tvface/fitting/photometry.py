@@ -69,7 +69,7 @@ class Photometry:
 
     Raises:
         ValueError: the head has fewer columns, or no skin in its face mask.
-        FileNotFoundError: the prior's file is missing.
+        WeightsError: the prior's file is missing.
     """
 
     def __init__(self, head: HeadData, n_texture: int, prior: LightPrior | None = None, size: int = 64) -> None:

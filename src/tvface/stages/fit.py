@@ -19,6 +19,7 @@ from tvface import manifests
 from tvface.assets import registry
 from tvface.dag.provenance import Paths, provenance, stage_run
 from tvface.fitting.eyes import BATCH, Eyes, Lids, Network, look
+from tvface.fitting.light_prior import LightPrior
 from tvface.fitting.person import PersonFit, fit_person
 from tvface.fitting.photometry import Appearance, Photometry
 from tvface.fitting.placed import Placed, observe
@@ -61,7 +62,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     head = full.restricted(torch.from_numpy(lids.vertices))
     network = load_bundle(registry.place("compact_eyes")).net
     names = data.notes.get("expression_names", [])[: full.n_expression]
-    photometry = Photometry(data, settings.head.n_texture)
+    photometry = Photometry(data, settings.head.n_texture, LightPrior.load(registry.place("light_prior")))
     joined = sequences.merge(landmarks.drop(columns=["episode", "score"]), on=_KEY)
     joined = joined.merge(masks[[*_KEY, *_LABELS]], on=_KEY)
     parts = []

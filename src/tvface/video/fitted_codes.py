@@ -18,6 +18,7 @@ from tvface.assets import registry
 from tvface.fitting.bridges import bridged
 from tvface.fitting.codes import FittedCodes
 from tvface.fitting.eyes import Eyes, Lids, Network, look
+from tvface.fitting.light_prior import LightPrior
 from tvface.fitting.person import fit_person
 from tvface.fitting.photometry import Photometry
 from tvface.fitting.placed import observe
@@ -245,7 +246,8 @@ def _colours(
     rows = np.searchsorted(frame, looks["frame"])
     pictures = zip(looks["image"], looks["labels"], [0] * len(rows), strict=True)
     seen = views(head, codes.take(rows), camera[rows], pictures)
-    look = Photometry(job.head, job.settings.head.n_texture).fit(seen)
+    prior = LightPrior.load(registry.place("light_prior"))
+    look = Photometry(job.head, job.settings.head.n_texture, prior).fit(seen)
     flat = look.light.reshape(len(rows), 27)
     light = np.stack([np.interp(frame, frame[rows], flat[:, k]) for k in range(27)], 1)
     return look.texture, light.reshape(-1, 9, 3).astype(np.float32)
