@@ -16,6 +16,7 @@ from tvface.head.albedo import AlbedoModel
 from tvface.head.camera import project
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
+from tvface.networks.bundles import WeightsError
 from tvface.rendering.renderer import Renderer
 from tvface.settings.model import Head
 
@@ -202,5 +203,5 @@ def test_a_table_is_stored_and_read(prior, tmp_path) -> None:
     again = LightPrior.load(tmp_path / "table.npz")
     for field in dataclasses.fields(LightPrior):
         assert np.array_equal(getattr(again, field.name), getattr(prior, field.name))
-    with pytest.raises(FileNotFoundError, match="absent"):
+    with pytest.raises(WeightsError, match="absent"):
         LightPrior.load(tmp_path / "absent.npz")

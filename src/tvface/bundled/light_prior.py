@@ -1,4 +1,4 @@
-"""Make ``resources/photometry/light_prior.npz``, by which photometry tells a bright skin from a bright light.
+"""Make ``resources/weights/light_prior.npz``, by which photometry tells a bright skin from a bright light.
 
     python -m tvface.bundled.light_prior OUT [--people 460] [--lights 2] [--seed 11]
 

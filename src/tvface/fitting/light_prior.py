@@ -14,7 +14,7 @@ from tvface.assets.registry import ROOT
 from tvface.networks.bundles import WeightsError
 from tvface.rendering.shading import SH_FACTORS
 
-PLACE = ROOT / "resources" / "photometry" / "light_prior.npz"
+PLACE = ROOT / "resources" / "weights" / "light_prior.npz"
 
 # Normals of a face that looks at the camera: the mean light on them is the light's level.
 FRONT = np.array([(0, 0, 1), (0.6, 0, 0.8), (-0.6, 0, 0.8), (0, 0.6, 0.8), (0, -0.6, 0.8)])
@@ -81,7 +81,7 @@ class LightPrior:
 
     def save(self, place: Path) -> None:
         """Write the table as npz."""
-        np.savez_compressed(place, **{f.name: getattr(self, f.name).astype(np.float32) for f in fields(self)})
+        np.savez_compressed(place, **{name: getattr(self, name).astype(np.float32) for name in self.names})
 
     def usual_light(self, skin: np.ndarray) -> np.ndarray:
         """Return the mean light (9, 3) on a skin (3,)."""
