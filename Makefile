@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env demo test lint bench lock files weights weights-crops weights-faces weights-landmarks weights-parser \
-	weights-identity weights-features
+	weights-identity weights-features weights-eyes weights-light
 
 help:
 	@echo "make env    build .venv from requirements.lock (Python 3.11 or 3.12 is all it needs)"
@@ -59,7 +59,7 @@ bench: env
 # checkpoints beside the weights; a stopped command goes on where it was.
 TRAIN := $(BIN)/python -m tvface.bundled.train
 FEATURES := $(BIN)/python -m tvface.bundled.features
-weights: weights-landmarks weights-parser weights-identity weights-features
+weights: weights-landmarks weights-parser weights-identity weights-features weights-eyes weights-light
 weights-crops: env
 	$(BIN)/python -m tvface.bundled.crops --out .cache/crops --count 30000
 weights-faces: weights-crops
@@ -73,6 +73,10 @@ weights-identity: weights-faces
 weights-features: weights-crops
 	$(FEATURES) deca --crops .cache/crops --steps 3000 --threads 1
 	$(FEATURES) temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2 --threads 1
+weights-eyes: env
+	$(BIN)/python -m tvface.bundled.eyes --crops .cache/eyes --count 3500 --steps 1400
+weights-light: env
+	$(BIN)/python -m tvface.bundled.light_prior resources/weights/light_prior.npz
 
 lock: env
 	echo 'uv==$(shell $(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)' | $(BIN)/uv pip compile --quiet --universal \

@@ -2,9 +2,9 @@
 
     python docs/result.py --results results --out docs/result.webp
 
-People of the test part, whom training never saw, in the embedded show: the crop, the detail shape that the model
-reconstructs from it, and that shape over the crop. For each chosen track the model goes through its whole episode with
-``tvface reconstruct`` (results in ``--work``, kept for a second run); the picture takes its codes from ``parameters``.
+People of the embedded show: the crop, the fitted head over it, and the head in its skin and light. Each chosen episode
+goes through ``tvface reconstruct`` (results in ``--work``, kept for a second run); the picture takes its codes from
+``parameters``. With ``--model deca`` or ``temporal`` it shows people of the test part, whom training never saw.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from tvface.manifests import read
 from tvface.manifests.dataset import DATASET
 from tvface.media.images import warp_crop
 from tvface.media.video import VideoReader
-from tvface.model.face_model import Codes, FaceModel
-from tvface.model.inference import decode
+from tvface.model.decoders import Decoder, NetworkDecoder
+from tvface.model.face_model import Codes
 from tvface.model.published import trained_model
 from tvface.settings import Settings, load
-from tvface.video.reconstruct import reconstruct_video, trained_weights_file
+from tvface.video.reconstruct import fit_decoder, reconstruct_video, trained_weights_file
 
 LIMIT = 2_000_000  # bytes
 GAP = 4  # px between people
@@ -62,7 +62,7 @@ def scenes(rows: pd.DataFrame, split: str, count: int) -> list[Scene]:
     return selected[:count]
 
 
-def panels(model: FaceModel, scene: Scene, video: Path, parameters: Path, frames: int, tile: int) -> NDArray[np.uint8]:
+def panels(decoder: Decoder, scene: Scene, video: Path, parameters: Path, frames: int, tile: int) -> NDArray[np.uint8]:
     """Return (frames, tile, 3 tile, 3) pictures of one scene, evenly spaced in time.
 
     Args:
@@ -83,18 +83,23 @@ def panels(model: FaceModel, scene: Scene, video: Path, parameters: Path, frames
         crops.append(warp_crop(pictures[int(stored["frame"][row])], transform, tile))
     crop = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
     shapes = []
-    result = decode(model, _codes(stored, taken))
-    for under in (torch.full_like(crop, 0.95), crop):
-        geometry = result.geometry
-        shapes.append(model.renderer.render_shape(geometry.vertices, geometry.projected, result.detail.normals, under))
+    codes = _codes(stored, taken)
+    geometry, normals = decoder.heads(codes)
+    shapes.append(decoder.renderer.render_shape(geometry.vertices, geometry.projected, normals, crop))
+    size = (tile, tile)
+    lit = decoder.renderer.render(
+        geometry.vertices, geometry.projected, decoder.albedo(codes.texture), codes.light, size
+    )
+    inside = lit.alpha * lit.face_eye_mask
+    shapes.append(lit.images * inside + crop * (1 - inside))
     joined = torch.cat([crop, *shapes], 3).clamp(0, 1).permute(0, 2, 3, 1)
     return np.round(255 * joined.numpy()).astype(np.uint8)
 
 
 def _codes(stored: np.lib.npyio.NpzFile, rows: NDArray[np.int64]) -> Codes:
-    parts = {
-        name: torch.from_numpy(stored[name][rows]) for name in ("expression", "camera", "texture", "light", "detail")
-    }
+    names = [n for n in ("expression", "camera", "texture", "light", "detail") if n in stored.files]
+    parts = {name: torch.from_numpy(stored[name][rows]) for name in names}
+    parts["eyes"] = torch.from_numpy(np.concatenate([stored["leye_pose"], stored["reye_pose"]], 1)[rows])
     pose = np.concatenate([stored["global_orient"], stored["jaw_pose"]], 1)[rows]
     return Codes(shape=torch.from_numpy(stored["betas"][rows]), pose=torch.from_numpy(pose), **parts)
 
@@ -139,7 +144,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results"), help="of a finished demo")
-    parser.add_argument("--model", choices=("deca", "temporal"), default="deca")
+    parser.add_argument("--model", choices=("fit", "deca", "temporal"), default="fit")
     parser.add_argument("--work", type=Path, default=Path("results/picture"), help="folder for what is made on the way")
     parser.add_argument("--out", type=Path, default=Path("docs/result.webp"))
     parser.add_argument("--people", type=int, default=4)
@@ -151,18 +156,19 @@ def main() -> None:
     options = parser.parse_args()
     settings: Settings = load(["config.yaml"], {"results": str(options.results)})
     rows = read(options.results / "dataset.parquet", DATASET).rows
-    model = trained_model(
-        settings,
-        trained_weights_file(settings, options.model, None),
-        HeadData.load(options.results / "head" / "head.npz"),
-    )
+    head = HeadData.load(options.results / "head" / "head.npz")
+    decoder: Decoder
+    if options.model == "fit":
+        decoder = fit_decoder(settings, head)
+    else:
+        decoder = NetworkDecoder(trained_model(settings, trained_weights_file(settings, options.model, None), head))
     people = []
     for scene in scenes(rows, "test", options.people):
         video = options.results / "synth" / f"{scene.episode}.mp4"
         folder = options.work / scene.episode
         reconstruct_video(settings, video, options.model, folder)
         parameters = folder / "parameters" / f"track{scene.track:03d}.npz"
-        people.append(panels(model, scene, video, parameters, options.frames, options.tile))
+        people.append(panels(decoder, scene, video, parameters, options.frames, options.tile))
         print(f"{scene.episode}, track {scene.track}, frames {scene.first} to {scene.last}")
     save(sheet(people, options.columns), options.out, options.rate, options.quality)
     print(f"{options.out}: {options.out.stat().st_size:,} bytes")

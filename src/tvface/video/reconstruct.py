@@ -127,7 +127,7 @@ def reconstruct_video(
             store.share_identity()
         drawn_key = f"{encoded} {settings.reconstruct.shared_identity}"
     if network is None or refine:
-        drawn_by = job(_fit_decoder(settings, head))
+        drawn_by = job(fit_decoder(settings, head))
         found = Found(out / "work")
         labels = (settings.landmarks, settings.masks)
         read_settings = [*map(as_mapping, labels), settings.sequences.image_size]
@@ -162,7 +162,8 @@ def _one_frame(photograph: Path, path: Path) -> Path:
     return path
 
 
-def _fit_decoder(settings: Settings, head: HeadData) -> FitDecoder:
+def fit_decoder(settings: Settings, head: HeadData) -> FitDecoder:
+    """Return what makes heads of fitted codes, with the sizes of the settings."""
     sizes = settings.head
     return FitDecoder(
         head, sizes.n_shape, sizes.n_expression, sizes.n_texture, settings.sequences.image_size, sizes.uv_size
