@@ -45,7 +45,9 @@ def episode(head, tmp_path, monkeypatch) -> dict[str, object]:
         if seed == 1:
             points[2] = rng.uniform(0, SIZE, (68, 2))
         images = np.full((5, SIZE, SIZE, 3), (150, 110, 90), np.uint8)
-        sequences.append(Sequence_("s", "e", person, images, np.ones((5, SIZE, SIZE), np.uint8), points))
+        labels = np.ones((5, SIZE, SIZE), np.uint8)
+        scores = {4: {"score": 1.0, "instability": 0.2}} if person == "b" else {}
+        sequences.append(Sequence_("s", "e", person, images, labels, points, scores=scores))
     paths = write_episode(tmp_path, "e", sequences)
     head.save(tmp_path / "head.npz")
     return {**paths, "head": tmp_path / "head.npz"}
@@ -62,8 +64,10 @@ def test_every_crop_gets_codes_that_put_the_head_on_its_points(episode, head):
     rows = manifest.rows
     assert len(rows) == 15 and set(rows["person"]) == {"a", "b"}
     wrong = (rows["sequence"] == "e.0001") & (rows["position"] == 2)
-    assert set(rows.loc[~wrong, "verdict"]) == {FITTED} and set(rows.loc[wrong, "verdict"]) == {"residual"}
-    assert manifest.provenance["notes"]["failed"] == {"residual": 1}
+    moved = (rows["sequence"] == "e.0002") & (rows["position"] == 4)
+    assert set(rows.loc[~wrong & ~moved, "verdict"]) == {FITTED}
+    assert set(rows.loc[wrong, "verdict"]) == {"residual"} and set(rows.loc[moved, "verdict"]) == {"unstable"}
+    assert manifest.provenance["notes"]["failed"] == {"residual": 1, "unstable": 1}
     assert rows.loc[~wrong, "residual"].max() < 3 < rows.loc[wrong, "residual"].min()
     model = HeadModel(head, 100, 52)
     row = rows.iloc[3]

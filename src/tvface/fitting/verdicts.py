@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tvface.fitting.codes import FittedCodes
 from tvface.fitting.observed import Observed
-from tvface.manifests.fit import FITTED, REASONS
+from tvface.manifests.fit import FITTED
 from tvface.settings.fit import Fit
 
 _CONFIDENT, _SHARE = 0.2, 0.5
@@ -28,7 +28,7 @@ def residuals(points: NDArray[np.floating], observed: Observed) -> NDArray[np.fl
 
 
 def judge(codes: FittedCodes, residual: NDArray[np.floating], observed: Observed, settings: Fit) -> NDArray[np.object_]:
-    """Return the verdict of every frame, (T,): :data:`FITTED` or one of :data:`REASONS`.
+    """Return the verdict of every frame, (T,): :data:`FITTED` or a reason.
 
     Args:
         codes: of the frames.
@@ -43,7 +43,7 @@ def judge(codes: FittedCodes, residual: NDArray[np.floating], observed: Observed
         "shape": np.full(len(codes), np.sqrt(np.mean(codes.shape**2)) > _MAX_SHAPE),
     }
     verdict = np.full(len(codes), FITTED, object)
-    for reason in reversed(REASONS):
+    for reason in reversed(failed):
         verdict[failed[reason]] = reason
     return verdict
 

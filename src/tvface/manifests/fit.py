@@ -8,6 +8,7 @@ from tvface.manifests.columns import EPISODE, PERSON, POSITION, SEQUENCE, TRACK,
 FITTED = "fitted"
 # Why the fit of a frame cannot be trusted. A frame gets the first reason that holds.
 REASONS = {
+    "unstable": "its points depend on the box (fit.max_instability)",
     "few_points": "less than half of its points have some confidence",
     "residual": "the head lies too far from the found points (fit.max_residual)",
     "jump": "its size differs from that of the frames around (fit.max_jump): its points are of another box or face",

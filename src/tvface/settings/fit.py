@@ -29,4 +29,11 @@ class Fit:
     max_residual: float = option(
         6.0, "mean distance to the found points above which a frame counts as failed", unit="% eye distance", low=0
     )
+    max_instability: float | None = option(
+        0.05,
+        "crops whose points move by more with their box (landmarks.check_shift) failed: the box may be wrong, which "
+        "the residual does not show; null: not looked at",
+        unit="box sides",
+        low=0,
+    )
     max_jump: float = option(0.1, "change of scale against the frames around above which a frame failed", low=0)

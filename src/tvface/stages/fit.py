@@ -41,6 +41,7 @@ from tvface.settings import Settings
 
 _KEY = ["sequence", "position"]
 _LABELS = ["labels_file", "labels_offset", "labels_length"]
+_DOUBTED = 0.1  # factor on the confidence of points that depend on the box: they hardly decide the shape
 _NOBODY = "-"  # a face that a human took out of the people
 
 
@@ -111,17 +112,21 @@ def _fit(
     head: HeadModel, rows: pd.DataFrame, settings: Settings, names: list[str], lids: Lids, eyes: Eyes
 ) -> tuple[PersonFit, Placed]:
     points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2)
+    limit = settings.fit.max_instability
+    # Scores may be missing (landmarks.check_shift: null): then nothing is known against a crop.
+    unstable = rows["instability"].to_numpy(np.float64) > (np.inf if limit is None else limit)
     observed, placed = observe(
         head,
         points,
-        np.stack(rows["confidence"].to_list()),
+        np.where(unstable[:, None], _DOUBTED, 1.0) * np.stack(rows["confidence"].to_list()),
         np.stack(rows["transform"].to_list()).reshape(-1, 2, 3).astype(np.float64),
         pd.factorize(rows["sequence"])[0].astype(np.int64),
         rows["time_s"].to_numpy(np.float64),
         settings.sequences.image_size,
         openings(eyes, points),
     )
-    return fit_person(head, observed, settings.fit, names, lids=lids), placed
+    fit = fit_person(head, observed, settings.fit, names, lids=lids)
+    return fit._replace(verdict=np.where(unstable, "unstable", fit.verdict)), placed
 
 
 def _pictures(rows: pd.DataFrame) -> Iterator[Picture]:
