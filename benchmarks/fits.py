@@ -66,14 +66,14 @@ class Fits:
             people = [[track] for track in self.tracks]
         for tracks in progress(people, name, len(people)):
             start = time.process_time()
-            found = self._found(tracks, name) if name == FOUND else self._fitted(tracks, name)
+            found = self._found(tracks) if name == FOUND else self._fitted(tracks, name)
             spent += time.process_time() - start
             parts += found
         rows = pd.concat(parts, ignore_index=True)
         line = score(rows, self.truth, self.data, self.size, name)
         return line | ({} if name == FOUND else {"CPU s": spent / len(rows)})
 
-    def _found(self, tracks: Sequence[Track], name: str) -> list[pd.DataFrame]:
+    def _found(self, tracks: Sequence[Track]) -> list[pd.DataFrame]:
         return [point_rows(track, track.points, np.arange(len(track.points))) for track in tracks]
 
     def _fitted(self, tracks: Sequence[Track], name: str) -> list[pd.DataFrame]:

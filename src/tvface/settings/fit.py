@@ -20,9 +20,9 @@ class Fit:
     point_sd: float = option(0.02, "deviation of a found point", unit="eye distances", low=1e-4)
     gap_sd: float = option(0.005, "deviation of the found gap between lips or lids", unit="eye distances", low=1e-4)
     contour: float = option(0.7, "weight of the jaw's points", low=0)
-    shape_prior: float = option(1.0, "weight of the prior of the shape, times the number of frames", low=0)
+    shape_prior: float = option(0.3, "weight of the prior of the shape, times the number of frames", low=0)
     expression_prior: float = option(1.0, "weight of the prior of the expression", low=0)
-    smoothness: float = option(0.5, "weight of second differences over time at 30 frames/s", low=0)
+    smoothness: float = option(2.0, "weight of second differences over time at 30 frames/s", low=0)
     max_residual: float = option(
         6.0, "mean distance to the found points above which a frame counts as failed", unit="% eye distance", low=0
     )
