@@ -63,6 +63,22 @@ def test_failed_frames_are_named_and_do_not_bend_the_shape(small, names):
     assert np.sqrt(np.mean((fit.codes.shape - clean.codes.shape) ** 2)) < 0.3
 
 
+def test_frames_that_all_decide_the_shape_are_fitted_once(small, names, monkeypatch):
+    shown, calls, solve = talking(small, names, 12), [], person_module.solve
+
+    def counted(*given, **named):
+        calls.append(len(given[1]))
+        return solve(*given, **named)
+
+    monkeypatch.setattr(person_module, "solve", counted)
+    once = fit_person(small, shown.observed, QUICK, names)
+    assert calls == [12]
+    twice = fit_person(small, shown.observed, replace(QUICK, frames=11), names)
+    assert calls == [12, 11, 12]
+    apart = np.linalg.norm(once.codes.points(small) - twice.codes.points(small), axis=-1)
+    assert apart.mean() < 0.001, "metres of the head"
+
+
 def test_a_caricature_is_named(small, names):
     shown = talking(small, names, 4)
     wild = replace(shown.codes, shape=np.full(100, 2.0, np.float32))

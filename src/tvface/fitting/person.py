@@ -40,7 +40,8 @@ def fit_person(
     """Fit every frame of one person with one shape.
 
     Up to ``settings.frames`` frames decide the shape. Those that fail are taken out, and the shape is fitted again, so
-    that wrong points do not bend it. With this shape all frames are fitted, in pieces of :data:`PIECE` frames.
+    that wrong points do not bend it. With this shape all frames are fitted, in pieces of :data:`PIECE` frames, unless
+    all of them decided it.
 
     Args:
         head: restricted to the points.
@@ -51,13 +52,19 @@ def fit_person(
         lids: see :class:`tvface.fitting.energy.Energy`.
     """
     rows = deciding_rows(observed, settings.frames)
-    shape, verdict = _shape(head, observed.take(rows), settings, names, start and start.take(rows), lids)
+    decided, verdict = _decide(head, observed.take(rows), settings, names, start and start.take(rows), lids)
     good = verdict == FITTED
-    if 0 < good.sum() < len(rows):
+    again = 0 < good.sum() < len(rows)
+    if again:
         rows = rows[good]
-        shape, _ = _shape(head, observed.take(rows), settings, names, start and start.take(rows), lids)
-    parts = [_piece(head, observed, settings, names, shape, start, lids, piece) for piece in pieces(observed)]
-    codes = _merge(parts, len(observed), shape)
+        decided, _ = _decide(head, observed.take(rows), settings, names, start and start.take(rows), lids)
+    if again or len(rows) < len(observed):
+        parts = [
+            _piece(head, observed, settings, names, decided.shape, start, lids, piece) for piece in pieces(observed)
+        ]
+        codes = _merge(parts, len(observed), decided.shape)
+    else:
+        codes = decided  # every frame was there, so a second fit would find the same
     residual = residuals(codes.points(head), observed)
     return PersonFit(codes, residual, judge(codes, residual, observed, settings))
 
@@ -83,16 +90,17 @@ def pieces(observed: Observed) -> Iterator[NDArray[np.int64]]:
         yield np.concatenate(waiting)
 
 
-def _shape(
+def _decide(
     head: HeadModel,
     observed: Observed,
     settings: Fit,
     names: Sequence[str],
     start: FittedCodes | None,
     lids: Lids | None,
-) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
+) -> tuple[FittedCodes, NDArray[np.object_]]:
+    """Return codes with the shape that fits best, and the frames' verdicts."""
     codes = solve(head, observed, settings, names, start=start, lids=lids)
-    return codes.shape, judge(codes, residuals(codes.points(head), observed), observed, settings)
+    return codes, judge(codes, residuals(codes.points(head), observed), observed, settings)
 
 
 def _piece(
