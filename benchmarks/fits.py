@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.fit_scores import point_errors, point_rows, score, skins
 from benchmarks.fit_tracks import LONGEST, Track, find_points, tracks_of
 from tvface.fitting.codes import FittedCodes
+from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed
 from tvface.fitting.person import fit_person
 from tvface.fitting.placed import Placed, observe
@@ -40,9 +41,10 @@ from tvface.head.model import HeadModel
 from tvface.runtime.progress import progress
 from tvface.settings import Settings, parse_settings
 
-FRAMES = {"5 frames": 5, "10 frames": 10, "45 frames": LONGEST, "45, true points": LONGEST}
+FRAMES = {"5 frames": 5, "10 frames": 10, "45 frames": LONGEST, "45, no eyes": LONGEST, "45, true points": LONGEST}
 RIGID, ALONE, PERSON, FOUND = "mean head, rigid", "1 frame", "person", "found points"
-WAYS = (FOUND, RIGID, ALONE, "5 frames", "10 frames", "45 frames", PERSON, "45, true points")
+BLIND = "45, no eyes"  # the points alone say how far the lids are open
+WAYS = (FOUND, RIGID, ALONE, "5 frames", "10 frames", "45 frames", BLIND, PERSON, "45, true points")
 
 
 class Fits:
@@ -51,7 +53,8 @@ class Fits:
     def __init__(self, data: HeadData, settings: Settings, tracks: Sequence[Track]) -> None:
         self.data, self.settings, self.tracks = data, settings, tracks
         self.full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
-        self.head = self.full.restricted(torch.zeros(0, dtype=torch.int64))
+        self.lids = Lids(data)
+        self.head = self.full.restricted(torch.from_numpy(self.lids.vertices))
         self.names = data.notes.get("expression_names", [])[: self.full.n_expression]
         self.size = settings.sequences.image_size
         self.truth = pd.concat([track.truth for track in tracks], ignore_index=True)
@@ -87,6 +90,7 @@ class Fits:
             np.repeat(np.arange(len(tracks)), [len(each) for each in points]),
             np.concatenate([track.truth["time_s"] for track in tracks]),
             self.size,
+            None if "true" in name or name == BLIND else np.concatenate([track.opening for track in tracks]),
         )
         if name == ALONE:
             rows = np.unique(np.linspace(0, len(observed) - 1, 5).round().astype(np.int64))[1:4]
@@ -95,7 +99,7 @@ class Fits:
             codes = self._rigid(observed)
         else:
             fit = replace(self.settings.fit, frames=FRAMES.get(name, self.settings.fit.frames))
-            codes = fit_person(self.head, observed, fit, self.names).codes
+            codes = fit_person(self.head, observed, fit, self.names, lids=self.lids).codes
         at, parts = 0, []
         for track in tracks:
             rows = np.arange(at, at + len(track.points))
@@ -107,7 +111,7 @@ class Fits:
     def _one(self, track: Track, observed: Observed, placed: Placed, row: int) -> pd.DataFrame:
         """Fit a frame as a photograph: alone."""
         rows = np.array([row])
-        codes = fit_person(self.head, observed.take(rows), self.settings.fit, self.names).codes
+        codes = fit_person(self.head, observed.take(rows), self.settings.fit, self.names, lids=self.lids).codes
         there = Placed(placed.centre[rows], placed.unit[rows], placed.transform[rows], placed.size)
         return self._rows(track, codes, there, np.array([0]), rows).assign(sequence=f"{track.name} {row}")
 

@@ -65,6 +65,7 @@ def track_of(number: int, head: HeadModel, names: list[str]) -> Track:
     track.transform = np.tile([[zoom, 0, -zoom * 220], [0, zoom, -zoom * 80]], (FRAMES, 1, 1))
     track.points = track.true_points.astype(np.float32)
     track.confidence = np.ones((FRAMES, 68), np.float32)
+    track.opening = np.full((FRAMES, 2), np.nan, np.float32)
     return track
 
 
