@@ -48,8 +48,8 @@ def tile(picture: Image, points: np.ndarray, mark: bool) -> Image:
     return drawing.points(cut, points @ matrix[:, :2].T + matrix[:, 2], (90, 255, 90), 1) if mark else cut
 
 
-def neutral_heads(folder: Path) -> Image:
-    """Return the neutral head of every track, from the front and turned by 45 degrees."""
+def neutral_heads(folder: Path, columns: int) -> Image:
+    """Return the neutral head of every track, from the front and turned by 45 degrees, ``columns`` pictures a row."""
     data = HeadData.load(folder / "work" / "head" / "head.npz")
     tiles = []
     for path in sorted((folder / "parameters").glob("track*.npz")):
@@ -64,7 +64,8 @@ def neutral_heads(folder: Path) -> Image:
                 seen = project(vertices, torch.tensor([[6.5, 0.0, 0.01]]))
                 grey = renderer.render_shape(vertices, seen, images=torch.ones(1, 3, TILE, TILE))[0]
             tiles.append((255 * grey.permute(1, 2, 0).clamp(0, 1).numpy()).astype(np.uint8))
-    return np.hstack(tiles)
+    tiles += [np.full((TILE, TILE, 3), 255, np.uint8)] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
 
 
 def main() -> None:
@@ -98,7 +99,7 @@ def main() -> None:
             overlays.append(tile(after.image, points, False))
     half = -(-len(pictures) // 2)
     rows = [np.hstack(row[start:][:half]) for start in (0, half) for row in (pictures, overlays) if row[start:]]
-    rows.append(neutral_heads(options.folder))
+    rows.append(neutral_heads(options.folder, max(2, half)))
     width = max(row.shape[1] for row in rows)
     sheet = np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
     options.out.write_bytes(encode_png(sheet))

@@ -239,6 +239,20 @@ def test_the_fit_needs_no_weights_and_lies_on_the_points(settings, clip, monkeyp
     assert finder.calls == calls and before == {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
 
 
+def test_a_track_without_a_fit_to_trust_is_left_out(settings, clip, monkeypatch, caplog):
+    class Nonsense(Points):
+        def locate(self, crops, boxes):
+            points, confidence = super().locate(crops, boxes)
+            if self.calls % 2 == 0:  # the second face of each block
+                confidence *= 0
+            return points, confidence
+
+    monkeypatch.setattr(landmarkers, "create", lambda *_: Nonsense())
+    with caplog.at_level("INFO"):
+        out = fitted(settings, clip, "out")
+    assert list(opened(out)) == ["track000.npz"] and "few_points 20): the track is left out" in caplog.text
+
+
 def test_a_networks_codes_can_be_refined(settings, clip, monkeypatch):
     monkeypatch.setattr(landmarkers, "create", lambda *_: Points())
     weights = clip.parent / "weights.safetensors"

@@ -171,12 +171,15 @@ def fit_tracks(job: Job, found: Found, codes: CodesStore, steps: Steps, key: str
         return
     codes.clear()
     with job.parts.timed("fit"):
-        tracks = {track: _fit_track(job, found, start, track) for track in progress(job.paths, "fitting tracks")}
+        fits = {track: _fit_track(job, found, start, track) for track in progress(job.paths, "fitting tracks")}
+    tracks = {track: rows for track, rows in fits.items() if rows is not None}
     taken = dict.fromkeys(tracks, 0)
     for number in range(len(found.points)):
         parts = []
         for rows in found.points.tracks(number):
             track, count = int(rows["track"][0]), len(rows["track"])
+            if track not in tracks:
+                continue
             part = slice(taken[track], taken[track] + count)
             taken[track] += count
             kept = {name: rows[name] for name in ("track", "frame", "time_s", "transform")}
@@ -192,7 +195,8 @@ def _gathered(store: CodesStore, track: int) -> Rows:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> Rows:
+def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> Rows | None:
+    """Return the codes of a track's frames; None if no frame has a fit to trust."""
     settings, data = job.settings, job.head
     rows = _gathered(found.points, track)
     full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
@@ -216,12 +220,15 @@ def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> 
     if not fitted.all():
         reasons, counts = np.unique(fit.verdict[~fitted].astype(str), return_counts=True)
         logger("reconstruct").info(
-            "track %d: %d of %d frames without a fit to trust (%s): bridged from the frames around",
+            "track %d: %d of %d frames without a fit to trust (%s): %s",
             track,
             (~fitted).sum(),
             len(fitted),
             ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True)),
+            "bridged from the frames around" if fitted.any() else "the track is left out",
         )
+    if not fitted.any():
+        return None
     count, codes = len(fitted), bridged(fit.codes, fitted, observed.time)
     camera = placed.camera(codes)
     with job.parts.timed("colours"):
