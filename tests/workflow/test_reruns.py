@@ -27,7 +27,7 @@ def stages(messages: list[str]) -> set[str]:
 def test_edit_of_landmarks_code_reruns_landmarks_and_what_follows(checkout: Checkout) -> None:
     with checkout.edited("src/tvface/stages/landmarks.py", "from __future__", "CONSTANT = 2\nfrom __future__"):
         again = checkout.messages()
-    assert stages(again) == {"landmarks", "dataset", "train", "reconstruct"} | LAST
+    assert stages(again) == {"landmarks", "fit", "dataset", "train", "reconstruct"} | LAST
     assert checkout.messages() == [], "a reverted edit leaves nothing to do"
 
 
