@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tvface.fitting.bridges import bridged
 from tvface.fitting.codes import PER_FRAME, FittedCodes, joined
 from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed
@@ -66,7 +67,24 @@ def fit_person(
     else:
         codes = decided  # every frame was there, so a second fit would find the same
     residual = residuals(codes.points(head), observed)
-    return PersonFit(codes, residual, judge(codes, residual, observed, settings))
+    verdict = judge(codes, residual, observed, settings)
+    failed = verdict != FITTED
+    if failed.any() and not failed.all():
+        # A failed frame pulls at its neighbours in time: once more without its points.
+        confidence = np.where(failed[:, None], 0, observed.confidence).astype(np.float32)
+        rest = replace(observed, confidence=confidence)
+        begin = _bridged(codes, ~failed, observed)
+        parts = [_piece(head, rest, settings, names, codes.shape, begin, lids, piece) for piece in pieces(rest)]
+        codes = _merge(parts, len(observed), codes.shape)
+        residual = residuals(codes.points(head), observed)
+        verdict = np.where(failed, verdict, judge(codes, residual, observed, settings))
+    return PersonFit(codes, residual, verdict)
+
+
+def _bridged(codes: FittedCodes, good: NDArray[np.bool_], observed: Observed) -> FittedCodes:
+    """Return the codes with those of bad frames taken from the frames around, segment by segment."""
+    rows = [np.flatnonzero(observed.segment == value) for value in dict.fromkeys(observed.segment.tolist())]
+    return joined([bridged(codes.take(each), good[each], observed.time[each]) for each in rows])
 
 
 def deciding_rows(observed: Observed, count: int) -> NDArray[np.int64]:
