@@ -171,7 +171,8 @@ def fit_tracks(job: Job, found: Found, codes: CodesStore, steps: Steps, key: str
         return
     codes.clear()
     with job.parts.timed("fit"):
-        fits = {track: _fit_track(job, found, start, track) for track in progress(job.paths, "fitting tracks")}
+        tools = _Tools(job)
+        fits = {track: _fit_track(job, tools, found, start, track) for track in progress(job.paths, "fitting tracks")}
     tracks = {track: rows for track, rows in fits.items() if rows is not None}
     taken = dict.fromkeys(tracks, 0)
     for number in range(len(found.points)):
@@ -189,22 +190,33 @@ def fit_tracks(job: Job, found: Found, codes: CodesStore, steps: Steps, key: str
     steps.mark("codes", key)
 
 
-def _gathered(store: CodesStore, track: int) -> Rows:
-    """Return the rows of a track in all blocks."""
-    parts = [rows for number in range(len(store)) for rows in store.tracks(number) if rows["track"][0] == track]
+def _gathered(job: Job, store: CodesStore, track: int) -> Rows:
+    """Return the rows of a track in all of its blocks; the others are not read."""
+    blocks = job.blocks_of(track, len(store))
+    parts = [rows for number in blocks for rows in store.tracks(number) if rows["track"][0] == track]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> Rows | None:
+class _Tools:
+    """What all tracks share: the head, whole and restricted to points and lids, and the fit of its colours."""
+
+    def __init__(self, job: Job) -> None:
+        sizes = job.settings.head
+        self.full = HeadModel(job.head, sizes.n_shape, sizes.n_expression)
+        self.lids = Lids(job.head)
+        self.head = self.full.restricted(torch.from_numpy(self.lids.vertices))
+        prior = LightPrior.load(registry.place("light_prior"))
+        self.photometry = Photometry(job.head, sizes.n_texture, prior)
+
+
+def _fit_track(job: Job, tools: _Tools, found: Found, start: CodesStore | None, track: int) -> Rows | None:
     """Return the codes of a track's frames; None if no frame has a fit to trust."""
     settings, data = job.settings, job.head
-    rows = _gathered(found.points, track)
-    full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
-    lids, eyes = Lids(data), Eyes(rows["opening"], rows["gaze"], rows["sure"])
-    head = full.restricted(torch.from_numpy(lids.vertices))
+    rows = _gathered(job, found.points, track)
+    eyes = Eyes(rows["opening"], rows["gaze"], rows["sure"])
     segment = np.zeros(len(rows["track"]), np.int64)
     observed, placed = observe(
-        head,
+        tools.head,
         rows["points"],
         rows["confidence"],
         rows["transform"],
@@ -213,9 +225,9 @@ def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> 
         job.size,
         openings(eyes, rows["points"]),
     )
-    before = None if start is None else placed.codes(_gathered(start, track))
-    names = data.notes.get("expression_names", [])[: full.n_expression]
-    fit = fit_person(head, observed, settings.fit, names, before, lids)
+    before = None if start is None else placed.codes(_gathered(job, start, track))
+    names = data.notes.get("expression_names", [])[: tools.full.n_expression]
+    fit = fit_person(tools.head, observed, settings.fit, names, before, tools.lids)
     fitted = fit.verdict == FITTED
     if not fitted.all():
         reasons, counts = np.unique(fit.verdict[~fitted].astype(str), return_counts=True)
@@ -232,7 +244,7 @@ def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> 
     count, codes = len(fitted), bridged(fit.codes, fitted, observed.time)
     camera = placed.camera(codes)
     with job.parts.timed("colours"):
-        texture, light = _colours(job, full, codes, camera, rows["frame"], _gathered(found.looks, track))
+        texture, light = _colours(tools, codes, camera, rows["frame"], _gathered(job, found.looks, track))
     return {
         "shape": np.broadcast_to(codes.shape, (count, len(codes.shape))).copy(),
         "texture": np.broadcast_to(texture, (count, len(texture))).copy(),
@@ -247,14 +259,13 @@ def _fit_track(job: Job, found: Found, start: CodesStore | None, track: int) -> 
 
 
 def _colours(
-    job: Job, head: HeadModel, codes: FittedCodes, camera: NDArray[np.float32], frame: NDArray[np.int64], looks: Rows
+    tools: _Tools, codes: FittedCodes, camera: NDArray[np.float32], frame: NDArray[np.int64], looks: Rows
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return albedo code (n,) and the light of every frame (T,9,3), interpolated between the sampled frames."""
     rows = np.searchsorted(frame, looks["frame"])
     pictures = zip(looks["image"], looks["labels"], [0] * len(rows), strict=True)
-    seen = views(head, codes.take(rows), camera[rows], pictures)
-    prior = LightPrior.load(registry.place("light_prior"))
-    look = Photometry(job.head, job.settings.head.n_texture, prior).fit(seen)
+    seen = views(tools.full, codes.take(rows), camera[rows], pictures)
+    look = tools.photometry.fit(seen)
     flat = look.light.reshape(len(rows), 27)
     light = np.stack([np.interp(frame, frame[rows], flat[:, k]) for k in range(27)], 1)
     return look.texture, light.reshape(-1, 9, 3).astype(np.float32)

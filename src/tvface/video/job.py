@@ -66,6 +66,11 @@ class Job:
         while block := list(itertools.islice(frames, BLOCK)):
             yield block
 
+    def blocks_of(self, track: int, count: int) -> range:
+        """Return the numbers of the blocks, of ``count``, in which a track may have frames."""
+        path = self.paths[track]
+        return range(int(path.frames[0]) // BLOCK, count if path.open_end else int(path.frames[-1]) // BLOCK + 1)
+
     def scale(self, frame: VideoFrame) -> float:
         """Return the pixels of a frame per pixel of the sampled frames, in which the faces were detected."""
         return frame.image.shape[1] / int(self.faces["width"].iloc[0])
