@@ -60,3 +60,8 @@ def points(name: str, count: int, doc: str, unit: str = "px") -> Column:
         unit: of the coordinates.
     """
     return Column(name, pa.list_(pa.float32()), doc, unit=unit, length=2 * count)
+
+
+def code(name: str, doc: str, length: int | None = None) -> Column:
+    """Return a column of coefficients, of fixed ``length`` if given."""
+    return Column(name, pa.list_(pa.float32()), doc, length=length)

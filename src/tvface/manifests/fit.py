@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from tvface.manifests.base import Column, Schema
-from tvface.manifests.columns import EPISODE, PERSON, POSITION, SEQUENCE, TRACK, points
+from tvface.manifests.columns import EPISODE, PERSON, POSITION, SEQUENCE, TRACK, code, points
 
 FITTED = "fitted"
 # Why the fit of a frame cannot be trusted. A frame gets the first reason that holds.
@@ -16,10 +16,6 @@ REASONS = {
 }
 
 
-def _code(name: str, doc: str, length: int | None = None) -> Column:
-    return Column(name, pa.list_(pa.float32()), doc, length=length)
-
-
 FIT = Schema(
     "fit",
     1,
@@ -29,15 +25,15 @@ FIT = Schema(
         POSITION,
         TRACK,
         PERSON,
-        _code("shape", "identity coefficients, equal in all frames that share them (fit.share)"),
-        _code("texture", "albedo coefficients, shared as the shape"),
-        _code("expression", "expression coefficients"),
-        _code("pose", "axis-angle of head and jaw, rad", 6),
-        _code("eyes", "axis-angle of the subject's left and right eye, rad", 6),
-        _code(
+        code("shape", "identity coefficients, equal in all frames that share them (fit.share)"),
+        code("texture", "albedo coefficients, shared as the shape"),
+        code("expression", "expression coefficients"),
+        code("pose", "axis-angle of head and jaw, rad", 6),
+        code("eyes", "axis-angle of the subject's left and right eye, rad", 6),
+        code(
             "camera", "scale, tx, ty of the orthographic camera in normalised crop coordinates, -1 and 1 the edges", 3
         ),
-        _code("light", "9 x 3 spherical-harmonics coefficients, row-major", 27),
+        code("light", "9 x 3 spherical-harmonics coefficients, row-major", 27),
         points("points68", 68, "landmarks of the fitted head in crop pixels (yaw-dependent contour)"),
         Column(
             "residuals",

@@ -3,12 +3,7 @@
 import pyarrow as pa
 
 from tvface.manifests.base import Column, Schema
-from tvface.manifests.columns import EPISODE, PERSON, POSITION, SEQUENCE, points, stored
-
-
-def _code(name: str, doc: str, length: int | None = None) -> Column:
-    return Column(name, pa.list_(pa.float32()), doc, length=length)
-
+from tvface.manifests.columns import EPISODE, PERSON, POSITION, SEQUENCE, code, points, stored
 
 RECONSTRUCT = Schema(
     "reconstruct",
@@ -20,13 +15,13 @@ RECONSTRUCT = Schema(
         POSITION,
         EPISODE,
         PERSON,
-        _code("shape", "identity coefficients"),
-        _code("texture", "albedo coefficients"),
-        _code("expression", "expression coefficients"),
-        _code("pose", "axis-angle of head and jaw, rad", 6),
-        _code("camera", "scale, tx, ty of the orthographic camera in normalised crop coordinates", 3),
-        _code("light", "9 x 3 spherical-harmonics coefficients, row-major", 27),
-        _code("detail", "detail coefficients"),
+        code("shape", "identity coefficients"),
+        code("texture", "albedo coefficients"),
+        code("expression", "expression coefficients"),
+        code("pose", "axis-angle of head and jaw, rad", 6),
+        code("camera", "scale, tx, ty of the orthographic camera in normalised crop coordinates", 3),
+        code("light", "9 x 3 spherical-harmonics coefficients, row-major", 27),
+        code("detail", "detail coefficients"),
         points("points68", 68, "projected landmarks in crop pixels (yaw-dependent contour)"),
         *stored("obj", "the coarse mesh as OBJ", nullable=True),
         *stored("glb", "the coarse mesh as GLB", nullable=True),
