@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.fit_tracks import Track
-from tvface.bundled.light_prior import painted_skin
 from tvface.conventions.points68 import PARTS, eye_distance
 from tvface.evaluation.labels import true_points
 from tvface.evaluation.models import geometry_metrics, point_metrics
@@ -23,6 +22,7 @@ from tvface.head import human
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
 from tvface.settings.model import Head
+from tvface.synthetic.looks.tone import painted_skin
 from tvface.synthetic.show.casting import cast_people
 
 LIPS = ((61, 67), (62, 66), (63, 65))
@@ -168,7 +168,8 @@ def skins(
             pictures = ((image, label, number) for image, label in zip(track.images, track.labels, strict=True))
             seen += list(views(full, part.take(track.seen), placed.camera(part)[track.seen], pictures))
         name = person.partition("/")[2]
-        truth = painted_skin(painted, cast_people([name], painted, shown[0].seed)[name])
+        texture = cast_people([name], painted, shown[0].seed)[name].texture
+        truth = painted_skin(painted, texture.colour, texture.labels)
         fitted = photometry.tone(photometry.fit(seen).texture)
         rows.append({"person": person, "fitted": fitted @ LUMINANCE, "true": truth @ LUMINANCE})
     return pd.DataFrame(rows)

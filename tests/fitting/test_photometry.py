@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from tvface.conventions.classes import BARE_SKIN
 from tvface.fitting.light_prior import LightPrior, harmonics, level
 from tvface.fitting.photometry import Appearance, Photometry, fit_appearance
-from tvface.fitting.skin_pixels import SKIN, View
+from tvface.fitting.skin_pixels import View
 from tvface.head import human
 from tvface.head.albedo import AlbedoModel
 from tvface.head.camera import project
@@ -152,7 +153,7 @@ def test_views_are_read_once_and_equal_views_give_equal_bytes(head, photometry, 
 def test_painted_parts_do_not_light_the_face(photometry, paint) -> None:
     patch = photometry.pixels.patch(paint(code_of(0.0), lights(1))[0])
     skin = photometry.pixels.labels[patch.texels[patch.skin]]
-    assert set(np.unique(skin)) <= set(SKIN) and (~patch.skin).any()
+    assert set(np.unique(skin)) <= set(BARE_SKIN) and (~patch.skin).any()
     assert np.isfinite(patch.whites).all() or len(patch.colours) < 2000
 
 

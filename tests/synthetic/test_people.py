@@ -32,6 +32,20 @@ def test_one_who_resembles_another_has_the_sex_and_nearly_the_age(head: HeadData
     assert np.mean([nature.asian for nature in alike]) > 0.5
 
 
+def test_people_to_train_with_and_to_test_on_share_nobody(head: HeadData) -> None:
+    everyone, train, test = (Population(head, part) for part in ("all", "train", "test"))
+    assert len(train.codes) + len(test.codes) == len(everyone.codes) and len(test.codes) == len(everyone.codes) // 8
+    rows = [{tuple(code) for code in part.codes} for part in (train, test)]
+    assert not rows[0] & rows[1]
+    # However a code is jittered, its nearest row is of its own part.
+    rng = np.random.default_rng(2)
+    drawn = np.stack([test.draw(rng)[0] for _ in range(100)])
+    nearest = np.linalg.norm(everyone.codes[None] - drawn[:, None], axis=-1).argmin(1)
+    assert {tuple(everyone.codes[row]) for row in nearest} <= rows[1]
+    with pytest.raises(ValueError, match="part 'half' of the people: valid are all, train, test"):
+        Population(head, "half")
+
+
 def test_another_head_is_refused(head: HeadData) -> None:
     with pytest.raises(ValueError, match=r"need head\.model: human; this head is 'flame'"):
         Population(dataclasses.replace(head, meta='{"source": "flame", "licence": "x"}'))

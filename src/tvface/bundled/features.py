@@ -36,7 +36,7 @@ from tvface.model.weights_files import save_weights
 from tvface.model.window import Window
 from tvface.model.window_transforms import move
 from tvface.settings import Settings, as_mapping, load
-from tvface.settings.phases import MODELS, Phase
+from tvface.settings.phases import Phase
 from tvface.synthetic.crops.shard_files import HEAD
 from tvface.training.checkpoint import CheckpointStore
 from tvface.training.loop import fit
@@ -198,7 +198,7 @@ def judge(model: FaceModel, sampler: CropSampler, batch: int = 20) -> dict[str, 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: train the features of one model and write them and their card."""
     parser = command_parser("tvface.bundled.features", __doc__)
-    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("model", choices=("deca", "temporal"))
     parser.add_argument("--steps", type=int, required=True, help="of each of the two phases")
     parser.add_argument("--batch", type=int, default=20, help="people per step")
     parser.add_argument("--frames", type=int, default=1, help="frames per window")

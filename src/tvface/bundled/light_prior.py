@@ -17,14 +17,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tvface.conventions.classes import BARE_SKIN
 from tvface.fitting.light_prior import LightPrior, level
 from tvface.fitting.photometry import Photometry
-from tvface.fitting.skin_pixels import SKIN, View
+from tvface.fitting.skin_pixels import View
 from tvface.head import human
-from tvface.head.data import HeadData
 from tvface.settings.model import Head
 from tvface.synthetic.camera.degrade import degrade
 from tvface.synthetic.crops.maker import CropMaker
+from tvface.synthetic.looks.tone import painted_skin
 from tvface.synthetic.person import Person
 from tvface.synthetic.places.environments import draw_environment, expose_environment
 from tvface.synthetic.render.scene import render_scene
@@ -44,16 +45,6 @@ def shapes(rng: np.random.Generator, count: int = ENVIRONMENTS) -> tuple[np.ndar
     lights = np.stack([draw_environment(rng).projected() for _ in range(count)]).astype(np.float64)
     flat = (lights / level(lights)[:, None]).reshape(count, 27)
     return flat.mean(0), np.cov(flat.T)
-
-
-def painted_skin(head: HeadData, person: Person) -> np.ndarray:
-    """Return the mean painted colour (3,) of a person's skin inside the head's face mask, display values."""
-    texture = person.texture
-    side = len(texture.labels)
-    inside = cv2.resize(head.face_mask, (side, side)) > 0.5
-    classes = cv2.resize(head.labels, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
-    skin = inside & np.isin(classes, SKIN) & np.isin(texture.labels, SKIN)
-    return np.asarray(texture.colour[skin].mean(0) / 255)
 
 
 def views(maker: CropMaker, person: Person, rng: np.random.Generator) -> list[View]:
@@ -92,14 +83,15 @@ def make(people: int, lights: int, seed: int) -> LightPrior:
     head = human.build(Head())
     maker = CropMaker(head, SIZE)
     mean, covariance = shapes(rng)
-    tone = head.albedo_mean[cv2.resize(head.labels, head.albedo_mean.shape[:2], interpolation=0) == SKIN[0]].mean(0)
+    labels = cv2.resize(head.labels, head.albedo_mean.shape[:2], interpolation=cv2.INTER_NEAREST)
+    tone = head.albedo_mean[labels == BARE_SKIN[0]].mean(0)
     nothing = np.zeros((1, 3)), np.eye(3)[None], np.zeros((2, 3)), np.eye(3)
     start = LightPrior(mean, covariance, tone[None], np.array(EXPOSURE), np.ones(1), *nothing)
     photometry = Photometry(head, len(head.albedo_basis), start)
     skins, rows = [], []
     for _ in range(people):
         person = maker.person(rng)
-        skins.append(painted_skin(head, person))
+        skins.append(painted_skin(head, person.texture.colour, person.texture.labels))
         for _ in range(lights):
             pair = [photometry.apparent([view]) for view in views(maker, person, rng)]
             if pair and all(len(seen) for seen, _ in pair):

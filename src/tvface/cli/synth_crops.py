@@ -29,6 +29,12 @@ def add_synth_crops(commands: Any) -> None:
         metavar="LAYER",
         help="image clean points labels occluder depth normals vertices parameters flow (default: all)",
     )
+    parser.add_argument(
+        "--people",
+        default="all",
+        choices=("all", "train", "test"),
+        help="draw from all people, or from one of two parts that share nobody (default: %(default)s)",
+    )
     parser.add_argument("--per-shard", type=int, metavar="N", help="crops per file (default: 240, in whole shots)")
     parser.add_argument("--processes", type=int, default=1, help="they do not change the files (default: %(default)s)")
 
@@ -43,7 +49,9 @@ def _synth_crops(options: argparse.Namespace) -> None:
     per_shard = options.per_shard
     if per_shard is None:
         per_shard = max(1, PER_SHARD // max(1, options.frames)) * max(1, options.frames)
-    recipe = Recipe(options.seed, options.size, options.frames, tuple(options.layers or LAYERS), per_shard)
+    recipe = Recipe(
+        options.seed, options.size, options.frames, tuple(options.layers or LAYERS), per_shard, options.people
+    )
     total = -(-options.count // per_shard) + 1
     for path in progress(write_crops(options.out, options.count, recipe, options.processes), "synth-crops", total):
         print(path, flush=True)

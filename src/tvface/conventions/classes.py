@@ -10,6 +10,8 @@ CLASSES = (
     "background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "l_ear", "r_ear", "earring", "nose",
     "mouth", "u_lip", "l_lip", "neck", "necklace", "cloth", "hair", "hat",
 )  # fmt: skip
+BARE_SKIN = (1, 10)
+"""Classes whose colour is the skin's: skin and nose."""
 
 
 def _mirror() -> NDArray[np.uint8]:

@@ -19,6 +19,8 @@ _STARTS = {
     "resnet50": "imagenet_resnet50",
     "basicvsr": "basicvsr",
 }
+# Model -> the model whose features it starts from, where it is another one.
+_FEATURES_OF = {"residual": "deca"}
 
 
 def needs(settings: Settings, model: str, phase: str) -> Iterator[Need]:
@@ -27,7 +29,7 @@ def needs(settings: Settings, model: str, phase: str) -> Iterator[Need]:
         for name, files in starts(settings, model).items():
             setting, avoid = f"train.warm_start.{name}", f"train.warm_start.{name}: null"
             if name == "spynet":
-                setting, avoid = "train.temporal.flow: tuned", "train.temporal.flow: stored"
+                setting, avoid = f"train.{model}.flow: tuned", f"train.{model}.flow: stored"
             yield from (Need(row, "train", path, setting, avoid) for row, path in files)
     loss_weights = getattr(settings.train, phase).loss_weights
     for term in terms_of(phase):
@@ -41,7 +43,7 @@ def needs(settings: Settings, model: str, phase: str) -> Iterator[Need]:
 def starts(settings: Settings, model: str) -> dict[str, list[tuple[Asset, Path]]]:
     """Return the files that the first phase of a model starts from, by their name in ``train.warm_start``.
 
-    ``spynet`` initialises a flow that is trained along (``train.temporal.flow``). Every list begins with the file to
+    ``spynet`` initialises a flow that is trained along (``train.<model>.flow``). Every list begins with the file to
     load; each file comes with its row of the registry.
     """
     files_by_start = {}
@@ -50,10 +52,11 @@ def starts(settings: Settings, model: str) -> dict[str, list[tuple[Asset, Path]]
             continue
         configured = getattr(settings.train.warm_start, name)
         if configured is not None:
-            files_by_start[name] = assets.located(asset.format(model=model), configured.replace("{model}", model))
+            kind = _FEATURES_OF.get(model, model)
+            files_by_start[name] = assets.located(asset.format(model=kind), configured.replace("{model}", kind))
     if "features" in files_by_start:
         files_by_start["features"] = [(_own_features(row, path), path) for row, path in files_by_start["features"]]
-    if model == "temporal" and settings.train.temporal.flow == "tuned":
+    if model != "deca" and getattr(settings.train, model).flow == "tuned":
         files_by_start["spynet"] = assets.located("spynet", settings.dataset.flow.weights_file, weight_files)
     return files_by_start
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import torch
 
+from tvface.conventions.classes import BARE_SKIN
 from tvface.head.data import HeadData
 from tvface.rendering.rasterizer_numba import rasterize_numpy
 from tvface.rendering.shading import vertex_normals
 
-SKIN = (1, 10)  # classes that show skin: skin and nose
 # Painted parts whose albedo is fitted too, where the picture and the head agree on the class: brows, eyes, lips.
 PAINTED = (2, 3, 4, 5, 12, 13)
 TEXELS = 128  # px, side of the albedo maps during the fit
@@ -97,7 +97,7 @@ class SkinPixels:
         inside = cv2.resize(head.face_eye_mask, (TEXELS, TEXELS), interpolation=cv2.INTER_AREA) > 0.5
         labels = cv2.resize(head.labels, (TEXELS, TEXELS), interpolation=cv2.INTER_NEAREST_EXACT)
         self.labels = np.where(inside, labels, 0).reshape(-1)
-        self.skin_texels = np.flatnonzero(np.isin(self.labels, SKIN))
+        self.skin_texels = np.flatnonzero(np.isin(self.labels, BARE_SKIN))
         if not len(self.skin_texels):
             raise ValueError("the head's face mask holds no texel of the classes 1 (skin) and 10 (nose)")
 
@@ -115,7 +115,7 @@ class SkinPixels:
         pixels = projected.copy()
         pixels[:, :2] = (pixels[:, :2] + 1) * (size / 2) - 0.5
         face, bary, _ = rasterize_numpy(pixels, self.faces, size, size)
-        place = np.flatnonzero((face >= 0).ravel() & np.isin(labels, (*SKIN, *PAINTED)).ravel())
+        place = np.flatnonzero((face >= 0).ravel() & np.isin(labels, (*BARE_SKIN, *PAINTED)).ravel())
         face, bary, shown = face.ravel()[place], bary.reshape(-1, 3)[place], labels.ravel()[place]
         uv = np.einsum("pi,pij->pj", bary, self._uv[face])
         column, row = (np.clip((v * TEXELS).astype(np.int64), 0, TEXELS - 1) for v in (uv[:, 0], 1 - uv[:, 1]))
@@ -125,7 +125,7 @@ class SkinPixels:
         corners = self.faces[face]
         facing = np.einsum("pi,pi->p", bary, normals[1][corners, 2]) < STEEPEST
         colours = image.reshape(-1, 3)[place]
-        skin = np.isin(self.labels[texels], SKIN) & np.isin(shown, SKIN)
+        skin = np.isin(self.labels[texels], BARE_SKIN) & np.isin(shown, BARE_SKIN)
         painted = (self.labels[texels] == shown) & np.isin(shown, PAINTED)
         kept = (skin | painted) & facing & (colours.max(1) < CLIPPED)
         normal = np.einsum("pi,pij->pj", bary[kept], normals[0][corners[kept]])

@@ -3,8 +3,8 @@
 Per frame the coarse encoder E_c gives 236 numbers (with the default sizes): shape, texture, expression, pose, camera,
 light. The detail encoder E_d gives a code that the detail decoder F_d turns, with expression and jaw, into a
 displacement map. ``deca`` encodes frames one by one (ResNet-50), ``temporal`` a window at once ("Learning to
-Reconstruct 3D Faces by Watching TV", Table 1). Everything after the encoders is DECA's (Feng et al. 2021), applied
-frame by frame.
+Reconstruct 3D Faces by Watching TV", Table 1), ``residual`` too, by DECA's encoder with residuals over time. Everything
+after the encoders is DECA's (Feng et al. 2021), applied frame by frame.
 
 Shape letters: B sequences, T frames, N = B T frames in a row (frames of a sequence together).
 """
@@ -26,6 +26,7 @@ from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
 from tvface.model.window import Window
 from tvface.networks.detail_decoder import DetailDecoder
+from tvface.networks.residual_encoder import ResidualEncoder
 from tvface.networks.resnet import ResNetEncoder
 from tvface.networks.spynet import SPyNet, neighbour_flows
 from tvface.networks.temporal_encoder import TemporalEncoder
@@ -35,6 +36,7 @@ from tvface.runtime.device import single_precision
 from tvface.settings.base import as_mapping, parse
 from tvface.settings.model import Encoder, Original, Train
 from tvface.settings.model import Head as HeadSettings
+from tvface.settings.model import ResidualEncoder as ResidualSettings
 from tvface.settings.model import TemporalEncoder as TemporalSettings
 from tvface.settings.phases import MODELS
 
@@ -117,7 +119,7 @@ class Detail:
 class ModelSpec:
     """Everything needed to rebuild a model; stored with its weights. Only the encoder of ``model`` counts."""
 
-    model: Literal["deca", "temporal"]
+    model: Literal["deca", "temporal", "residual"]
     n_shape: int
     n_texture: int
     n_expression: int
@@ -128,6 +130,7 @@ class ModelSpec:
     seed: int
     deca: Encoder = dataclasses.field(default_factory=Encoder)
     temporal: TemporalSettings = dataclasses.field(default_factory=TemporalSettings)
+    residual: ResidualSettings = dataclasses.field(default_factory=ResidualSettings)
     original: Original = dataclasses.field(default_factory=Original)
 
     @classmethod
@@ -135,7 +138,7 @@ class ModelSpec:
         """Return the specification of a model by the settings.
 
         Args:
-            model: deca or temporal.
+            model: deca, temporal or residual.
             train, head: blocks of the settings.
             seed: of the initial weights.
 
@@ -159,6 +162,11 @@ class ModelSpec:
         return parse(cls, values)
 
     @property
+    def over_time(self) -> TemporalSettings | None:
+        """Settings of an encoder that sees a window at once; None: it sees frames one by one."""
+        return None if self.model == "deca" else getattr(self, self.model)
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Lengths of the parts of the coarse code, in order: shape, texture, expression, pose, camera, light."""
         return (self.n_shape, self.n_texture, self.n_expression, POSE, CAMERA, LIGHT)
@@ -168,8 +176,8 @@ class FaceModel(nn.Module):
     """Encoders, detail decoder, head, albedo, renderer.
 
     The state dict holds ``coarse_encoder``, ``detail_encoder`` and ``detail_decoder``, and ``flow`` (SPyNet, shared by
-    both encoders) where ``temporal.flow`` is "tuned"; head, albedo and renderer come from the head's file. The same
-    specification and head give the same initial weights.
+    both encoders) where the encoder's ``flow`` is "tuned"; head, albedo and renderer come from the head's file. Equal
+    specifications and heads give equal initial weights.
     """
 
     def __init__(self, spec: ModelSpec, head: HeadData) -> None:
@@ -197,7 +205,7 @@ class FaceModel(nn.Module):
             self.coarse_encoder = self._encoder(sum(spec.widths))
             self.detail_encoder = self._encoder(DETAIL)
             self.detail_decoder = DetailDecoder(3 + spec.n_expression + DETAIL, spec.uv_size)
-        self.flow = SPyNet() if spec.model == "temporal" and spec.temporal.flow == "tuned" else None
+        self.flow = SPyNet() if spec.over_time is not None and spec.over_time.flow == "tuned" else None
         self._initialise(self.coarse_encoder, spec)
         self.head = HeadModel(head, spec.n_shape, spec.n_expression)
         self.albedo = AlbedoModel(head, spec.n_texture, spec.uv_size)
@@ -206,6 +214,8 @@ class FaceModel(nn.Module):
     def _encoder(self, outputs: int) -> nn.Module:
         if self.spec.model == "temporal":
             return TemporalEncoder(outputs, self.spec.temporal)
+        if self.spec.model == "residual":
+            return ResidualEncoder(outputs, self.spec.residual)
         size = self.spec.deca
         return ResNetEncoder(outputs, size.width, size.layers, size.hidden)
 
@@ -239,7 +249,7 @@ class FaceModel(nn.Module):
         return self._encode(self.detail_encoder, window)
 
     def _encode(self, encoder: nn.Module, window: Window) -> torch.Tensor:
-        if self.spec.model == "temporal":
+        if self.spec.over_time is not None:
             codes: torch.Tensor = encoder(window.images, *self.flows(window)).flatten(0, 1)
         else:
             codes = encoder(window.images.flatten(0, 1))

@@ -52,7 +52,8 @@ def deca_spec(head: Head, path: Path) -> ModelSpec:
 def load_deca(model: FaceModel, path: Path) -> list[LoadReport]:
     """Load ``deca_model.tar``: E_flame, E_detail and D_detail into the encoders and the detail decoder.
 
-    For a temporal model, only the stages of the ResNet and the two linear layers of the encoders are loaded.
+    For a temporal model, only the stages of the ResNet and the two linear layers of the encoders are loaded. A residual
+    model takes all and then computes the same as DECA's.
 
     Raises:
         CheckpointError: another file, or another size of the model.
@@ -120,7 +121,9 @@ def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadRe
     for name, file in files.items():
         path = Path(file)
         setting = (
-            "dataset.flow.weights_file (train.temporal.flow: tuned)" if name == "spynet" else f"train.warm_start.{name}"
+            f"dataset.flow.weights_file (train.{model.spec.model}.flow: tuned)"
+            if name == "spynet"
+            else f"train.warm_start.{name}"
         )
         if not path.is_file():
             raise SettingsError(f"{setting}: {path} is not there")
@@ -149,13 +152,14 @@ def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadRe
 
 def _start_features(model: FaceModel, path: Path) -> list[LoadReport]:
     kind, spec = model.spec.model, read_spec(path)
-    if spec.model != kind:
+    # A residual encoder is DECA's with more beside it.
+    if spec.model not in {kind, "deca" if kind == "residual" else kind}:
         raise SettingsError(f"train.warm_start.features: {path} is of the model {spec.model}, not {kind}")
-    stored, configured = (as_mapping(getattr(either, kind)) for either in (spec, model.spec))
+    stored, configured = as_mapping(getattr(spec, spec.model)), as_mapping(getattr(model.spec, kind))
     sizes = [
         f"{name}: {stored[name]} (here {configured[name]})"
         for name in _FEATURE_SIZES
-        if stored.get(name) != configured.get(name)
+        if name in stored and stored[name] != configured.get(name)
     ]
     if sizes:
         raise SettingsError(

@@ -17,31 +17,29 @@ from torch import nn
 from tvface.assets.reports import LoadReport
 from tvface.networks.files import CheckpointError, State, as_state, read_checkpoint, read_tensors
 from tvface.networks.loading import load_strictly
+from tvface.networks.residual_encoder import ResidualEncoder
 from tvface.networks.temporal_encoder import TemporalEncoder
 
 _TRUNK = ("layer1.", "layer2.", "layer3.", "layer4.")
 _STEM = ("encoder.conv1.", "encoder.bn1.")
 
 
-def _before_the_trunk(encoder: nn.Module) -> tuple[str, ...]:
-    """Return the prefixes of the parts of a temporal encoder before its ``encoder``; empty for DECA's encoder."""
-    if not isinstance(encoder, TemporalEncoder):
-        return ()
+def _unlike_deca(encoder: nn.Module) -> tuple[str, ...]:
+    """Return the prefixes of the parts of an encoder that DECA's has not; empty for DECA's."""
     return tuple(f"{name}." for name, _ in encoder.named_children() if name not in ("encoder", "layers"))
 
 
 def load_deca_encoder(encoder: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> LoadReport:
-    """Load ``E_flame`` or ``E_detail`` into DECA's encoder, or its later part into a temporal encoder.
+    """Load ``E_flame`` or ``E_detail`` into DECA's encoder or a residual one, or its later part into a temporal one.
 
     A temporal encoder has no stem: ``encoder.conv1`` and ``encoder.bn1`` are reported unused, and all parts before its
-    ``encoder`` are reported missing.
+    ``encoder`` are reported missing. A residual encoder takes everything; what it adds to DECA's is reported missing.
 
     Raises:
         CheckpointError: as :func:`load_strictly`.
     """
-    if not isinstance(encoder, TemporalEncoder):
-        return load_strictly(encoder, state, source)
-    return load_strictly(encoder, state, source, unused=_STEM, missing=_before_the_trunk(encoder))
+    unused = _STEM if isinstance(encoder, TemporalEncoder) else ()
+    return load_strictly(encoder, state, source, unused=unused, missing=_unlike_deca(encoder))
 
 
 def load_imagenet_encoder(encoder: nn.Module, path: Path) -> LoadReport:
@@ -58,12 +56,14 @@ def load_imagenet_encoder(encoder: nn.Module, path: Path) -> LoadReport:
         for name, tensor in read_tensors(path).items()
     }
     unused = ("fc.", *(_STEM if isinstance(encoder, TemporalEncoder) else ()))
-    missing = ("layers.", *_before_the_trunk(encoder))
+    missing = ("layers.", *_unlike_deca(encoder))
     return load_strictly(encoder, renamed, str(path), unused=unused, missing=missing)
 
 
 def load_features(encoder: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> LoadReport:
     """Load the features of tvface's weights into an encoder: all except ``layers``, the last two linear layers.
+
+    A residual encoder takes features of DECA's encoder too; what it adds to it is reported missing then.
 
     Args:
         state: :meth:`FaceModel.weights` of a trained model, or the part under ``coarse_encoder`` of one.
@@ -75,8 +75,14 @@ def load_features(encoder: nn.Module, state: Mapping[str, torch.Tensor], source:
     renamed = {
         name.removeprefix(prefix): tensor for name, tensor in state.items() if not name.startswith(f"{prefix}layers.")
     }
+    added = ResidualEncoder.ADDED if isinstance(encoder, ResidualEncoder) else ()
+    own = any(name.startswith(added) for name in renamed) if added else True
     return load_strictly(
-        encoder, renamed, source, unused=("detail_encoder.", "detail_decoder.", "flow."), missing=("layers.",)
+        encoder,
+        renamed,
+        source,
+        unused=("detail_encoder.", "detail_decoder.", "flow."),
+        missing=("layers.", *(() if own else added)),
     )
 
 

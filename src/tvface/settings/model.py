@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tvface.settings.base import block, option
-from tvface.settings.phases import MODELS, CoarsePhase, DetailPhase, PretrainPhase
+from tvface.settings.phases import CoarsePhase, DetailPhase, PretrainPhase
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,18 @@ class TemporalEncoder(Encoder):
 
 
 @dataclass(frozen=True)
+class ResidualEncoder(TemporalEncoder):
+    """Size of DECA's encoder with residuals over time; width, layers and hidden are those of DECA's."""
+
+    channels: int = option(32, "channels of the propagation", low=4)
+    blocks: int = option(1, "residual blocks per stack", low=1)
+    rnn_layers: int = option(1, "bidirectional layers L", low=1, high=4)
+    deform_groups: int = option(4, "offset groups of the alignment", low=1)
+    attention: int = option(2, "layers of attention over the window's frames; 0: none", low=0, high=8)
+    attention_width: int = option(128, "width of the attention, a multiple of 8", low=8)
+
+
+@dataclass(frozen=True)
 class WarmStart:
     """Weights from which the first phase starts; null: none. Published ones fit the original sizes only."""
 
@@ -156,7 +168,9 @@ class Original:
 class Train:
     """Training of both models."""
 
-    models: tuple[str, ...] = option(MODELS, "what to train: deca, temporal or both")
+    models: tuple[str, ...] = option(
+        ("deca", "temporal"), "what to train: deca, temporal (the paper's) or residual (DECA with residuals over time)"
+    )
     frames: int = option(5, "frames T per training window", low=1)
     image_size: int = option(224, "side of the network's input", unit="px", low=32)
     augment_scale: float = option(
@@ -186,6 +200,7 @@ class Train:
     original: Original = block(Original)
     deca: Encoder = block(Encoder)
     temporal: TemporalEncoder = block(TemporalEncoder)
+    residual: ResidualEncoder = block(ResidualEncoder)
     warm_start: WarmStart = block(WarmStart)
     pretrain: PretrainPhase = block(PretrainPhase)
     coarse: CoarsePhase = block(CoarsePhase)

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from tvface.settings.base import block, option
 
-MODELS = ("deca", "temporal")
+MODELS = ("deca", "temporal", "residual")
 PHASES = ("pretrain", "coarse", "detail")
 
 
@@ -80,6 +80,8 @@ class Phase:
     schedule: Literal["constant", "cosine"] = option(
         "constant", "learning rate over the phase: constant (DECA, paper) or falling to 0 along a half cosine"
     )
+    warm_up: int = option(0, "steps over which the rate rises from 0", low=0)
+    clip_norm: float | None = option(None, "largest norm of the gradient, a longer one is shortened; null: any", low=0)
     consistency: bool = option(True, "permute shape (coarse) or detail (detail) codes within a sequence")
     segmentation: bool = option(True, "photometric loss inside the face mask, else inside the rendered face")
     loss_weights: Terms = block(Terms)

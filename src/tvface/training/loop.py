@@ -6,6 +6,7 @@ bits on a CPU as one that was not.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from tvface.settings.model import Train
 from tvface.settings.phases import Phase
 from tvface.training.acceleration import one_pass
 from tvface.training.checkpoint import CheckpointStore
+from tvface.training.journal import Journal
 from tvface.training.sampler import fixed_windows
 from tvface.training.schedule import learning_rate
 from tvface.training.task import Task, Windows
@@ -46,11 +48,12 @@ class Curve:
             self.sums[term] += value
         self.count += 1
 
-    def flush(self, step: int) -> None:
-        """Append the means since the last call as rows, if there were steps."""
-        if self.count:
-            self.rows += [[step, "train", term, total / self.count] for term, total in self.sums.items()]
+    def flush(self, step: int) -> dict[str, float]:
+        """Append the means since the last call as rows, if there were steps, and return them."""
+        means = {term: total / self.count for term, total in self.sums.items()} if self.count else {}
+        self.rows += [[step, "train", term, mean] for term, mean in means.items()]
         self.sums, self.count = defaultdict(float), 0
+        return means
 
     def state(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
@@ -150,7 +153,10 @@ class _Run:
         else:
             self._validate(0)
         self._judge = _Judge(self.fabric, self.task, self.sampler, self.curve)
-        return 0 if state is None else int(state["step"])
+        done = 0 if state is None else int(state["step"])
+        images = self.sampler.batch * self.sampler.frames * self.fabric.world_size
+        self._journal = Journal(self.steps, done, images)
+        return done
 
     def take(self, step: int) -> None:
         """Take one step, and do what is due after it."""
@@ -167,7 +173,9 @@ class _Run:
         if self.deferred and (due.logs or due.validates or due.writes):
             self._judge.read()
         if due.logs:
-            self.curve.flush(done)
+            means = self.curve.flush(done)
+            if self.fabric.is_global_zero:
+                self._journal.line(done, means, self.optimizer.param_groups[0]["lr"], self._judge.norm)
         if due.validates:
             self._validate(done)
         if due.writes and self.fabric.is_global_zero:
@@ -180,12 +188,17 @@ class _Run:
             terms = self._wrapped(window, step)
             total = torch.stack(list(terms.values())).sum()
             self.fabric.backward(total)
-        self._judge.take(step, terms, total)
+        norm = self._judge.take(step, terms, total)
+        if self.phase.clip_norm is not None:
+            gradients = [p.grad for p in self.task.trained() if p.grad is not None]
+            # A norm that is not finite makes the step fail in any case.
+            torch._foreach_mul_(gradients, (self.phase.clip_norm / norm.clamp_min(1e-12)).clamp(max=1.0))
 
     def _set_rates(self, step: int) -> None:
         for group in self.optimizer.param_groups:
             rate = group["rate"] if step >= group["wait"] else 0.0
-            group["lr"] = rate * learning_rate(self.phase.learning_rate, step, self.steps, self.phase.schedule)
+            phase = self.phase
+            group["lr"] = rate * learning_rate(phase.learning_rate, step, self.steps, phase.schedule, phase.warm_up)
 
     def _save(self, done: int) -> None:
         checkpoint = {
@@ -211,6 +224,12 @@ class _Run:
         self._wrapped.train()
         means = {name: float(total) / len(self.validation) for name, total in sums.items()}
         means["total"] = sum(means.values())
+        if not math.isfinite(means["total"]):
+            what = ", ".join(f"{name} {value:.3g}" for name, value in means.items())
+            raise TrainingDiverged(
+                f"the validation after step {step} is not finite: {what}. The last checkpoint is kept; lower the "
+                "phase's learning_rate, or look at the validation sequences"
+            )
         self.curve.rows += [[step, "validation", term, value] for term, value in means.items()]
 
 
@@ -223,11 +242,13 @@ class _Judge:
     def __init__(self, fabric: Fabric, task: Task, sampler: Windows, curve: Curve) -> None:
         self.fabric, self.task, self.sampler, self.curve = fabric, task, sampler, curve
         self.failed = torch.zeros((), device=fabric.device)
+        self.norm = 0.0
         self._taken: list[tuple[int, torch.Tensor]] = []
         self._names: list[str] = []
 
-    def take(self, step: int, terms: dict[str, torch.Tensor], total: torch.Tensor) -> None:
-        """Keep the terms, their sum and the norm of the gradient of a step; nothing is copied to the processor."""
+    def take(self, step: int, terms: dict[str, torch.Tensor], total: torch.Tensor) -> torch.Tensor:
+        """Keep the terms, their sum and the norm of the gradient of a step, and return the norm (); nothing goes to
+        the processor."""
         gradients = [parameter.grad for parameter in self.task.trained() if parameter.grad is not None]
         norm = torch.stack(torch._foreach_norm(gradients)).norm() if gradients else total.new_zeros(())
         fine = (torch.isfinite(total.detach()) & torch.isfinite(norm)).float()
@@ -240,6 +261,7 @@ class _Judge:
         self._names = [*terms, "total"]
         values = [*terms.values(), total, norm, fine]
         self._taken.append((step, torch.stack([value.detach().float() for value in values])))
+        return norm.detach()
 
     def read(self) -> None:
         """Add the steps since the last call to the curve.
@@ -253,6 +275,7 @@ class _Judge:
         table = torch.stack([values for _, values in taken])
         values_of_steps = table.tolist()
         for (step, _), (*values, norm, fine) in zip(taken, values_of_steps, strict=True):
+            self.norm = norm
             if fine != 1:
                 what = ", ".join(f"{name} {value:.3g}" for name, value in zip(self._names, values, strict=True))
                 raise TrainingDiverged(

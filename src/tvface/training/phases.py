@@ -157,8 +157,9 @@ class PhaseTask(Task):
         """See :meth:`Task.groups`: a tuned SPyNet moves later and more slowly, as in BasicVSR++."""
         groups: list[dict[str, Any]] = [{"params": list(self._trained.parameters()), "rate": 1.0, "wait": 0}]
         if self._tuned:
-            temporal = self.model.spec.temporal
-            groups.append({"params": self._tuned, "rate": temporal.flow_rate, "wait": temporal.flow_wait})
+            over_time = self.model.spec.over_time
+            assert over_time is not None
+            groups.append({"params": self._tuned, "rate": over_time.flow_rate, "wait": over_time.flow_wait})
         return groups
 
     def weights(self) -> dict[str, torch.Tensor]:

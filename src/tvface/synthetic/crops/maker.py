@@ -59,13 +59,21 @@ class CropMaker:
         size: side of the crops in pixels.
         portraits: photographic textures to use beside the procedural ones.
         texels: side of the textures.
+        people: part of the population (:class:`Population`).
 
     Raises:
         ValueError: the head is another one.
     """
 
-    def __init__(self, head: HeadData, size: int = 128, portraits: Sequence[Texture] = (), texels: int = 512) -> None:
-        self.population = Population(head)
+    def __init__(
+        self,
+        head: HeadData,
+        size: int = 128,
+        portraits: Sequence[Texture] = (),
+        texels: int = 512,
+        people: str = "all",
+    ) -> None:
+        self.population = Population(head, people)
         self.jaw_open = float(head.notes["jaw_open_angle"])
         self.size = size
         self.portraits = tuple(portraits)

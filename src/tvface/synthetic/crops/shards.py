@@ -26,6 +26,7 @@ from tvface.runtime.threads import one_thread
 from tvface.synthetic.crops.maker import PERSON_EVERY
 from tvface.synthetic.crops.shard_files import HEAD, CropsError, save_shard, sizes, write_head, write_missing
 from tvface.synthetic.crops.truth import LAYERS, Shot, ShotMaker, check_layers
+from tvface.synthetic.people.population import PARTS
 
 INDEX = "index.parquet"
 PER_SHARD = 240  # crops; with all layers of 128 x 128 px about 120 MB
@@ -36,7 +37,8 @@ class Recipe:
     """The settings that determine the crops, together with the code.
 
     seed: of everything random; size: side in pixels; frames: per shot; layers: of
-    :data:`tvface.synthetic.crops.truth.LAYERS`; per_shard: crops per file, a multiple of ``frames``.
+    :data:`tvface.synthetic.crops.truth.LAYERS`; per_shard: crops per file, a multiple of ``frames``; people: part of
+    the population, :data:`tvface.synthetic.people.population.PARTS`.
 
     Raises:
         CropsError: a value is impossible.
@@ -47,11 +49,14 @@ class Recipe:
     frames: int = 2
     layers: tuple[str, ...] = LAYERS
     per_shard: int = PER_SHARD
+    people: str = "all"
 
     def __post_init__(self) -> None:
         for name, least in (("seed", 0), ("size", 16), ("frames", 1), ("per_shard", 1)):
             if getattr(self, name) < least:
                 raise CropsError(f"{name} {getattr(self, name)} must be at least {least}")
+        if self.people not in PARTS:
+            raise CropsError(f"people {self.people!r}: valid are {', '.join(PARTS)}")
         if self.per_shard % self.frames:
             raise CropsError(f"per_shard {self.per_shard} must be a multiple of frames {self.frames}: shots stay whole")
         try:
@@ -176,7 +181,7 @@ def write_shard(task: Task) -> Path:
 
 @functools.lru_cache(maxsize=2)
 def _maker(head: Path, recipe: Recipe) -> ShotMaker:
-    return ShotMaker(HeadData.load(head), recipe.size, recipe.frames, recipe.layers)
+    return ShotMaker(HeadData.load(head), recipe.size, recipe.frames, recipe.layers, recipe.people)
 
 
 def _write_index(folder: Path, tasks: list[Task], recipe: Recipe, made_with: str) -> Path:

@@ -28,6 +28,7 @@ from tvface.head.data import HeadData
 from tvface.synthetic.camera.degrade import degrade
 from tvface.synthetic.crops.maker import Cover, CropMaker
 from tvface.synthetic.foreground.occluders import Covered
+from tvface.synthetic.looks.tone import painted_skin
 from tvface.synthetic.person import Person
 from tvface.synthetic.places.surroundings import draw_surroundings
 from tvface.synthetic.render import geometry
@@ -75,6 +76,7 @@ ARRAYS = {
     "camera": Array("parameters", np.float32, (3,), "px: focal length, x and y of the optical axis"),
     "light": Array("parameters", np.float32, (9, 3), "spherical harmonics x RGB, DECA's basis, camera axes"),
     "lamp": Array("parameters", np.float32, (6,), "strongest lamp: place, m, camera coordinates; RGB at 1 m; 0: none"),
+    "skin": Array("parameters", np.float32, (3,), "RGB in 0..1, mean painted colour of the face's skin"),
     "flow": Array("flow", np.float32, ("S", "S", 2), "px to the shot's next frame, x right, y down, 0 on background"),
     "flow_valid": Array("flow", np.bool_, ("S", "S"), "the next frame shows the same spot; no occluder on either"),
 }
@@ -123,15 +125,23 @@ class ShotMaker:
         size: side of the crops in pixels.
         frames: pictures per shot.
         layers: of :data:`LAYERS`; they select the returned arrays and never change the random draws.
+        people: part of the population (:class:`tvface.synthetic.people.population.Population`).
 
     Raises:
-        ValueError: the head is another one; an unknown layer; no frames.
+        ValueError: the head is another one; an unknown layer or part; no frames.
     """
 
-    def __init__(self, head: HeadData, size: int = 128, frames: int = 2, layers: Collection[str] = LAYERS) -> None:
+    def __init__(
+        self,
+        head: HeadData,
+        size: int = 128,
+        frames: int = 2,
+        layers: Collection[str] = LAYERS,
+        people: str = "all",
+    ) -> None:
         if frames < 1:
             raise ValueError(f"frames per shot: {frames}, expected at least 1")
-        self.crops = CropMaker(head, size)
+        self.crops = CropMaker(head, size, people=people)
         self.size, self.frames = size, frames
         self.layers = check_layers(layers)
 
@@ -168,6 +178,7 @@ class ShotMaker:
         grains = np.random.default_rng(grain)
         columns: dict[str, list[np.ndarray]] = {}
         facts, covers = [], []
+        skin = painted_skin(self.crops.stage.head, person.texture.colour, person.texture.labels)
         for moment, place in zip(moments, posed, strict=True):
             frame = render_scene([place, *others], camera, around.light, around.background, lamps=around.lamps)
             # Seeds, not generators: every frame of the shot has the same occluder at the same place.
@@ -182,6 +193,7 @@ class ShotMaker:
                 "occluder": cover,
                 "vertices": place.vertices,
                 **_parameters(person, moment, camera, around.light, around.lamps),
+                "skin": skin,
             }
             facts.append(_facts(place, moment, camera, arrays) | {"interval_s": interval})
             for name, value in arrays.items():

@@ -6,6 +6,7 @@ The people come from the table beside the human head, drawn in MakeHuman's slide
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from tvface.head.data import HeadData
 # sex, age and origin.
 JITTER = 0.2
 NEAR = 24
+
+Part = Literal["all", "train", "test"]
+PARTS: tuple[str, ...] = get_args(Part)
+# Every eighth row of the table is of the part "test": neighbours of a row that nobody of "train" comes from.
+_TEST_EVERY = 8
 
 
 @dataclass(frozen=True)
@@ -48,18 +54,25 @@ class Population:
 
     Args:
         head: the human head, whose identity columns are the table's.
+        part: rows of the table that are drawn from: all, or those of the people to train with or to test on, of which
+            none comes from a row of the other part.
 
     Raises:
-        ValueError: the head is another one.
+        ValueError: the head is another one, or there is no such part.
     """
 
-    def __init__(self, head: HeadData) -> None:
+    def __init__(self, head: HeadData, part: str = "all") -> None:
         if head.notes.get("source") != "human":
             raise ValueError(f"synthetic people need head.model: human; this head is {head.notes.get('source')!r}")
+        if part not in PARTS:
+            raise ValueError(f"part {part!r} of the people: valid are {', '.join(PARTS)}")
         codes, traits = human.table_of_people()
-        self.codes = codes[:, : head.shape_basis.shape[2]]
+        number = np.arange(len(codes))
+        test = number % _TEST_EVERY == _TEST_EVERY - 1
+        kept = {"all": number, "train": number[~test], "test": number[test]}[part]
+        self.codes = codes[kept, : head.shape_basis.shape[2]]
         names = ("male", "age", "african", "asian", "caucasian", "weight")
-        self.natures = [Nature(*(float(traits[name][k]) for name in names)) for k in range(len(codes))]
+        self.natures = [Nature(*(float(traits[name][k]) for name in names)) for k in kept]
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, Nature]:
         """Draw a person: identity code (S,) float32 and nature."""

@@ -1,0 +1,1 @@
+"""Training on synthetic shots, whose truth is known: people, damage, windows, losses."""
