@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tvface.flow.base import resized
 from tvface.model.clips import Clip, resize_flow, stack
 from tvface.model.face_model import Codes, Detail, FaceModel, Geometry
+from tvface.model.spans import encode_spans
 from tvface.model.window import Window
 
 
@@ -26,11 +27,16 @@ class Reconstruction:
 
 
 @torch.no_grad()
-def encode(model: FaceModel, window: Window) -> Codes:
-    """Return the codes of a window of one or more sequences, detail included."""
+def encode(model: FaceModel, window: Window, first: int = 0) -> Codes:
+    """Return the codes of a window of one or more sequences, of any length, detail included.
+
+    Args:
+        model: trained.
+        window: of T frames.
+        first: number of its first frame (:func:`tvface.model.spans.spans`).
+    """
     model.eval()
-    window = window.to(next(model.parameters()).device)
-    return model.encode_coarse(window).replaced(detail=model.encode_detail(window))
+    return encode_spans(model, window.to(next(model.parameters()).device), first)
 
 
 @torch.no_grad()
@@ -42,12 +48,12 @@ def decode(model: FaceModel, codes: Codes) -> Reconstruction:
 
 
 def encode_clip(model: FaceModel, clip: Clip) -> Codes:
-    """Return the codes of a whole sequence: its N frames form one window, whatever the length in training."""
+    """Return the codes of a whole sequence of N frames."""
     return encode(model, stack([clip], [0], len(clip)).window(next(model.parameters()).device))
 
 
 def encode_images(
-    model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], longest: int = 32
+    model: FaceModel, images: Sequence[NDArray[np.uint8]], flow: NDArray[np.float16], first: int = 0
 ) -> Codes:
     """Return the codes of the neighbouring crops of one face, detail included.
 
@@ -55,7 +61,7 @@ def encode_images(
         model: trained; defines device and input size.
         images: N square crops (H,H,3) uint8 RGB, cropped with one transform per sequence (or a slowly moving one).
         flow: (2,N-1,2,S,S) from :func:`tvface.flow.base.sequence_flow`, any S.
-        longest: most frames encoded at once; longer input is split, to bound memory.
+        first: number of the first picture; pictures of one face may then come in several calls that overlap.
 
     Raises:
         ValueError: the flow does not belong to these images.
@@ -65,12 +71,7 @@ def encode_images(
         raise ValueError(f"{count} images need flow of shape (2, {count - 1}, 2, S, S), got {flow.shape}")
     pictures = torch.from_numpy(resized(images, size)).permute(0, 3, 1, 2)[None].float() / 255
     flows = torch.from_numpy(resize_flow(flow, size // 2)).float()
-    parts = []
-    for start in range(0, count, longest):
-        stop = min(start + longest, count)
-        pairs = flows[None, :, start : stop - 1]
-        parts.append(encode(model, _window(pictures[:, start:stop], pairs[:, 0], pairs[:, 1])))
-    return Codes(**{name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0].items()})
+    return encode(model, _window(pictures, flows[None, 0], flows[None, 1]), first)
 
 
 def share_identity(codes: dict[str, Codes], tracks: dict[str, tuple[str, int]]) -> dict[str, Codes]:

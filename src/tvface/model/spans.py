@@ -1,7 +1,8 @@
-"""Long windows in overlapping spans, blended, so that inference sees as many frames at once as training did.
+"""Long windows in overlapping spans, blended, so that inference sees about as many frames at once as training did.
 
-A network over time that was trained on windows of a few frames is not asked for more at once, and its codes do not jump
-where one span ends: spans overlap, and each counts most in its middle.
+Codes do not jump where one span ends: spans overlap by half, and each counts most in its middle. Spans lie on a fixed
+grid of frame numbers, so a frame's codes do not depend on the block of a video in which it is encoded, as long as its
+block comes with :data:`SPAN` frames of its neighbours.
 """
 
 from __future__ import annotations
@@ -11,43 +12,55 @@ import torch
 from tvface.model.face_model import Codes, FaceModel
 from tvface.model.window import Window
 
+SPAN = 10
+"""Frames of a span: the paper's sequences have as many."""
+STRIDE = SPAN // 2
 
-def spans(count: int, length: int, overlap: int) -> list[tuple[int, int]]:
-    """Return (start, stop) of spans that cover ``count`` frames in order; the last one ends with them.
+
+def spans(count: int, first: int = 0, length: int = SPAN, stride: int = STRIDE) -> list[tuple[int, int]]:
+    """Return (start, stop) of the spans that cover ``count`` frames, in order.
 
     Args:
         count: frames, at least 1.
-        length: of a span; fewer frames make one shorter span.
-        overlap: frames that neighbouring spans share at least, less than ``length``.
+        first: number of the first frame; spans start at multiples of ``stride``.
+        length: of a span. Spans that reach beyond the frames are cut, and left out if another covers the rest.
+        stride: between spans, at most ``length``.
 
     Raises:
-        ValueError: the overlap is negative, or not less than the length.
+        ValueError: no frames, or the stride is not between 1 and the length.
     """
-    if not 0 <= overlap < length:
-        raise ValueError(f"an overlap of {overlap} frames does not fit spans of {length}")
-    if count <= length:
-        return [(0, count)]
-    starts = [*range(0, count - length, length - overlap), count - length]
-    return [(start, start + length) for start in starts]
+    if count < 1 or not 1 <= stride <= length:
+        raise ValueError(f"{count} frames in spans of {length} every {stride}: need frames, and 1 <= stride <= length")
+    grid = range(-(-(first - length + 1) // stride) * stride, first + count, stride)
+    cut = [(max(start - first, 0), min(start - first + length, count)) for start in grid]
+    kept: list[tuple[int, int]] = []
+    for start, stop in cut:
+        if kept and kept[-1][0] == start:
+            kept.pop()  # the one before ends earlier
+        if not kept or stop > kept[-1][1]:
+            kept.append((start, stop))
+    return kept
 
 
-def encode_spans(model: FaceModel, window: Window, length: int, overlap: int, *, detail: bool = True) -> Codes:
+def encode_spans(
+    model: FaceModel, window: Window, first: int = 0, length: int = SPAN, stride: int = STRIDE, *, detail: bool = True
+) -> Codes:
     """Return the codes of all frames of a window, (B T, ...), encoded span by span.
 
-    Codes are blended linearly; so are axis-angle vectors, which differ little between two spans of the same frame.
+    Codes are blended linearly; so are axis-angle vectors, which differ little between two spans of one frame. A model
+    that sees frames one by one encodes all of them at once.
 
     Args:
         model: in evaluation mode.
         window: B sequences of T frames.
-        length, overlap: of :func:`spans`.
+        first, length, stride: of :func:`spans`.
         detail: encode the detail codes too.
     """
     batch, count = window.images.shape[:2]
-    if model.spec.over_time is None:  # it sees frames one by one in any case
-        length, overlap = count, 0
+    parts = [(0, count)] if model.spec.over_time is None else spans(count, first, length, stride)
     sums: dict[str, torch.Tensor] = {}
     weights = window.images.new_zeros(count)
-    for start, stop in spans(count, length, overlap):
+    for start, stop in parts:
         part = part_of(window, start, stop)
         codes = model.encode_coarse(part)
         if detail:

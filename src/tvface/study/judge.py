@@ -133,7 +133,7 @@ def codes_of(model: FaceModel, window: TaughtWindow, length: int) -> Codes:
     """Return the coarse codes of a batch of test shots, in overlapping spans of ``length`` frames."""
     model.eval()
     with torch.no_grad():
-        return encode_spans(model, window, length, length // 2, detail=False)
+        return encode_spans(model, window, 0, length, max(1, length // 2), detail=False)
 
 
 def smoothed(codes: Codes, frames: int, sigma: float) -> Codes:

@@ -66,6 +66,20 @@ class Job:
         while block := list(itertools.islice(frames, BLOCK)):
             yield block
 
+    def blocks_among(self, around: int) -> Iterator[tuple[list[VideoFrame], int, int]]:
+        """Yield the blocks of :meth:`blocks` with up to ``around`` frames before and behind them.
+
+        Returns:
+            The frames, and the place of the block's first frame and of the one behind its last.
+        """
+        before: list[VideoFrame] = []
+        blocks = self.blocks()
+        block = next(blocks, [])
+        while block:
+            behind = next(blocks, [])
+            yield [*before, *block, *behind[:around]], len(before), len(before) + len(block)
+            before, block = [*before, *block][-around:], behind
+
     def blocks_of(self, track: int, count: int) -> range:
         """Return the numbers of the blocks, of ``count``, in which a track may have frames."""
         path = self.paths[track]
