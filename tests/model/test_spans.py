@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,6 @@ from tvface.model.face_model import FaceModel, ModelSpec
 from tvface.model.spans import SPAN, encode_spans, part_of, spans
 from tvface.model.window import Window
 from tvface.settings.model import ResidualEncoder
-import itertools
 
 
 def test_spans_cover_and_overlap() -> None:

@@ -37,6 +37,8 @@ FREE: Mapping[str, str] = {
     "train.threads": "processor threads; the results agree up to rounding",
     "train.checkpoint_every": "how often a training saves itself, not what it learns",
     "train.keep_checkpoints": "as train.checkpoint_every",
+    "train.pictures_every": "what is drawn of a training, not what it learns",
+    "train.pictures": "as train.pictures_every",
 }
 _EPISODES = ("results", "videos", "tvqa", "archive", "shows", "sheet", "synth.enabled", "synth.episodes")
 
@@ -162,11 +164,15 @@ STAGES = {
                 *("head.n_shape", "head.n_texture", "head.n_expression"),
             ),
             shard="model/phase",
-            free=("device", "train.models", "train.threads", "train.checkpoint_every", "train.keep_checkpoints"),
+            free=(
+                *("device", "train.models", "train.threads", "train.checkpoint_every", "train.keep_checkpoints"),
+                *("train.pictures_every", "train.pictures"),
+            ),
             # Later phases start from the weights of the phase before.
             where={
                 "*/pretrain": tuple(f"train.warm_start.{name}" for name in ("features", "deca", "resnet50")),
                 "temporal/pretrain": ("train.warm_start.basicvsr", "dataset.flow.weights_file"),
+                "residual/pretrain": ("dataset.flow.weights_file",),
             },
         ),
         Stage("reconstruct", "codes and meshes", ("reconstruct", "masks.classes"), shard="model", free=("device",)),

@@ -197,6 +197,10 @@ class Train:
     validate_every: int = option(50, "steps between validations", low=1)
     checkpoint_every: int = option(100, "steps between checkpoints", low=1)
     keep_checkpoints: int = option(2, "newest checkpoints kept", low=1)
+    pictures_every: int | None = option(
+        1000, "steps between pictures of the same validation windows; null: at the end alone", low=1
+    )
+    pictures: int = option(3, "validation windows that are drawn", low=1)
     original: Original = block(Original)
     deca: Encoder = block(Encoder)
     temporal: TemporalEncoder = block(TemporalEncoder)

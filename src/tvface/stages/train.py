@@ -35,6 +35,7 @@ from tvface.settings.phases import PHASES, Phase
 from tvface.training import phases
 from tvface.training.acceleration import accelerate
 from tvface.training.checkpoint import CheckpointStore
+from tvface.training.journal import Journal
 from tvface.training.loop import Curve, fit
 from tvface.training.loss_networks import LossNetworks
 from tvface.training.precision import NetworksInBfloat16
@@ -48,7 +49,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     Args:
         inputs: ``dataset`` (manifest), ``head`` (npz), ``initial`` (weights of the phase before, as a path or a list
             of at most one; absent or empty for the first phase). Other names are files that these refer to.
-        outputs: ``manifest`` (curve) and ``weights`` (safetensors). Checkpoints go to ``checkpoints/`` beside them.
+        outputs: ``manifest`` (curve) and ``weights`` (safetensors). Beside them ``checkpoints/``, and ``log/`` with
+            what can be watched while it runs (:mod:`tvface.training.journal`) and ``best.safetensors``, the weights
+            that were best in validation.
         shard: ``deca/pretrain`` and the like.
         threads: threads of the CPU's arithmetic.
 
@@ -152,7 +155,14 @@ def _train(fabric: Fabric, job: _Job) -> None:
         *(job.model, job.phase, steps, phase.batch * fabric.world_size, train.frames, len(clips["train"])),
         ", ".join(task.terms),
     )
-    curve = fit(fabric, task, sampler, clips["validation"], steps, phase, train, store)
+    folder = Path(job.outputs["weights"]).parent / "log"
+
+    def keep_best(step: int) -> None:
+        save_weights(folder / "best.safetensors", face_model.weights(), face_model.spec, phase=job.phase, steps=step)
+
+    curve = fit(
+        fabric, task, sampler, clips["validation"], steps, phase, train, store, journal=Journal(folder, keep_best)
+    )
     if fabric.is_global_zero:
         notes = {
             "steps": steps,

@@ -16,7 +16,6 @@ import torch
 from lightning_fabric import Fabric
 
 from tvface.model.clips import Clip
-from tvface.runtime.progress import progress
 from tvface.settings.model import Train
 from tvface.settings.phases import Phase
 from tvface.training.acceleration import one_pass
@@ -75,6 +74,7 @@ def fit(
     settings: Train,
     store: CheckpointStore,
     deferred: bool | None = None,
+    journal: Journal | None = None,
 ) -> Curve:
     """Train ``task`` to ``steps`` optimizer steps with Adam and return its curve.
 
@@ -86,6 +86,7 @@ def fit(
             empty: no validation rows.
         store: checkpoints to resume from and to write; process 0 writes.
         deferred: check and log the steps in groups instead of one by one; None: on a GPU only.
+        journal: what is recorded while it runs; None: lines in the log.
 
     Raises:
         TrainingDiverged: a loss or gradient is not finite. No step is taken with it or after it, and the checkpoints
@@ -95,10 +96,12 @@ def fit(
     # The loop does not wait for a GPU in every step: the GPU itself skips a step that is not finite, and its results
     # are read when something is logged or written. On a CPU every step is checked at once.
     deferred = fabric.device.type == "cuda" if deferred is None else deferred
-    run = _Run(fabric, task, sampler, validation, steps, phase, settings, store, deferred)
-    done = run.begin()
-    for step in progress(range(done, steps), "training", steps - done):
-        run.take(step)
+    run = _Run(fabric, task, sampler, validation, steps, phase, settings, store, deferred, journal or Journal())
+    try:
+        for step in range(run.begin(), steps):
+            run.take(step)
+    finally:
+        run.journal.close()
     return run.curve
 
 
@@ -109,6 +112,7 @@ class _Due:
     logs: bool
     validates: bool
     writes: bool
+    draws: bool
 
     @classmethod
     def after(cls, done: int, steps: int, settings: Train) -> _Due:
@@ -117,6 +121,7 @@ class _Due:
             done == 1 or done % settings.log_every == 0 or last,
             done % settings.validate_every == 0 or last,
             done % settings.checkpoint_every == 0 or last,
+            (settings.pictures_every is not None and done % settings.pictures_every == 0) or last,
         )
 
 
@@ -133,6 +138,7 @@ class _Run:
     settings: Train
     store: CheckpointStore
     deferred: bool
+    journal: Journal
     curve: Curve = field(default_factory=Curve)
 
     def begin(self) -> int:
@@ -150,12 +156,13 @@ class _Run:
             self.optimizer.load_state_dict(state[_OPTIMIZER])
             torch.set_rng_state(state["rng"])
             self.curve = Curve.restored(state["curve"])
-        else:
-            self._validate(0)
         self._judge = _Judge(self.fabric, self.task, self.sampler, self.curve)
         done = 0 if state is None else int(state["step"])
-        images = self.sampler.batch * self.sampler.frames * self.fabric.world_size
-        self._journal = Journal(self.steps, done, images)
+        if self.fabric.is_global_zero:
+            images = self.sampler.batch * self.sampler.frames * self.fabric.world_size
+            self.journal.begin(self.steps, done, images, self.curve.rows)
+        if state is None:
+            self._validate(0)
         return done
 
     def take(self, step: int) -> None:
@@ -175,9 +182,11 @@ class _Run:
         if due.logs:
             means = self.curve.flush(done)
             if self.fabric.is_global_zero:
-                self._journal.line(done, means, self.optimizer.param_groups[0]["lr"], self._judge.norm)
+                self.journal.training(done, means, self.optimizer.param_groups[0]["lr"], self._judge.norm)
         if due.validates:
             self._validate(done)
+        if due.draws and self.fabric.is_global_zero:
+            self._draw(done)
         if due.writes and self.fabric.is_global_zero:
             self._save(done)
 
@@ -209,6 +218,19 @@ class _Run:
         }
         self.store.save(done, checkpoint)
 
+    def _draw(self, step: int) -> None:
+        """Draw the same validation windows every time."""
+        if self.journal.folder is None or not self.validation:
+            return
+        shown = self.validation[: self.settings.pictures]
+        self.task.eval()
+        with torch.no_grad():
+            for window in fixed_windows(shown, self.sampler.frames, len(shown), self.fabric.device):
+                picture = self.task.picture(window)
+                if picture is not None:
+                    self.journal.picture(step, picture)
+        self.task.train()
+
     def _validate(self, step: int) -> None:
         """Append the mean of every term over the validation clips, all in evaluation mode and without gradient."""
         if not self.validation:
@@ -231,6 +253,8 @@ class _Run:
                 "phase's learning_rate, or look at the validation sequences"
             )
         self.curve.rows += [[step, "validation", term, value] for term, value in means.items()]
+        if self.fabric.is_global_zero:
+            self.journal.validation(step, means)
 
 
 class _Judge:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tvface.losses.table import Term, terms_of
@@ -184,6 +185,22 @@ class PhaseTask(Task):
         with single_precision(window.images.device):
             values = {name: term.value(inputs) for name, term in self.terms.items()}
         return {name: self._factor(name, step is not None) * value for name, value in values.items()}
+
+    @torch.no_grad()
+    def picture(self, window: Window) -> NDArray[np.uint8]:
+        """See :meth:`Task.picture`: the frames, the heads in grey (with detail, if that is trained) and as rendered."""
+        codes = self._encode(window)
+        model = self.model
+        geometry = model.geometry(codes)
+        photo = model.target_images(window.images.flatten(0, 1))
+        normals = None if codes.detail is None else model.detail(codes, geometry).normals
+        shape = model.renderer.render_shape(geometry.vertices, geometry.projected, normals, photo)
+        drawn = model.render(codes, geometry)
+        inside = drawn.alpha * drawn.face_eye_mask
+        rows = (photo, shape, drawn.images * inside + photo * (1 - inside))
+        tiles = [row.unflatten(0, window.images.shape[:2]).permute(0, 3, 1, 4, 2).flatten(2, 3) for row in rows]
+        picture = torch.stack(tiles, 1).flatten(0, 2)
+        return (255 * picture.clamp(0, 1) + 0.5).to(torch.uint8).cpu().numpy()
 
     def _factor(self, name: str, training: bool) -> float:
         term = self.terms[name]

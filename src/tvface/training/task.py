@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tvface.model.window import Window
@@ -59,6 +61,10 @@ class Task(nn.Module):
     def load_weights(self, state: dict[str, torch.Tensor]) -> None:
         """Load what :meth:`weights` returned."""
         raise NotImplementedError
+
+    def picture(self, window: Window) -> NDArray[np.uint8] | None:
+        """Return a picture (H, W, 3) uint8 RGB of what the task makes of a window, to watch it learn; None: nothing."""
+        return None
 
     def forward(self, window: Window, step: int | None) -> dict[str, torch.Tensor]:
         """Return the weighted loss terms of a window (scalars)."""
