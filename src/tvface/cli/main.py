@@ -168,8 +168,8 @@ def _add_reconstruct(commands: Any) -> None:
         dest="weights_file",
         type=Path,
         metavar="FILE",
-        help="weights.safetensors (default: those of the run's last phase); for a video also DECA's deca_model.tar, "
-        "with head.model: flame",
+        help="weights.safetensors (default: those of the run's last phase, for a video else the bundled ones); for a "
+        "video also DECA's deca_model.tar, with head.model: flame",
     )
     parser.add_argument(
         "--out",
@@ -192,7 +192,9 @@ def _reconstruct(options: argparse.Namespace) -> None:
         options.set.append("reconstruct.shared_identity=true")
     if options.video is None:
         if options.model not in MODELS:
-            raise SettingsError("reconstruct: name a video, or --model deca or temporal for the dataset's split")
+            raise SettingsError(
+                "reconstruct: name a video, or --model deca, temporal or residual for the dataset's split"
+            )
         _run_stage(options)
         return
     if options.out is None:

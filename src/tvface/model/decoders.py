@@ -54,7 +54,7 @@ class NetworkDecoder:
     def heads(self, codes: Codes) -> tuple[Geometry, Tensor | None]:
         """See :class:`Decoder`."""
         result = decode(self._model, codes)
-        return result.geometry, result.detail.normals
+        return result.geometry, None if result.detail is None else result.detail.normals
 
     @torch.no_grad()
     def geometry(self, codes: Codes) -> Geometry:

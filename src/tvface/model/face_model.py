@@ -117,7 +117,10 @@ class Detail:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything needed to rebuild a model; stored with its weights. Only the encoder of ``model`` counts."""
+    """Everything needed to rebuild a model; stored with its weights. Only the encoder of ``model`` counts.
+
+    Without ``detail`` it has no E_d and F_d: the bundled models, which learn from truth, know coarse heads only.
+    """
 
     model: Literal["deca", "temporal", "residual"]
     n_shape: int
@@ -128,6 +131,7 @@ class ModelSpec:
     uv_size: int
     initial_scale: float
     seed: int
+    detail: bool = True
     deca: Encoder = dataclasses.field(default_factory=Encoder)
     temporal: TemporalSettings = dataclasses.field(default_factory=TemporalSettings)
     residual: ResidualSettings = dataclasses.field(default_factory=ResidualSettings)
@@ -175,9 +179,9 @@ class ModelSpec:
 class FaceModel(nn.Module):
     """Encoders, detail decoder, head, albedo, renderer.
 
-    The state dict holds ``coarse_encoder``, ``detail_encoder`` and ``detail_decoder``, and ``flow`` (SPyNet, shared by
-    both encoders) where the encoder's ``flow`` is "tuned"; head, albedo and renderer come from the head's file. Equal
-    specifications and heads give equal initial weights.
+    The state dict holds ``coarse_encoder``, with detail ``detail_encoder`` and ``detail_decoder``, and ``flow``
+    (SPyNet, shared by both encoders) where the encoder's ``flow`` is "tuned"; head, albedo and renderer come from the
+    head's file. Equal specifications and heads give equal initial weights.
     """
 
     def __init__(self, spec: ModelSpec, head: HeadData) -> None:
@@ -203,8 +207,9 @@ class FaceModel(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
             self.coarse_encoder = self._encoder(sum(spec.widths))
-            self.detail_encoder = self._encoder(DETAIL)
-            self.detail_decoder = DetailDecoder(3 + spec.n_expression + DETAIL, spec.uv_size)
+            if spec.detail:
+                self.detail_encoder = self._encoder(DETAIL)
+                self.detail_decoder = DetailDecoder(3 + spec.n_expression + DETAIL, spec.uv_size)
         self.flow = SPyNet() if spec.over_time is not None and spec.over_time.flow == "tuned" else None
         self._initialise(self.coarse_encoder, spec)
         self.head = HeadModel(head, spec.n_shape, spec.n_expression)
@@ -307,7 +312,7 @@ class FaceModel(nn.Module):
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of the sub-networks that hold trained weights."""
-        parts = ("coarse_encoder", "detail_encoder", "detail_decoder")
+        parts = ("coarse_encoder", *(("detail_encoder", "detail_decoder") if self.spec.detail else ()))
         return parts if self.flow is None else (*parts, "flow")
 
     def weights(self) -> dict[str, torch.Tensor]:

@@ -19,11 +19,11 @@ from tvface.model.window import Window
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Codes (with detail), heads and detail of the N frames of one sequence, on the model's device."""
+    """Codes, heads and detail (if the model has any) of the N frames of one sequence, on the model's device."""
 
     codes: Codes
     geometry: Geometry
-    detail: Detail
+    detail: Detail | None
 
 
 @torch.no_grad()
@@ -36,7 +36,7 @@ def encode(model: FaceModel, window: Window, first: int = 0) -> Codes:
         first: number of its first frame (:func:`tvface.model.spans.spans`).
     """
     model.eval()
-    return encode_spans(model, window.to(next(model.parameters()).device), first)
+    return encode_spans(model, window.to(next(model.parameters()).device), first, detail=model.spec.detail)
 
 
 @torch.no_grad()
@@ -44,7 +44,7 @@ def decode(model: FaceModel, codes: Codes) -> Reconstruction:
     """Return the heads of codes."""
     model.eval()
     geometry = model.geometry(codes)
-    return Reconstruction(codes, geometry, model.detail(codes, geometry))
+    return Reconstruction(codes, geometry, model.detail(codes, geometry) if model.spec.detail else None)
 
 
 def encode_clip(model: FaceModel, clip: Clip) -> Codes:

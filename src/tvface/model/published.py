@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from torch import nn
+
 from tvface.assets import registry as assets
 from tvface.head.data import HeadData
 from tvface.model.face_model import FaceModel, ModelSpec
@@ -116,7 +118,7 @@ def warm_start(model: FaceModel, files: Mapping[str, str | Path]) -> list[LoadRe
         raise SettingsError("train.warm_start: deca and resnet50 both fill the encoders' ResNet; give one of them")
     if "features" in files and files.keys() & {"deca", "resnet50", "basicvsr"}:
         raise SettingsError("train.warm_start: features fill the encoders as the others do; give one or the other")
-    encoders = (model.coarse_encoder, model.detail_encoder)
+    encoders = _encoders(model)
     reports: list[LoadReport] = []
     for name, file in files.items():
         path = Path(file)
@@ -167,4 +169,8 @@ def _start_features(model: FaceModel, path: Path) -> list[LoadReport]:
             "other weights, or null"
         )
     state = load_weights(path)
-    return [load_features(encoder, state, str(path)) for encoder in (model.coarse_encoder, model.detail_encoder)]
+    return [load_features(encoder, state, str(path)) for encoder in _encoders(model)]
+
+
+def _encoders(model: FaceModel) -> list[nn.Module]:
+    return [model.coarse_encoder, *([model.detail_encoder] if model.spec.detail else [])]

@@ -102,10 +102,11 @@ def model_views(model: FaceModel, rows: pd.DataFrame, crops: np.ndarray, size: i
     geometry, renderer = result.geometry, model.renderer
     white = torch.ones(len(rows), 3, size, size)
     coarse = renderer.render_shape(geometry.vertices, geometry.projected, images=white)
-    detail = renderer.render_shape(geometry.vertices, geometry.projected, result.detail.normals, white)
+    normals = None if result.detail is None else result.detail.normals
+    detail = renderer.render_shape(geometry.vertices, geometry.projected, normals, white)
     albedo = model.albedo(result.codes.texture)
     picture = renderer.render(geometry.vertices, geometry.projected, albedo, result.codes.light, (size, size))
-    textured = sample(albedo * result.detail.shading, picture.grid)
+    textured = picture.images if result.detail is None else sample(albedo * result.detail.shading, picture.grid)
     inside = picture.alpha * picture.face_eye_mask
     under = torch.from_numpy(np.stack([_resize(crop, size) for crop in crops])).permute(0, 3, 1, 2).float() / 255
     render = textured * inside + under * (1 - inside)

@@ -170,6 +170,8 @@ def _store_meshes(
         tar.add(f"{stem}.png", encode_png(textures[position]))
         packed = tar.add(f"{stem}.glb", meshes.glb(vertices[position], faces, uv, uv_faces, textures[position]))
         stored.append(dict(zip(_MESHES, (*member, *packed), strict=True)))
+    if result.detail is None:
+        return stored
     middle = len(vertices) // 2
     dense = model.renderer.dense_mesh(result.geometry.vertices[middle], result.detail.displacement[middle], unmasked)
     tar.add(f"{name}_{middle:02d}_detail.obj", meshes.plain_obj(dense.vertices, dense.faces))

@@ -2,8 +2,7 @@
 
     python -m tvface.supervised.train residual --shots .cache/shots5 .cache/shots10 --out runs/residual
 
-writes ``weights.safetensors``, with the detail encoder and decoder as they start. A training that was stopped resumes
-from its checkpoint.
+writes ``weights.safetensors``, a model without detail. A training that was stopped resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ log = logger("supervised")
 
 
 def spec_of(model: str, settings: Settings, seed: int) -> ModelSpec:
-    """Return the specification of a model that learns from truth: points where the renderer has them."""
+    """Return the specification of a model that learns from truth: no detail, points where the renderer has them."""
     train = settings.train
     exact = dataclasses.replace(train, original=dataclasses.replace(train.original, half_pixel_landmarks=False))
-    return ModelSpec.of(model, exact, settings.head, seed)
+    return dataclasses.replace(ModelSpec.of(model, exact, settings.head, seed), detail=False)
 
 
 def train(

@@ -62,10 +62,11 @@ def reconstruct_video(
         settings: of the run: ``faces``, ``frames``, ``head``, ``landmarks``, ``fit``, ``dataset.flow``, the crop of
             ``sequences`` and ``reconstruct.shared_identity`` are used.
         video: any file PyAV opens, or a photograph.
-        model: ``fit``, or ``deca`` or ``temporal`` as in the weights.
+        model: ``fit``, or ``deca``, ``temporal`` or ``residual`` as in the weights.
         out: folder for the results. Results of an earlier run with the same video, weights, settings and code are
             reused.
-        weights_file: ``weights.safetensors``, by default those of the run's last phase, or DECA's ``deca_model.tar``.
+        weights_file: ``weights.safetensors`` or DECA's ``deca_model.tar``; by default those of the run's last phase, or
+            where there are none the bundled model.
         threads: of decoder, encoder and torch.
         refine: fit the codes of the network to the points.
 
@@ -171,7 +172,7 @@ def fit_decoder(settings: Settings, head: HeadData) -> FitDecoder:
 
 
 def trained_weights_file(settings: Settings, model: str, weights_file: Path | None) -> Path:
-    """Return the weights file to use: ``weights_file``, or by default that of the run's last phase.
+    """Return the weights file to use: ``weights_file``, or by default that of the run's last phase, or the bundled one.
 
     Raises:
         SettingsError: the file is missing or of another model.
@@ -180,7 +181,7 @@ def trained_weights_file(settings: Settings, model: str, weights_file: Path | No
     if weights_file is None:
         path = layout.outputs("train", settings, f"{model}/{PHASES[-1]}")["weights"]
         assert isinstance(path, Path)
-        weights_file = path
+        weights_file = path if path.is_file() else _bundled(model, path)
     published = weights_file.suffix == SUFFIX
     if published and not weights_file.is_file():
         raise assets.MissingAsset(f"--weights: {assets.describe_missing(assets.asset('deca_model'), weights_file)}")
@@ -192,6 +193,18 @@ def trained_weights_file(settings: Settings, model: str, weights_file: Path | No
     if spec.model != model:
         raise SettingsError(f"{weights_file} are weights of '{spec.model}', not of '{model}'")
     return weights_file
+
+
+def _bundled(model: str, trained: Path) -> Path:
+    """Return the file of the bundled model of this kind, or ``trained``, which is missing, if none ships."""
+    name = f"model_{model}"
+    if name not in assets.registry():
+        return trained
+    row, path = assets.located(name)[0]
+    if not path.is_file():
+        raise assets.MissingAsset(f"--model {model}: {assets.describe_missing(row, path)}")
+    logger("reconstruct").info("%s is not there; the bundled model %s is used", trained, path)
+    return path
 
 
 def _run_stages(settings: Settings, steps: Steps, threads: int, parts: Parts) -> dict[str, Path]:
