@@ -224,7 +224,7 @@ class _Run:
             return
         shown = self.validation[: self.settings.pictures]
         self.task.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.fabric.autocast():
             for window in fixed_windows(shown, self.sampler.frames, len(shown), self.fabric.device):
                 picture = self.task.picture(window)
                 if picture is not None:

@@ -191,11 +191,13 @@ class PhaseTask(Task):
         """See :meth:`Task.picture`: the frames, the heads in grey (with detail, if that is trained) and as rendered."""
         codes = self._encode(window)
         model = self.model
-        geometry = model.geometry(codes)
-        photo = model.target_images(window.images.flatten(0, 1))
+        with single_precision(window.images.device):
+            geometry = model.geometry(codes)
         normals = None if codes.detail is None else model.detail(codes, geometry).normals
-        shape = model.renderer.render_shape(geometry.vertices, geometry.projected, normals, photo)
-        drawn = model.render(codes, geometry)
+        with single_precision(window.images.device):
+            photo = model.target_images(window.images.flatten(0, 1))
+            shape = model.renderer.render_shape(geometry.vertices, geometry.projected, normals, photo)
+            drawn = model.render(codes, geometry)
         inside = drawn.alpha * drawn.face_eye_mask
         rows = (photo, shape, drawn.images * inside + photo * (1 - inside))
         tiles = [row.unflatten(0, window.images.shape[:2]).permute(0, 3, 1, 4, 2).flatten(2, 3) for row in rows]
