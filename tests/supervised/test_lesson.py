@@ -57,11 +57,13 @@ def test_the_truth_costs_nothing(lesson: Lesson, window: TaughtWindow) -> None:
     straight[..., 3:6] = straight[..., 9:] = 0
     still = dataclasses.replace(window, joints=straight)
     terms = lesson._terms(true_codes(still), still)
-    assert {name: float(terms[name]) for name in ("posed", "neutral", "units", "albedo")} == pytest.approx(
-        dict.fromkeys(("posed", "neutral", "units", "albedo"), 0.0), abs=1e-7
+    assert {name: float(terms[name]) for name in ("posed", "neutral", "size", "units", "albedo")} == pytest.approx(
+        dict.fromkeys(("posed", "neutral", "size", "units", "albedo"), 0.0), abs=1e-6
     )
     rest = lesson.model.codes(torch.zeros(20, sum(lesson.model.spec.widths)))
     wrong = lesson._terms(rest, still)
+    larger = lesson._terms(true_codes(dataclasses.replace(still, shape=1.3 * still.shape)), still)
+    assert float(larger["size"]) > 1e-3 and float(larger["neutral"]) > 1e-5
     assert float(wrong["posed"]) > 3e-3 and float(wrong["neutral"]) > 5e-4 and float(wrong["units"]) > 1e-3
 
 

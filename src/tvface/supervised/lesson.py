@@ -130,13 +130,14 @@ class Lesson(Task):
         with torch.no_grad():
             posed = face.posed(window)
             neutral = face.neutral(window.shape.flatten(0, 1))
-        skin = self.skin(codes.texture)
+        skin, resting = self.skin(codes.texture), face.neutral(codes.shape)
         return {
             "landmark": landmark_loss(points, truth),
             "eye": eye_loss(points, truth),
             "lip": lip_loss(points, truth),
-            "posed": (centred(out.vertices[:, : face.count]) - centred(posed)).abs().mean(),
-            "neutral": (face.neutral(codes.shape) - neutral).abs().mean(),
+            "posed": _apart(centred(out.vertices[:, : face.count]), centred(posed)),
+            "neutral": _apart(resting, neutral),
+            "size": (_size(resting) / _size(neutral)).log().abs().mean(),
             "units": (codes.expression - window.expression.flatten(0, 1)).square().mean(),
             "skin": (skin - window.skin.flatten(0, 1)).abs().mean(),
             "colour": self._colour(codes, window, posed),
@@ -201,6 +202,19 @@ def _texels(head: HeadData, vertices: np.ndarray, size: int) -> np.ndarray:
     column = np.clip((uv[:, 0] * size).astype(np.int64), 0, size - 1)
     row = np.clip(((1 - uv[:, 1]) * size).astype(np.int64), 0, size - 1)
     return np.asarray(row * size + column)
+
+
+def _size(vertices: Tensor) -> Tensor:
+    """Return the root mean square distance (N,1,1) of centred vertices (N,F,3) from their mean."""
+    return vertices.square().sum(-1).mean(1).sqrt()[:, None, None]
+
+
+def _apart(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean difference of coordinates of centred vertices (N,F,3), m, with the predicted ones in true size.
+
+    A picture does not tell how large a head is: a quarter of what people differ in would be noise in the gradient.
+    """
+    return (predicted * (_size(truth) / _size(predicted)) - truth).abs().mean()
 
 
 def centred(vertices: Tensor) -> Tensor:
