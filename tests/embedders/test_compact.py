@@ -46,7 +46,7 @@ def test_people_it_has_not_seen_are_distinguished(embedder: embedders.base.Embed
     samples = make(human.build(Head()), 10, 987_654)
     crops = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in samples.images])
     verification = verify(*pairs(embedder.embed(crops), samples.person, samples.take))
-    assert verification.area > 0.8  # its network was learnt on an earlier generator
+    assert verification.area > 0.88
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
@@ -59,6 +59,6 @@ def test_the_shipped_file_is_small_and_names_its_making() -> None:
     path = FOLDER / IDENTITY
     assert path.stat().st_size < 4_000_000
     bundle = load_bundle(path)
-    assert isinstance(bundle.net, CompactIdentity) and bundle.about["people"] > 1000
+    assert isinstance(bundle.net, CompactIdentity) and bundle.about["people"] >= 1000
     card = path.with_suffix(".md").read_text()
     assert bundle.sha256 in card and "tvface.bundled.faces" in card
