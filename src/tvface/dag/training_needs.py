@@ -10,6 +10,7 @@ from tvface.assets.registry import Asset, Need
 from tvface.assets.spynet_names import weight_files
 from tvface.losses.table import terms_of
 from tvface.settings import Settings
+from tvface.settings.model import start_of
 from tvface.settings.phases import PHASES
 
 # Option of ``train.warm_start`` -> asset of the registry.
@@ -50,7 +51,7 @@ def starts(settings: Settings, model: str) -> dict[str, list[tuple[Asset, Path]]
     for name, asset in _STARTS.items():
         if name == "basicvsr" and model != "temporal":
             continue
-        configured = getattr(settings.train.warm_start, name)
+        configured = start_of(getattr(settings.train.warm_start, name), model)
         if configured is not None:
             kind = _FEATURES_OF.get(model, model)
             files_by_start[name] = assets.located(asset.format(model=kind), configured.replace("{model}", kind))

@@ -125,19 +125,43 @@ class ResidualEncoder(TemporalEncoder):
 
 
 @dataclass(frozen=True)
-class WarmStart:
-    """Weights from which the first phase starts; null: none. Published ones fit the original sizes only."""
+class OfModel:
+    """A file for some models; null: none."""
 
-    features: str | None = option(
+    deca: str | None = option(None, "for deca")
+    temporal: str | None = option(None, "for temporal")
+    residual: str | None = option(None, "for residual")
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Weights from which the first phase starts: a path for all models, or {deca: path, ...} for some; null: none.
+
+    Published ones fit the original sizes only.
+    """
+
+    features: str | OfModel | None = option(
         None,
         "tvface's own weights, with {model} in the name for deca or temporal: the encoders without their last two "
         "layers. The bundled ones fit config.yaml's sizes; not with the others",
     )
-    deca: str | None = option(
-        None, "DECA's deca_model.tar: the whole deca model; of the temporal one ResNet stages, codes and detail decoder"
+    deca: str | OfModel | None = option(
+        None,
+        "DECA's deca_model.tar: the whole deca and residual model; of the temporal one ResNet stages, codes and detail "
+        "decoder",
     )
-    resnet50: str | None = option(None, "torchvision's resnet50-0676ba61.pth: the encoders' ResNet; not with deca")
-    basicvsr: str | None = option(None, "BasicVSR++ (c64n7, REDS4): the temporal encoders' part before the ResNet")
+    resnet50: str | OfModel | None = option(
+        None, "torchvision's resnet50-0676ba61.pth: the encoders' ResNet; not with deca"
+    )
+    basicvsr: str | OfModel | None = option(
+        None, "BasicVSR++ (c64n7, REDS4): the temporal encoders' part before the ResNet"
+    )
+
+
+def start_of(value: str | OfModel | None, model: str) -> str | None:
+    """Return the path that an option of :class:`WarmStart` gives a model."""
+    path: str | None = getattr(value, model) if isinstance(value, OfModel) else value
+    return path
 
 
 @dataclass(frozen=True)

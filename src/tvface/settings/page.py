@@ -107,6 +107,8 @@ def _values_of(hint: Any, metadata: Mapping[str, Any]) -> str:
     if origin is tuple:
         many = "list of" if arguments[-1] is Ellipsis else f"list of {len(arguments)}:"
         return f"{many} {_values_of(arguments[0], metadata)}"
+    if dataclasses.is_dataclass(hint):
+        return "{" + ", ".join(f"{field.name}: ..." for field in dataclasses.fields(hint)) + "}"
     low, high = metadata.get("low"), metadata.get("high")
     if hint not in (int, float) or (low is None and high is None):
         return KINDS[hint]
