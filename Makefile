@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env demo test lint bench lock files weights weights-crops weights-faces weights-landmarks weights-parser \
-	weights-identity weights-features weights-eyes weights-light
+	weights-identity weights-features weights-eyes weights-light weights-shots weights-shape
 
 help:
 	@echo "make env    build .venv from requirements.lock (Python 3.11 or 3.12 is all it needs)"
@@ -59,7 +59,7 @@ bench: env
 # checkpoints beside the weights; a stopped command goes on where it was.
 TRAIN := $(BIN)/python -m tvface.bundled.train
 FEATURES := $(BIN)/python -m tvface.bundled.features
-weights: weights-landmarks weights-parser weights-identity weights-features weights-eyes weights-light
+weights: weights-landmarks weights-parser weights-identity weights-features weights-eyes weights-light weights-shape
 weights-crops: env
 	$(BIN)/python -m tvface.bundled.crops --out .cache/crops --count 30000
 weights-faces: weights-crops
@@ -73,6 +73,15 @@ weights-identity: weights-faces
 weights-features: weights-crops
 	$(FEATURES) deca --crops .cache/crops --steps 3000 --threads 1
 	$(FEATURES) temporal --crops .cache/crops --steps 2000 --batch 12 --frames 2 --threads 1
+# Shots of people of two parts that share nobody: to train with, and to test on.
+SHOTS := $(BIN)/tvface synth-crops --size 96 --layers image clean points labels occluder parameters --processes 2
+weights-shots: env
+	$(SHOTS) --out .cache/shots/five --count 36000 --frames 5 --seed 77 --people train
+	$(SHOTS) --out .cache/shots/ten --count 12000 --frames 10 --seed 78 --people train
+	$(SHOTS) --out .cache/shots/test --count 2400 --frames 10 --seed 901 --people test
+weights-shape: weights-shots
+	$(BIN)/python -m tvface.bundled.shape --crops .cache/shots/five --more .cache/shots/ten --test .cache/shots/test \
+		--steps 6000
 weights-eyes: env
 	$(BIN)/python -m tvface.bundled.eyes --crops .cache/eyes --count 3500 --steps 1400
 weights-light: env

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from benchmarks.views import framed
 from tvface import landmarkers, manifests, parsers
-from tvface.assets import registry
 from tvface.conventions.boxes import box_of_points
-from tvface.fitting.eyes import Eyes, look
+from tvface.fitting.eyes import Eyes
+from tvface.fitting.readers import Readers
 from tvface.fitting.seen_eyes import openings
 from tvface.manifests.synth import TRUTH_FACES, TRUTH_FRAMES
 from tvface.media.images import Image
 from tvface.media.video import VideoReader
-from tvface.networks.bundles import load_bundle
 from tvface.runtime.progress import progress
 from tvface.settings import Settings
 
@@ -38,7 +37,8 @@ class Track:
         truth: T rows of TRUTH_FACES with ``episode`` made unique over all shows, ``time_s`` and ``size``, width and
             height of the picture.
         points: (T,68,2) found points in crop pixels; it and all that follow are set by :func:`find_points`.
-        confidence: (T,68); opening: (T,2) of the eyes in the pictures; transform: (T,2,3) picture to crop pixels.
+        confidence: (T,68); guesses: (T,S) of the shape; opening: (T,2) of the eyes in the pictures.
+        transform: (T,2,3) picture to crop pixels.
         seen: (K,) rows whose crops are kept: images (K,S,S,3) and label maps (K,S,S) uint8.
     """
 
@@ -50,6 +50,7 @@ class Track:
     truth: pd.DataFrame
     points: NDArray[np.float32] = field(init=False)
     confidence: NDArray[np.float32] = field(init=False)
+    guesses: NDArray[np.float32] | None = field(init=False, default=None)
     opening: NDArray[np.float32] = field(init=False)
     transform: NDArray[np.float64] = field(init=False)
     seen: NDArray[np.int64] = field(init=False)
@@ -115,7 +116,7 @@ def find_points(tracks: list[Track], settings: Settings) -> None:
     The crops are cut by MTCNN's box as it would lie around the true points.
     """
     landmarker = landmarkers.create(settings.landmarks.backend, settings.landmarks)
-    network = load_bundle(registry.place("compact_eyes")).net
+    readers = Readers.load(settings.fit.guess > 0)
     parser = parsers.create(settings.masks.backend, settings.masks)
     for track in progress(tracks, "points", len(tracks)):
         boxes = box_of_points(np.stack(track.truth["points68"].to_list()).reshape(-1, 68, 2))
@@ -123,14 +124,16 @@ def find_points(tracks: list[Track], settings: Settings) -> None:
         views = [framed(p, b, settings, settings.landmarks.context) for p, b in zip(wanted, boxes, strict=True)]
         pad, size = views[0].pad, settings.sequences.image_size
         batch, found = settings.landmarks.batch, []
-        eyes = []
+        eyes, guesses = [], []
         for part in (views[start : start + batch] for start in range(0, len(views), batch)):
             regions = np.stack([v.region for v in part])
             found.append(landmarker.locate(regions, np.stack([v.region_box for v in part])))
-            eyes.append(look(regions, found[-1][0], network))
+            eyes.append(readers.look_at_eyes(regions, found[-1][0]))
+            guesses.append(readers.guesses(regions, found[-1][0]))
         track.points = np.concatenate([points for points, _ in found]) - pad
         track.confidence = np.concatenate([confidence for _, confidence in found])
         track.opening = openings(Eyes(*(np.concatenate(one) for one in zip(*eyes, strict=True))), track.points)
+        track.guesses = None if guesses[0] is None else np.concatenate(guesses)
         track.transform = np.stack([view.transform for view in views])
         track.transform[:, :, 2] -= pad
         track.truth["size"] = [(image.shape[1], image.shape[0]) for image in wanted]

@@ -35,6 +35,8 @@ from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed
 from tvface.fitting.person import fit_person
 from tvface.fitting.placed import Placed, observe
+from tvface.fitting.readers import Readers
+from tvface.fitting.shape_guess import ShapeGuess
 from tvface.fitting.start import place
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
@@ -53,7 +55,7 @@ class Fits:
     def __init__(self, data: HeadData, settings: Settings, tracks: Sequence[Track]) -> None:
         self.data, self.settings, self.tracks = data, settings, tracks
         self.full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
-        self.lids = Lids(data)
+        self.lids, self.readers = Lids(data), Readers.load(settings.fit.guess > 0)
         self.head = self.full.restricted(torch.from_numpy(self.lids.vertices))
         self.names = data.notes.get("expression_names", [])[: self.full.n_expression]
         self.size = settings.sequences.image_size
@@ -99,7 +101,8 @@ class Fits:
             codes = self._rigid(observed)
         else:
             fit = replace(self.settings.fit, frames=FRAMES.get(name, self.settings.fit.frames))
-            codes = fit_person(self.head, observed, fit, self.names, lids=self.lids).codes
+            guess = self._guess(tracks, slice(None))
+            codes = fit_person(self.head, observed, fit, self.names, lids=self.lids, guess=guess).codes
         at, parts = 0, []
         for track in tracks:
             rows = np.arange(at, at + len(track.points))
@@ -111,9 +114,20 @@ class Fits:
     def _one(self, track: Track, observed: Observed, placed: Placed, row: int) -> pd.DataFrame:
         """Fit a frame as a photograph: alone."""
         rows = np.array([row])
-        codes = fit_person(self.head, observed.take(rows), self.settings.fit, self.names, lids=self.lids).codes
+        guess = self._guess([track], slice(row, row + 1))
+        fit = self.settings.fit
+        codes = fit_person(self.head, observed.take(rows), fit, self.names, lids=self.lids, guess=guess).codes
         there = Placed(placed.centre[rows], placed.unit[rows], placed.transform[rows], placed.size)
         return self._rows(track, codes, there, np.array([0]), rows).assign(sequence=f"{track.name} {row}")
+
+    def _guess(self, tracks: Sequence[Track], rows: slice) -> ShapeGuess | None:
+        """Return what the pictures of these tracks say about the shape; none if the settings do not ask."""
+        parts = [track.guesses for track in tracks if track.guesses is not None]
+        if self.readers.shape is None or len(parts) < len(tracks):
+            return None
+        guesses = np.concatenate(parts)[rows]
+        weights = np.concatenate([track.confidence.mean(1) for track in tracks])[rows]
+        return self.readers.pooled(guesses, weights, self.full.n_shape)
 
     def _rigid(self, observed: Observed) -> FittedCodes:
         rest = np.zeros(self.head.n_shape, np.float32)

@@ -69,6 +69,7 @@ BUNDLED = {
     "compact_parser": "masks.backend: compact",
     "human_head": "head.model: human",
     "compact_eyes": "the stage fit",
+    "compact_shape": "fit.guess: 2",
     "light_prior": "the stage fit",
 }
 NO_WEIGHTS: list[str] = []  # but the bundled ones
@@ -84,7 +85,7 @@ def test_every_row_has_a_loader_and_a_writer() -> None:
         asset_loading.loader("net")
     registry.cache_clear()
     assert registry().keys() - WRITERS.keys() == {
-        *("compact_eyes", "compact_identity", "compact_landmarks", "compact_parser"),
+        *("compact_eyes", "compact_identity", "compact_landmarks", "compact_parser", "compact_shape"),
         *("features_deca", "features_temporal", "human_head", "light_prior"),
     }
 

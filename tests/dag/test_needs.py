@@ -12,7 +12,7 @@ from tvface.dag.needs import needs, require
 from tvface.settings import SettingsError, merge, parse_settings
 
 # Without other files than the bundled ones.
-BUNDLED = {"compact_landmarks", "compact_parser", "compact_eyes", "light_prior", "human_head"}
+BUNDLED = {"compact_landmarks", "compact_parser", "compact_eyes", "compact_shape", "light_prior", "human_head"}
 NO_WEIGHTS = {"train": {"coarse": {"loss_weights": {"identity": 0}}, "detail": {"loss_weights": {"mrf": 0}}}}
 
 
@@ -68,6 +68,22 @@ def test_needs_follow_the_settings(change: dict[str, object], stage: str, names:
     assert {need.asset.name for need in found} == names
     assert {need.stage for need in found} <= {stage}
     assert all(need.avoid for need in found)
+
+
+def test_each_model_may_have_its_own_start() -> None:
+    registry.cache_clear()
+    start = {"train": {"warm_start": {"deca": {"deca": "a.tar", "residual": "b.tar"}}}}
+    settings = parse_settings(merge(NO_WEIGHTS, start))
+    paths = {
+        model: [str(need.path) for need in needs(settings, "train", f"{model}/pretrain")]
+        for model in ("deca", "temporal", "residual")
+    }
+    assert paths == {"deca": ["a.tar"], "temporal": [], "residual": ["b.tar"]}
+    bundled = {"train": {"warm_start": {"features": "resources/weights/features_{model}.safetensors"}}}
+    (need,) = needs(parse_settings(merge(NO_WEIGHTS, bundled)), "train", "residual/pretrain")
+    assert need.asset.name == "features_deca", "a residual encoder is DECA's with more beside it"
+    with pytest.raises(SettingsError, match=r"train\.warm_start\.deca"):
+        parse_settings({"train": {"warm_start": {"deca": {"dce": "a.tar"}}}})
 
 
 def test_every_job_needs_its_own_files_only() -> None:

@@ -245,13 +245,16 @@ def describe_missing(row: Asset, path: Path) -> str:
     return f"{path} is missing\n    licence: {licence}\n    {way}\n    ({expected}){instead}"
 
 
+# Bundled file -> module of `tvface.bundled` that makes it, where that is not the common trainer.
+_MADE_BY = {"compact_eyes": "eyes", "compact_shape": "shape", "light_prior": "light_prior"}
+
+
 def describe_way(row: Asset) -> str:
     """Return how to get a file."""
     if row.made_by:
         return row.made_by
     if not row.url:
-        made_by = "features" if row.name.startswith("features") else "train"
-        made_by = "eyes" if row.name == "compact_eyes" else made_by
+        made_by = "features" if row.name.startswith("features") else _MADE_BY.get(row.name, "train")
         return f"it belongs to tvface: restore it with git, or make it: python -m tvface.bundled.{made_by} --help"
     if row.walled:
         return f"get it at {row.url} (registration or a form), then put it there"

@@ -44,6 +44,14 @@ _LIMITS = {
         "Lids behind dark glasses, hair or hands get the usual opening, with a low confidence.",
         "Gaze is right to some three to seven degrees, and relative to the camera, not to the head.",
     ),
+    "shape": (
+        "Trained on renders of the human head only: no real photograph was used to train, choose or tune it.",
+        "It guesses the bone of rendered people from skin, hair, age and shading, whose ties to the bone are those of "
+        "MakeHuman's sliders; what is true of real people in them is not measured.",
+        "The fit takes it as the centre of a prior, with the spread that it has on rendered people it had not seen; "
+        "`fit.guess: 0` leaves it out.",
+        "It names nobody's sex, age or origin, and its codes are no measurement of a real face.",
+    ),
     "features": (
         "Trained on renders of the human head only, single people, points and classes exact.",
         "The encoder without its last two linear layers: a start for training (`train.warm_start.features`), not a "

@@ -21,6 +21,7 @@ _LOADERS = {
     **head_loaders.LOADERS,
     **training_loaders.LOADERS,
     "compact_eyes": lambda path: [load_with_report(path)[1]],
+    "compact_shape": lambda path: [load_with_report(path)[1]],
     "light_prior": lambda path: [LoadReport(str(path), LightPrior.load(path).names, (), ())],
 }
 

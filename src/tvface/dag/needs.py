@@ -20,6 +20,7 @@ from tvface.settings import Settings
 from tvface.settings.phases import PHASES
 
 FIT_FILES = ("light_prior", "compact_eyes")
+GUESS = "compact_shape"
 
 
 def needs(settings: Settings, stage: str | None = None, shard: str | None = None) -> list[Need]:
@@ -67,6 +68,9 @@ def _of_stage(settings: Settings, stage: str, shard: str | None) -> Iterator[Nee
         for name in FIT_FILES:
             for row, path in assets.located(name):
                 yield Need(row, "fit", path, "the stage fit", "nothing: it comes with tvface")
+        if settings.fit.guess > 0 and settings.head.model == "human":
+            for row, path in assets.located(GUESS):
+                yield Need(row, "fit", path, f"fit.guess: {settings.fit.guess:g}", "fit.guess: 0")
     elif stage == "train":
         for model, phase in [shard.split("/")] if shard else [(m, p) for m in settings.train.models for p in PHASES]:
             yield from training_needs.needs(settings, model, phase)

@@ -12,6 +12,7 @@ from torch import Tensor
 from tvface.conventions.points68 import PARTS
 from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed, triples
+from tvface.fitting.shape_guess import ShapeGuess
 from tvface.head.model import HeadModel
 from tvface.settings.fit import Fit
 
@@ -42,6 +43,13 @@ class Unknowns(NamedTuple):
     shift: Tensor
 
 
+class Guess(NamedTuple):
+    """:class:`tvface.fitting.shape_guess.ShapeGuess` as tensors."""
+
+    mean: Tensor
+    spread: Tensor
+
+
 class Energy:
     """The energy of unknowns for observed frames.
 
@@ -53,6 +61,7 @@ class Energy:
         fixed_shape: the shape is decided already: no prior of it is counted.
         lids: the opening of the head's eyes, whose vertices are the first ones of ``head``; none: the points' lids
             alone count.
+        guess: centre and deviations of the prior of the shape; none: the mean head's.
     """
 
     def __init__(
@@ -63,7 +72,10 @@ class Energy:
         names: Sequence[str],
         fixed_shape: bool,
         lids: Lids | None = None,
+        guess: ShapeGuess | None = None,
     ) -> None:
+        self.guess = Guess(*map(torch.from_numpy, guess or ShapeGuess.of_mean_head(head.n_shape)))
+        self.shape_prior = settings.shape_prior if guess is None else settings.guess
         self.head, self.settings, self.units, self.fixed_shape = head, settings, bool(names), fixed_shape
         self.points = torch.from_numpy(observed.points)
         self.weight = torch.from_numpy(observed.confidence).clamp(max=1).clone()
@@ -119,7 +131,8 @@ class Energy:
         total = self.settings.expression_prior * expression.square().sum() / 2
         if not self.fixed_shape:
             # Times the frames: the points' errors are the same in every frame and do not average out.
-            total = total + self.settings.shape_prior * len(expression) * unknowns.shape.square().sum() / 2
+            off = (unknowns.shape - self.guess.mean) / self.guess.spread
+            total = total + self.shape_prior * len(expression) * off.square().sum() / 2
         if self.units:
             total = total + _BOUND * (torch.relu(-expression).square() + torch.relu(expression - 1).square()).sum()
         total = total + (jaw / jaw.new_tensor(_JAW_SD)).square().sum() / 2

@@ -13,6 +13,7 @@ from tvface.fitting.bridges import bridged
 from tvface.fitting.codes import PER_FRAME, FittedCodes, joined
 from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed
+from tvface.fitting.shape_guess import ShapeGuess
 from tvface.fitting.solver import solve
 from tvface.fitting.verdicts import judge, residuals
 from tvface.head.model import HeadModel
@@ -37,6 +38,7 @@ def fit_person(
     names: Sequence[str] = (),
     start: FittedCodes | None = None,
     lids: Lids | None = None,
+    guess: ShapeGuess | None = None,
 ) -> PersonFit:
     """Fit every frame of one person with one shape.
 
@@ -50,15 +52,15 @@ def fit_person(
         settings: weights, limits and steps.
         names: of the expression columns if these are face units, else none.
         start: codes of T frames to start from (of a network); none: the mean head, placed rigidly.
-        lids: see :class:`tvface.fitting.energy.Energy`.
+        lids, guess: see :class:`tvface.fitting.energy.Energy`.
     """
     rows = deciding_rows(observed, settings.frames)
-    decided, verdict = _decide(head, observed.take(rows), settings, names, start and start.take(rows), lids)
+    decided, verdict = _decide(head, observed.take(rows), settings, names, start and start.take(rows), lids, guess)
     good = verdict == FITTED
     again = 0 < good.sum() < len(rows)
     if again:
         rows = rows[good]
-        decided, _ = _decide(head, observed.take(rows), settings, names, start and start.take(rows), lids)
+        decided, _ = _decide(head, observed.take(rows), settings, names, start and start.take(rows), lids, guess)
     if again or len(rows) < len(observed):
         parts = [
             _piece(head, observed, settings, names, decided.shape, start, lids, piece) for piece in pieces(observed)
@@ -115,9 +117,10 @@ def _decide(
     names: Sequence[str],
     start: FittedCodes | None,
     lids: Lids | None,
+    guess: ShapeGuess | None,
 ) -> tuple[FittedCodes, NDArray[np.object_]]:
     """Return codes with the shape that fits best, and the frames' verdicts."""
-    codes = solve(head, observed, settings, names, start=start, lids=lids)
+    codes = solve(head, observed, settings, names, start=start, lids=lids, guess=guess)
     return codes, judge(codes, residuals(codes.points(head), observed), observed, settings)
 
 

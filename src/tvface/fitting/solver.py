@@ -13,6 +13,7 @@ from tvface.fitting.codes import FittedCodes
 from tvface.fitting.energy import Energy, Unknowns
 from tvface.fitting.eyes import Lids
 from tvface.fitting.observed import Observed
+from tvface.fitting.shape_guess import ShapeGuess
 from tvface.fitting.start import place
 from tvface.head.model import HeadModel
 from tvface.settings.fit import Fit
@@ -31,6 +32,7 @@ def solve(
     shape: NDArray[np.float32] | None = None,
     start: FittedCodes | None = None,
     lids: Lids | None = None,
+    guess: ShapeGuess | None = None,
 ) -> FittedCodes:
     """Fit the codes to observed frames.
 
@@ -43,12 +45,12 @@ def solve(
         settings: weights, deviations and steps.
         names: of the expression columns if these are face units, else none.
         shape: (S,) identity code to keep; none: it is fitted too.
-        lids: see :class:`tvface.fitting.energy.Energy`.
-        start: codes to start from (of a network); none: the mean head (or ``shape``), placed rigidly.
+        lids, guess: see :class:`tvface.fitting.energy.Energy`.
+        start: codes to start from (of a network); none: the guess or the mean head (or ``shape``), placed rigidly.
     """
     count = len(observed)
     if start is None:
-        rest = np.zeros(head.n_shape, np.float32) if shape is None else shape
+        rest = (guess or ShapeGuess.of_mean_head(head.n_shape)).mean if shape is None else shape
         rigid = place(head, observed.points, observed.confidence, rest)
         start = FittedCodes(
             rest,
@@ -61,7 +63,7 @@ def solve(
     origin = Unknowns(*(torch.from_numpy(np.array(getattr(start, name))) for name in Unknowns._fields))
     if shape is not None:
         origin = origin._replace(shape=torch.from_numpy(np.array(shape)))
-    energy = Energy(head, observed, settings, names, shape is not None, lids)
+    energy = Energy(head, observed, settings, names, shape is not None, lids, guess)
     steps = torch.zeros(sum(_sizes(origin, shape is not None)), requires_grad=True)
     optimiser = torch.optim.LBFGS(
         [steps], max_iter=settings.steps, history_size=_HISTORY, line_search_fn="strong_wolfe", tolerance_change=1e-7

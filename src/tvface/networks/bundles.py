@@ -16,7 +16,7 @@ from tvface.assets.reports import LoadReport
 from tvface.files.atomic import atomic
 from tvface.files.digests import digest
 from tvface.files.relative import bare_path, without_absolute_paths
-from tvface.networks.compact import CompactIdentity, CompactLandmarks, CompactParser
+from tvface.networks.compact import CompactIdentity, CompactLandmarks, CompactParser, CompactShape
 from tvface.networks.eyes import CompactEyes
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "weights"
@@ -24,11 +24,13 @@ LANDMARKS = "compact_landmarks.safetensors"
 PARSER = "compact_parser.safetensors"
 IDENTITY = "compact_identity.safetensors"
 EYES = "compact_eyes.safetensors"
+SHAPE = "compact_shape.safetensors"
 NETWORKS: dict[str, type[nn.Module]] = {
     "CompactLandmarks": CompactLandmarks,
     "CompactParser": CompactParser,
     "CompactIdentity": CompactIdentity,
     "CompactEyes": CompactEyes,
+    "CompactShape": CompactShape,
 }
 
 
@@ -41,7 +43,7 @@ class Bundle:
     """A network in evaluation mode, with the metadata of its file.
 
     ``size`` is the side of the input in pixels; ``window`` the side of its region, in mean sides of the detector's box
-    (landmarks) or of the 68 points' box (parser), or in sides of the aligned crop (identity).
+    (landmarks) or of the 68 points' box (parser), or in sides of the aligned crop (identity, shape).
     """
 
     net: nn.Module

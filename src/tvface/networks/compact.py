@@ -170,9 +170,37 @@ class CompactIdentity(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, dimension) vectors of unit length of (B, 3, size, size) RGB pictures in [0, 1]."""
+        vector: Tensor = self.out(self.features(images))
+        return F.normalize(vector.float(), dim=1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the (B, C) features before the last layer."""
         # Normalise exposure: brightness and contrast of the face, the same for all channels, so that its colour stays.
         size = images.shape[-1]
         face = images[:, :, size // 4 : -(size // 4), size // 4 : -(size // 4)]
         spread, mean = torch.std_mean(face, (1, 2, 3), keepdim=True)
-        vector: Tensor = self.out(self.gather(self.body((images - mean) / (spread + 0.03))))
-        return F.normalize(vector.float(), dim=1)
+        vector: Tensor = self.gather(self.body((images - mean) / (spread + 0.03)))
+        return vector
+
+
+class CompactShape(CompactIdentity):
+    """The identity code of the head, guessed from an aligned face: the trunk of :class:`CompactIdentity`, two layers.
+
+    ``spread`` (codes,) is the standard deviation of the true code about the mean guess of a person's frames.
+    """
+
+    spread: Tensor
+
+    def __init__(self, codes: int = 100, hidden: int = 192) -> None:
+        super().__init__()
+        before, last = self.out[0], nn.Linear(hidden, codes)
+        assert isinstance(before, nn.Linear)
+        nn.init.zeros_(last.bias)
+        nn.init.normal_(last.weight, std=0.01)  # training starts near the mean head
+        self.out = nn.Sequential(nn.Linear(before.in_features, hidden), nn.ReLU(inplace=True), last)
+        self.register_buffer("spread", torch.ones(codes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (B, codes) of (B, 3, size, size) RGB pictures in [0, 1]."""
+        guess: Tensor = self.out(self.features(images))
+        return guess.float()

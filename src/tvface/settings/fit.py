@@ -24,6 +24,12 @@ class Fit:
     )
     contour: float = option(0.7, "weight of the jaw's points", low=0)
     shape_prior: float = option(0.3, "weight of the prior of the shape, times the number of frames", low=0)
+    guess: float = option(
+        2.0,
+        "the same where the prior is centred on what a network guesses from the pictures (head.model: human); 0: no "
+        "guess, the mean head and shape_prior",
+        low=0,
+    )
     expression_prior: float = option(1.0, "weight of the prior of the expression", low=0)
     smoothness: float = option(2.0, "weight of second differences over time at 30 frames/s", low=0)
     max_residual: float = option(

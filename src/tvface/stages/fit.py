@@ -1,10 +1,10 @@
 """Fit the head to every crop: one shape and albedo per person, pose, jaw, expression, camera and light per frame.
 
-The points decide the geometry, the picture of each eye its lids and gaze; with the geometry fixed, the skin's colours
-decide albedo and light. Reads the manifests of sequences, landmarks and masks with their pictures, and the head. Writes
-one row per crop: codes, projected points, the distance of every point, and a verdict
-(:mod:`tvface.fitting.verdicts`). Drops nothing: ``dataset`` decides by the verdicts; frames that failed are counted by
-reason in the provenance's notes.
+The points decide the geometry, helped by a guess of the shape from the pictures; the picture of each eye decides its
+lids and gaze; with the geometry fixed, the skin's colours decide albedo and light. Reads the manifests of sequences,
+landmarks and masks with their pictures, and the head. Writes one row per crop: codes, projected points, the distance of
+every point, and a verdict (:mod:`tvface.fitting.verdicts`). Drops nothing: ``dataset`` decides by the verdicts; frames
+that failed are counted by reason in the provenance's notes.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from tvface import manifests
 from tvface.assets import registry
 from tvface.dag.provenance import Paths, provenance, stage_run
-from tvface.fitting.eyes import BATCH, Eyes, Lids, Network, look
+from tvface.fitting.eyes import BATCH, Eyes, Lids
 from tvface.fitting.light_prior import LightPrior
 from tvface.fitting.person import PersonFit, fit_person
 from tvface.fitting.photometry import Appearance, Photometry
 from tvface.fitting.placed import Placed, observe
+from tvface.fitting.readers import Readers
 from tvface.fitting.seen_eyes import joints, openings
+from tvface.fitting.shape_guess import ShapeGuess
 from tvface.fitting.views import Picture, views
 from tvface.head.data import HeadData
 from tvface.head.model import HeadModel
@@ -34,7 +37,6 @@ from tvface.manifests.sequences import SEQUENCES
 from tvface.media.images import decode_labels, read_image
 from tvface.media.tarstore import read_bytes
 from tvface.mining.surroundings import path_of
-from tvface.networks.bundles import load_bundle
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
 from tvface.settings import Settings
@@ -61,7 +63,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
     lids = Lids(data)
     head = full.restricted(torch.from_numpy(lids.vertices))
-    network = load_bundle(registry.place("compact_eyes")).net
+    readers = Readers.load(settings.fit.guess > 0 and data.notes.get("source") == "human")
     names = data.notes.get("expression_names", [])[: full.n_expression]
     photometry = Photometry(data, settings.head.n_texture, LightPrior.load(registry.place("light_prior")))
     joined = sequences.merge(landmarks.drop(columns=["episode", "score"]), on=_KEY)
@@ -69,8 +71,9 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     parts = []
     people = list(_shared(joined, settings.fit.share))
     for rows in progress(people, f"fit {shard}", len(people)):
-        eyes = _eyes(rows, network)
-        fit, placed = _fit(head, rows, settings, names, lids, eyes)
+        eyes, guesses = _looks(rows, readers)
+        guess = None if guesses is None else readers.pooled(guesses, _trust(rows), full.n_shape)
+        fit, placed = _fit(head, rows, settings, names, lids, eyes, guess)
         seen = views(full, fit.codes, placed.camera(fit.codes), _pictures(rows))
         parts.append(_table(rows, fit, placed, head, photometry.fit(seen), eyes))
     table = pd.concat(parts, ignore_index=True) if parts else FIT.empty()
@@ -97,19 +100,32 @@ def _shared(joined: pd.DataFrame, share: str) -> Iterator[pd.DataFrame]:
         yield rows.sort_values(_KEY).reset_index(drop=True)
 
 
-def _eyes(rows: pd.DataFrame, network: Network) -> Eyes:
-    """Read the eyes of every crop, a part of the crops at a time."""
+def _looks(rows: pd.DataFrame, readers: Readers) -> tuple[Eyes, NDArray[np.float32] | None]:
+    """Read the eyes of every crop and guess its shape, a part of the crops at a time."""
     points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2)
-    parts = []
+    eyes, guesses = [], []
     for start in range(0, len(rows), BATCH):
         part = rows.iloc[start : start + BATCH]
-        crops = [read_image(r.image_file, r.image_offset, r.image_length) for r in part.itertuples()]
-        parts.append(look(np.stack(crops), points[start : start + BATCH], network))
-    return Eyes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        crops = np.stack([read_image(r.image_file, r.image_offset, r.image_length) for r in part.itertuples()])
+        eyes.append(readers.look_at_eyes(crops, points[start : start + BATCH]))
+        guesses.append(readers.guesses(crops, points[start : start + BATCH]))
+    read = Eyes(*(np.concatenate(columns) for columns in zip(*eyes, strict=True)))
+    return read, np.concatenate([g for g in guesses if g is not None]) if guesses[0] is not None else None
+
+
+def _trust(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Return how much each crop's guess counts, (T,): the points' mean confidence."""
+    return np.stack(rows["confidence"].to_list()).astype(np.float64).mean(1)
 
 
 def _fit(
-    head: HeadModel, rows: pd.DataFrame, settings: Settings, names: list[str], lids: Lids, eyes: Eyes
+    head: HeadModel,
+    rows: pd.DataFrame,
+    settings: Settings,
+    names: list[str],
+    lids: Lids,
+    eyes: Eyes,
+    guess: ShapeGuess | None,
 ) -> tuple[PersonFit, Placed]:
     points = np.stack(rows["points68"].to_list()).reshape(-1, 68, 2)
     limit = settings.fit.max_instability
@@ -125,7 +141,7 @@ def _fit(
         settings.sequences.image_size,
         openings(eyes, points),
     )
-    fit = fit_person(head, observed, settings.fit, names, lids=lids)
+    fit = fit_person(head, observed, settings.fit, names, lids=lids, guess=guess)
     return fit._replace(verdict=np.where(unstable, "unstable", fit.verdict)), placed
 
 

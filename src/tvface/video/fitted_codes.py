@@ -17,11 +17,12 @@ from tvface import landmarkers, parsers
 from tvface.assets import registry
 from tvface.fitting.bridges import bridged
 from tvface.fitting.codes import FittedCodes
-from tvface.fitting.eyes import Eyes, Lids, Network, look
+from tvface.fitting.eyes import Eyes, Lids
 from tvface.fitting.light_prior import LightPrior
 from tvface.fitting.person import fit_person
 from tvface.fitting.photometry import Photometry
 from tvface.fitting.placed import observe
+from tvface.fitting.readers import Readers
 from tvface.fitting.seen_eyes import joints, openings, smoothed
 from tvface.fitting.views import views
 from tvface.head.model import HeadModel
@@ -30,7 +31,6 @@ from tvface.manifests.fit import FITTED
 from tvface.media.images import warp_crop
 from tvface.media.video import VideoFrame
 from tvface.model.codes_store import CodesStore, Rows
-from tvface.networks.bundles import load_bundle
 from tvface.parsers.base import Parser
 from tvface.runtime.logging import logger
 from tvface.runtime.progress import progress
@@ -63,7 +63,7 @@ def find(job: Job, found: Found, steps: Steps, key: str) -> None:
         return
     landmarker = landmarkers.create(job.settings.landmarks.backend, job.settings.landmarks)
     parser = parsers.create(job.settings.masks.backend, job.settings.masks)
-    network = load_bundle(registry.place("compact_eyes")).net
+    readers = _readers(job)
     sampled = frozenset(job.faces["source_frame"].astype(int))
     count = 0
     for count, block in enumerate(progress(job.blocks(), f"points in blocks of {BLOCK} frames"), 1):
@@ -71,7 +71,7 @@ def find(job: Job, found: Found, steps: Steps, key: str) -> None:
             with job.parts.timed("masks"):
                 found.looks.add(count - 1, _block_looks(job, block, parser, sampled))
             with job.parts.timed("points"):
-                found.points.add(count - 1, _block_points(job, block, landmarker, network))
+                found.points.add(count - 1, _block_points(job, block, landmarker, readers))
     found.points.finish(count)
 
 
@@ -106,9 +106,14 @@ def _regions(frames: list[VideoFrame], maps: NDArray[np.float64], size: int, pad
     return np.stack([warp_crop(f.image, m, size + 2 * pad) for f, m in zip(frames, around, strict=True)])
 
 
-def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker, network: Network) -> Rows:
+def _readers(job: Job) -> Readers:
+    return Readers.load(job.settings.fit.guess > 0 and job.head.notes.get("source") == "human")
+
+
+def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker, readers: Readers) -> Rows:
     """Return the rows of all tracks in a block: ``track``, ``frame``, ``time_s``, ``transform``, ``points`` (N,68,2) in
-    crop pixels, ``confidence`` (N,68), and what the eyes show: ``opening``, ``gaze``, ``sure`` (N,2)."""
+    crop pixels, ``confidence`` (N,68), what the eyes show: ``opening``, ``gaze``, ``sure`` (N,2), and the ``guess`` of
+    the shape (N,S), if the settings ask for it."""
     settings, size = job.settings, job.size
     pad = round(size * (settings.landmarks.context - 1) / 2)
     scale = job.scale(block[0])
@@ -124,7 +129,8 @@ def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker, net
             for start, boxes in _batches(_boxes(settings, size, pad, len(frames)), settings.landmarks.batch)
         ]
         points = np.concatenate([points for points, _ in found])
-        eyes = look(regions, points, network)
+        eyes = readers.look_at_eyes(regions, points)
+        guesses = readers.guesses(regions, points)
         parts.append(
             {
                 "opening": eyes.opening,
@@ -136,6 +142,7 @@ def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker, net
                 "transform": maps,
                 "points": points - pad,
                 "confidence": np.concatenate([confidence for _, confidence in found]),
+                **({} if guesses is None else {"guess": guesses}),
             }
         )
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
@@ -207,6 +214,7 @@ class _Tools:
         self.head = self.full.restricted(torch.from_numpy(self.lids.vertices))
         prior = LightPrior.load(registry.place("light_prior"))
         self.photometry = Photometry(job.head, sizes.n_texture, prior)
+        self.readers = _readers(job)
 
 
 def _fit_track(job: Job, tools: _Tools, found: Found, start: CodesStore | None, track: int) -> Rows | None:
@@ -227,7 +235,10 @@ def _fit_track(job: Job, tools: _Tools, found: Found, start: CodesStore | None, 
     )
     before = None if start is None else placed.codes(_gathered(job, start, track))
     names = data.notes.get("expression_names", [])[: tools.full.n_expression]
-    fit = fit_person(tools.head, observed, settings.fit, names, before, tools.lids)
+    guess = None
+    if "guess" in rows:
+        guess = tools.readers.pooled(rows["guess"], rows["confidence"].mean(1), tools.full.n_shape)
+    fit = fit_person(tools.head, observed, settings.fit, names, before, tools.lids, guess)
     fitted = fit.verdict == FITTED
     if not fitted.all():
         reasons, counts = np.unique(fit.verdict[~fitted].astype(str), return_counts=True)

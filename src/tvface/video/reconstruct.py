@@ -131,7 +131,7 @@ def reconstruct_video(
         drawn_by = job(fit_decoder(settings, head))
         found = Found(out / "work")
         labels = (settings.landmarks, settings.masks)
-        read_settings = [*map(as_mapping, labels), settings.sequences.image_size]
+        read_settings = [*map(as_mapping, labels), settings.sequences.image_size, settings.fit.guess > 0]
         searched = key(
             read_settings,
             "tvface.video.fitted_codes",
