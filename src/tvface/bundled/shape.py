@@ -28,7 +28,7 @@ from tvface.networks.bundles import SHAPE, save_bundle
 from tvface.networks.compact import CompactShape
 from tvface.supervised import shots
 from tvface.supervised.damage import grained, recoloured
-from tvface.supervised.lesson import FaceTruth
+from tvface.supervised.lesson import FaceTruth, apart, similar_mm
 
 FILE = SHAPE
 FRAMES = 5  # of each scene, over which a person's guesses are averaged to judge
@@ -126,7 +126,7 @@ def train(
         pictures, codes = faces.batch(recipe.batch, np.random.default_rng((recipe.seed, 8, step)))
         with torch.autocast("cpu", torch.bfloat16):
             guessed = net(pictures)
-        loss = distance_mm(truth.neutral(guessed), truth.neutral(codes)) + 0.05 * (guessed - codes).square().mean()
+        loss = 1000 * apart(truth.neutral(guessed), truth.neutral(codes)) + 0.05 * (guessed - codes).square().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -134,8 +134,9 @@ def train(
         schedule.step()
         running += float(loss.detach())
         if step % every == 0 or step == recipe.steps:
-            finish(net, test)
-            figures = plain(judge(net.eval(), test, truth))
+            seen = guesses(net, test)
+            finish(net, *seen)
+            figures = plain(judge(*seen, truth))
             net.train()
             curve.append({"step": step, "loss": round(running / ((step - 1) % every + 1), 4), **figures})
             running = 0.0
@@ -147,12 +148,6 @@ def train(
                 about = {"recipe": asdict(recipe), "step": step, "curve": curve, "seconds": seconds}
                 torch.save({**state, **about}, checkpoint)
     return net.eval(), curve, before + time.monotonic() - started
-
-
-def distance_mm(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean difference of coordinates of centred vertices (N, F, 3) m, in true size, in mm."""
-    size = [vertices.square().sum(-1).mean(1).sqrt()[:, None, None] for vertices in (predicted, truth)]
-    return 1000 * (predicted * (size[1] / size[0]) - truth).abs().mean()
 
 
 @torch.inference_mode()
@@ -176,43 +171,36 @@ def guesses(net: CompactShape, test: shots.Shots, frames: int = FRAMES) -> tuple
     return torch.cat(rows), torch.from_numpy(np.stack(codes)).float(), who
 
 
-def finish(net: CompactShape, test: shots.Shots) -> None:
-    """Set the spread: of the true codes about the mean guess of a person's frames."""
-    guessed, codes, who = guesses(net, test)
-    people = torch.tensor(who)
-    mean = torch.stack([guessed[people == person].mean(0) for person in sorted(set(who))])
-    true = torch.stack([codes[people == person][0] for person in sorted(set(who))])
+def finish(net: CompactShape, guessed: Tensor, codes: Tensor, who: Sequence[int]) -> None:
+    """Set the spread: of the true codes about the mean guess of a person's frames; arguments of :func:`guesses`."""
+    mean, true = _of_people(guessed, who), _of_people(codes, who)
     net.spread.copy_((true - mean).square().mean(0).sqrt().clamp(0.05, 1.0))
-    net.train()
 
 
-@torch.inference_mode()
-def judge(net: CompactShape, test: shots.Shots, truth: FaceTruth) -> dict[str, float]:
-    """Return the figures on people that nobody in training resembles more than chance: errors over the mean head's."""
-    from tvface.evaluation.geometry import align_similarity
+def judge(guessed: Tensor, codes: Tensor, who: Sequence[int], truth: FaceTruth) -> dict[str, float]:
+    """Return the figures: errors of the resting face over the mean head's; arguments of :func:`guesses`."""
+    true = _of_people(codes, who)
 
-    guessed, codes, who = guesses(net, test)
-    people, names = torch.tensor(who), sorted(set(who))
+    def error(shape: Tensor) -> float:
+        return float(similar_mm(truth.neutral(shape), truth.neutral(true)).mean())
 
-    def error(predicted: Tensor, true: Tensor) -> float:
-        a, b = (truth.neutral(each).double().numpy() for each in (predicted, true))
-        return float(1000 * np.linalg.norm(align_similarity(a, b) - b, axis=-1).mean())
-
-    per_person = torch.stack([codes[people == person][0] for person in names])
     ways = {
-        "one frame": torch.stack([guessed[people == person][0] for person in names]),
-        "one scene": torch.stack([guessed[people == person][:FRAMES].mean(0) for person in names]),
-        "two scenes": torch.stack([guessed[people == person].mean(0) for person in names]),
+        "one frame": _of_people(guessed, who, 1),
+        "one scene": _of_people(guessed, who, FRAMES),
+        "two scenes": _of_people(guessed, who),
     }
-    mean = error(0 * per_person, per_person)
-    figures = {
-        f"neutral error of {name}, % of the mean head's": 100 * error(v, per_person) / mean for name, v in ways.items()
-    }
-    first = slice(0, 10)
-    off = (ways["two scenes"] - per_person)[:, first]
+    mean = error(0 * true)
+    figures = {f"neutral error of {name}, % of the mean head's": 100 * error(v) / mean for name, v in ways.items()}
+    off = (ways["two scenes"] - true)[:, :10]
     figures["spread of the first 10 codes"] = float(off.square().mean().sqrt())
     figures["mean head mm"] = mean
     return figures
+
+
+def _of_people(rows: Tensor, who: Sequence[int], first: int | None = None) -> Tensor:
+    """Return the mean of each person's rows (N, S), or of the ``first`` of them."""
+    people = torch.tensor(who)
+    return torch.stack([rows[people == person][:first].mean(0) for person in sorted(set(who))])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -220,7 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_parser("tvface.bundled.shape", __doc__)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="further folders of shots")
-    parser.add_argument("--test", type=Path, required=True, help="folder of shots of other people, only to judge")
+    parser.add_argument(
+        "--test", type=Path, required=True, help="folder of shots of other people, to judge and to set the spread by"
+    )
     add_training(
         parser, rate=Recipe.rate, held_out=0, threads=1, crops_help="folder of shots", held_out_help="not used"
     )

@@ -11,8 +11,10 @@ from tvface.assets import registry
 from tvface.fitting import shape_guess
 from tvface.fitting.eyes import Eyes, Network, look
 from tvface.fitting.shape_guess import ShapeGuess
+from tvface.head.data import HeadData
 from tvface.networks.bundles import load_bundle
 from tvface.networks.compact import CompactShape
+from tvface.settings.fit import Fit
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Readers:
 
     eyes: Network
     shape: CompactShape | None
+
+    @classmethod
+    def of(cls, settings: Fit, head: HeadData) -> Readers:
+        """Load what the settings ask for; the guess knows the codes of the human head alone."""
+        return cls.load(settings.guess > 0 and head.notes.get("source") == "human")
 
     @classmethod
     def load(cls, with_guess: bool) -> Readers:

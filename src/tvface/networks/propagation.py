@@ -18,6 +18,7 @@ from torch import nn
 from tvface.networks.alignment import SecondOrderDeformableAlignment
 from tvface.networks.residual import ResidualStack
 from tvface.networks.warp import flow_warp
+from tvface.settings.model import TemporalEncoder
 
 Connection = Literal["grid", "eq7"]
 FirstFrame = Literal["zero", "align"]
@@ -71,6 +72,20 @@ class SecondOrderPropagation(nn.Module):
             inputs = channels * (2 + index if connection == "grid" else 2)
             self.deform_align[name] = SecondOrderDeformableAlignment(channels, groups, max_residue)
             self.backbone[name] = ResidualStack(inputs, channels, blocks, norm=norm)
+
+    @classmethod
+    def of(cls, size: TemporalEncoder, *, norm: bool) -> SecondOrderPropagation:
+        """Return the propagation of an encoder's settings."""
+        return cls(
+            size.channels,
+            size.blocks,
+            size.rnn_layers,
+            size.deform_groups,
+            size.max_residue,
+            size.connection,
+            size.first_frame,
+            norm=norm,
+        )
 
     def forward(
         self, spatial: torch.Tensor, flows_backward: torch.Tensor, flows_forward: torch.Tensor

@@ -53,16 +53,7 @@ class ResidualEncoder(nn.Module):
         self.layers = RegressionHead(self.encoder.features, size.hidden, outputs)
         inner = size.width * EXPANSION
         self.narrow = nn.Conv2d(inner, size.channels, 1)
-        self.propagation = SecondOrderPropagation(
-            size.channels,
-            size.blocks,
-            size.rnn_layers,
-            size.deform_groups,
-            size.max_residue,
-            size.connection,
-            size.first_frame,
-            norm=False,
-        )
+        self.propagation = SecondOrderPropagation.of(size, norm=False)
         self.widen = nn.Conv2d(2 * size.rnn_layers * size.channels, inner, 3, padding=1)
         nn.init.zeros_(self.widen.weight)
         nn.init.zeros_(self.widen.bias)  # type: ignore[arg-type]

@@ -49,16 +49,7 @@ class TemporalEncoder(nn.Module):
         size = settings or TemporalEncoderSettings()
         self.head = nn.Conv2d(3, size.channels, 3, padding=1)
         self.down1 = ResidualDown(size.channels, size.blocks)
-        self.propagation = SecondOrderPropagation(
-            size.channels,
-            size.blocks,
-            size.rnn_layers,
-            size.deform_groups,
-            size.max_residue,
-            size.connection,
-            size.first_frame,
-            norm=True,
-        )
+        self.propagation = SecondOrderPropagation.of(size, norm=True)
         self.fusion = ResidualStack((2 * size.rnn_layers + 1) * size.channels, size.channels, size.blocks, norm=True)
         self.down2 = ResidualDown(size.channels, size.blocks)
         self.encoder = ResNetTrunk(size.channels, size.width, size.layers)

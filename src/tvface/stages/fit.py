@@ -63,7 +63,7 @@ def run(settings: Settings, inputs: Paths, outputs: Paths, *, shard: str = "", t
     full = HeadModel(data, settings.head.n_shape, settings.head.n_expression)
     lids = Lids(data)
     head = full.restricted(torch.from_numpy(lids.vertices))
-    readers = Readers.load(settings.fit.guess > 0 and data.notes.get("source") == "human")
+    readers = Readers.of(settings.fit, data)
     names = data.notes.get("expression_names", [])[: full.n_expression]
     photometry = Photometry(data, settings.head.n_texture, LightPrior.load(registry.place("light_prior")))
     joined = sequences.merge(landmarks.drop(columns=["episode", "score"]), on=_KEY)

@@ -21,7 +21,7 @@ from tvface.model.face_model import Codes, FaceModel
 from tvface.model.spans import encode_spans
 from tvface.settings.model import Flow
 from tvface.study.conditions import FRAMES, Condition
-from tvface.supervised.lesson import FaceTruth, SkinTone, centred
+from tvface.supervised.lesson import FaceTruth, SkinTone, similar_mm
 from tvface.supervised.shots import Shots
 from tvface.supervised.windows import Frames, TaughtWindow, conditioned, stacked
 
@@ -93,7 +93,7 @@ class Judge:
         apart = 1000 * np.linalg.norm(similar - posed, axis=-1)
         shape = codes.shape.unflatten(0, (count, frames))
         shared = face.neutral(shape.mean(1))
-        neutral = _similar_mm(shared, face.neutral(window.shape[:, 0]))
+        neutral = similar_mm(shared, face.neutral(window.shape[:, 0]))
         each = face.neutral(codes.shape) - shared.repeat_interleave(frames, 0)
         by_shot = error.reshape(count, frames, 68, 2)
         bend = np.full((count, frames), np.nan)
@@ -157,8 +157,3 @@ def _regions(face: FaceTruth, head: HeadModel) -> dict[str, NDArray[np.int64]]:
     return {
         name: np.flatnonzero((apart[:, list(which)].amin(1) < reach).numpy()) for name, (which, reach) in _REACH.items()
     }
-
-
-def _similar_mm(predicted: Tensor, truth: Tensor) -> NDArray[np.float64]:
-    a, b = centred(predicted).double().numpy(), centred(truth).double().numpy()
-    return np.asarray(1000 * np.linalg.norm(align_similarity(a, b) - b, axis=-1).mean(-1))

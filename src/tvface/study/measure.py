@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from tvface.model.face_model import FaceModel
 from tvface.study.conditions import CONDITIONS, FRAMES, Condition
 from tvface.study.judge import Judge, codes_of, smoothed, windows
+from tvface.supervised.lesson import similar_mm
 from tvface.supervised.shots import Shots
 
 MEANS = ("nme", "rigid", "similar", "mouth", "eyes", "bend", "neutral", "spread")
@@ -83,15 +85,11 @@ def agreement(rows: pd.DataFrame, name: str) -> tuple[float, float]:
 
 def mean_head(shots: Shots, model: FaceModel, people: Sequence[int] | None = None) -> float:
     """Return the neutral error of the mean head, mm: what any model must beat."""
-    import torch
-
-    from tvface.study.judge import _similar_mm
-
     judge = Judge(model, shots.head)
     everyone = shots.people()
     chosen = everyone if people is None else [everyone[person] for person in people]
     codes = torch.from_numpy(np.stack([shots.take(group[0], 0, 1)["shape"][0] for group in chosen])).float()
-    return float(_similar_mm(judge.face.neutral(0 * codes), judge.face.neutral(codes)).mean())
+    return float(similar_mm(judge.face.neutral(0 * codes), judge.face.neutral(codes)).mean())
 
 
 def bootstrap(values: NDArray[np.floating], seed: int = 0, draws: int = 4000) -> tuple[float, float, float]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tvface.conventions.classes import BARE_SKIN
+from tvface.evaluation.geometry import align_similarity
 from tvface.evaluation.models import face_vertices
 from tvface.head.camera import project
 from tvface.head.data import HeadData
@@ -72,7 +74,7 @@ class Lesson(Task):
     Args:
         model: to train.
         head: the head's file.
-        weights: of the terms; a term of weight 0 is not computed.
+        weights: of the terms.
         frozen_norm: normalisations of the encoder keep their statistics.
     """
 
@@ -135,8 +137,8 @@ class Lesson(Task):
             "landmark": landmark_loss(points, truth),
             "eye": eye_loss(points, truth),
             "lip": lip_loss(points, truth),
-            "posed": _apart(centred(out.vertices[:, : face.count]), centred(posed)),
-            "neutral": _apart(resting, neutral),
+            "posed": apart(centred(out.vertices[:, : face.count]), centred(posed)),
+            "neutral": apart(resting, neutral),
             "size": (_size(resting) / _size(neutral)).log().abs().mean(),
             "units": (codes.expression - window.expression.flatten(0, 1)).square().mean(),
             "skin": (skin - window.skin.flatten(0, 1)).abs().mean(),
@@ -209,12 +211,18 @@ def _size(vertices: Tensor) -> Tensor:
     return vertices.square().sum(-1).mean(1).sqrt()[:, None, None]
 
 
-def _apart(predicted: Tensor, truth: Tensor) -> Tensor:
+def apart(predicted: Tensor, truth: Tensor) -> Tensor:
     """Return the mean difference of coordinates of centred vertices (N,F,3), m, with the predicted ones in true size.
 
     A picture does not tell how large a head is: a quarter of what people differ in would be noise in the gradient.
     """
     return (predicted * (_size(truth) / _size(predicted)) - truth).abs().mean()
+
+
+def similar_mm(predicted: Tensor, truth: Tensor) -> NDArray[np.float64]:
+    """Return the mean distance (N,) of vertices (N,F,3) m after the best similarity, in mm."""
+    a, b = predicted.double().numpy(), truth.double().numpy()
+    return np.asarray(1000 * np.linalg.norm(align_similarity(a, b) - b, axis=-1).mean(-1))
 
 
 def centred(vertices: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from tvface.media.npz_maps import mapped
 from tvface.settings import SettingsError
 from tvface.synthetic.crops.shard_files import HEAD
 
-TRUTH = ("points", "visible", "shape", "expression", "joints", "translation", "camera", "light", "skin")
+TRUTH = ("points", "shape", "expression", "joints", "translation", "camera", "skin")
 ARRAYS = ("image", "clean", "labels", "occluder", *TRUTH)
 """Arrays that training needs: layers ``image clean labels occluder points parameters``."""
 

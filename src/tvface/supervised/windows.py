@@ -91,7 +91,7 @@ class ShotSampler:
     @property
     def batch(self) -> int:
         """Windows of a step of the most frequent length."""
-        return self.budget // max(self.lengths, key=list(self.lengths).count)
+        return self.budget // self.frames
 
     @property
     def frames(self) -> int:
@@ -102,7 +102,8 @@ class ShotSampler:
         """Return the windows of a step, on a device."""
         rng = np.random.default_rng((self.seed, 5, step))
         length, chosen = self._chosen(rng)
-        return self._stacked([self._training(number, length, rng) for number in chosen], self._names(chosen)).to(device)
+        parts = [self._training(number, length, rng) for number in chosen]
+        return stacked(parts, self._names(chosen), self._flow).to(device)
 
     def names(self, step: int) -> tuple[str, ...]:
         """Return the names of a step's windows."""
@@ -136,12 +137,11 @@ class ShotSampler:
         start = int(rng.integers(shots.places[shot].frames - length + 1))
         side = round(shots.size * float(rng.uniform(_SMALLEST, 1.0)))
         corner = rng.integers(0, shots.size - side + 1, 2)
-        frames = cut(shots, shot, start, length, self.size, self.classes, "clean", (side, corner))
-        if rng.random() < _AS_FILMED:
-            frames = cut(shots, shot, start, length, self.size, self.classes, "image", (side, corner))
-            target = pictures = recoloured(frames.pictures, rng)
-        else:
-            target = recoloured(frames.pictures, rng)
+        as_filmed = rng.random() < _AS_FILMED
+        layer = "image" if as_filmed else "clean"
+        frames = cut(shots, shot, start, length, self.size, self.classes, layer, (side, corner))
+        target = pictures = recoloured(frames.pictures, rng)
+        if not as_filmed:
             kinds, other = plan(length, rng), self._other(rng)
             pictures = [
                 image if kind is None else spoilt(image, points, other, kind, rng)
@@ -156,9 +156,6 @@ class ShotSampler:
         shots = self.sets[0]
         place = shots.places[int(rng.integers(len(shots)))]
         return cv2.resize(np.asarray(shots.shards[place.shard]["clean"][place.row]), (self.size, self.size))  # type: ignore[return-value]
-
-    def _stacked(self, parts: Sequence[Frames], names: tuple[str, ...]) -> TaughtWindow:
-        return stacked(parts, names, self._flow)
 
 
 def cut(

@@ -63,7 +63,7 @@ def find(job: Job, found: Found, steps: Steps, key: str) -> None:
         return
     landmarker = landmarkers.create(job.settings.landmarks.backend, job.settings.landmarks)
     parser = parsers.create(job.settings.masks.backend, job.settings.masks)
-    readers = _readers(job)
+    readers = Readers.of(job.settings.fit, job.head)
     sampled = frozenset(job.faces["source_frame"].astype(int))
     count = 0
     for count, block in enumerate(progress(job.blocks(), f"points in blocks of {BLOCK} frames"), 1):
@@ -104,10 +104,6 @@ def _regions(frames: list[VideoFrame], maps: NDArray[np.float64], size: int, pad
     around = maps.copy()
     around[:, :, 2] += pad
     return np.stack([warp_crop(f.image, m, size + 2 * pad) for f, m in zip(frames, around, strict=True)])
-
-
-def _readers(job: Job) -> Readers:
-    return Readers.load(job.settings.fit.guess > 0 and job.head.notes.get("source") == "human")
 
 
 def _block_points(job: Job, block: list[VideoFrame], landmarker: Landmarker, readers: Readers) -> Rows:
@@ -214,7 +210,7 @@ class _Tools:
         self.head = self.full.restricted(torch.from_numpy(self.lids.vertices))
         prior = LightPrior.load(registry.place("light_prior"))
         self.photometry = Photometry(job.head, sizes.n_texture, prior)
-        self.readers = _readers(job)
+        self.readers = Readers.of(job.settings.fit, job.head)
 
 
 def _fit_track(job: Job, tools: _Tools, found: Found, start: CodesStore | None, track: int) -> Rows | None:
